@@ -1,0 +1,48 @@
+# The two commands of the README: `make generate` (the main job) and `make test`. Both set up what they need first.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help generate test lint format lock benchmarks programs clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The packages, exactly those of requirements.lock, then this project itself beside them.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paymon needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+generate: $(READY)  ## write generated/ from the definitions in rules/
+	$(BIN)/paymon generate
+
+# Prometheus and Alertmanager in each supported version, fetched once into a cache folder.
+programs: $(READY)
+	$(BIN)/python -m paymon.programs
+
+test: $(READY) programs  ## format, types, drift, then every test against the real programs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/paymon generate --check
+	$(BIN)/python -m pytest
+
+format: $(READY)  ## let ruff tidy the source
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: $(READY) programs  ## print the figures of speed and memory
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what make has made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,149 @@
+"""How is the exporter started from the command line?"""
+
+import asyncio
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from exporters.configfile import ConfigurationError
+from exporters.settings import load
+from exporters.webconfig import WebConfigFile
+
+__all__ = ["exporter"]
+
+DEFAULT_ADDRESS = "127.0.0.1:9877"
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """A host and a port, as `host:port`, `[::1]:port` or `:port` for every interface."""
+
+    name = "address"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        host, colon, port = str(value).rpartition(":")
+        host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            self.fail(f"{value} is no address; write host:port, [::1]:port or :port", param, ctx)
+        return host, int(port)
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The configuration file. Every setting in it can be overridden by a variable: "
+    "PAYMON_POSTGRES__INTERVAL for postgres.interval. Secrets come from variables, or from the files that "
+    "settings ending in _file name.",
+)
+@click.option("--check-config", is_flag=True, help="Say everything that is wrong with the configuration, then end.")
+@click.option(
+    "--web.listen-address",
+    "addresses",
+    type=Address(),
+    multiple=True,
+    default=[DEFAULT_ADDRESS],
+    show_default=True,
+    help="Where to serve the page; may be given several times.",
+)
+@click.option(
+    "--web.config.file",
+    "web_config",
+    type=click.Path(path_type=Path),
+    help="TLS, client certificates and basic authentication, in the format of Prometheus' exporter-toolkit.",
+)
+@click.option(
+    "--log.level",
+    "level",
+    type=click.Choice(["debug", "info", "warn", "error"]),
+    default="info",
+    show_default=True,
+    help="The least severe message that is logged.",
+)
+@click.option(
+    "--log.format",
+    "form",
+    type=click.Choice(["human", "json"]),
+    help="How messages look. [default: human on a terminal, json elsewhere]",
+)
+def exporter(
+    config: Path,
+    check_config: bool,
+    addresses: tuple[tuple[str, int], ...],
+    web_config: Path | None,
+    level: str,
+    form: str | None,
+) -> None:
+    """Sample Stripe, Postgres and the payments service, and serve what they say to Prometheus.
+
+    Each source is sampled in the background; a scrape of /metrics never waits for one. SIGHUP reads the configuration
+    again, SIGTERM ends the exporter once the requests at hand are answered.
+
+    Exit status: 0 ended as asked or configuration fine, 1 configuration wrong or start failed, 2 wrong use.
+    """
+    if check_config:
+        sys.exit(_check(config, web_config))
+    sys.exit(_serve(config, addresses, web_config, level, form))
+
+
+def _check(config: Path, web_config: Path | None) -> int:
+    wrong = False
+    for check in (lambda: load(config), lambda: _web(web_config)):
+        try:
+            check()
+        except ConfigurationError as error:
+            wrong = True
+            click.echo(str(error), err=True)
+    if not wrong:
+        click.echo(f"{config}: nothing wrong")
+    return 1 if wrong else 0
+
+
+def _web(path: Path | None) -> WebConfigFile:
+    """The web configuration, its certificates tried out."""
+    from exporters.run import report
+    from exporters.tls import context_for
+
+    web = WebConfigFile(path, report)
+    if web.config.tls_server_config.wanted:
+        context_for(web.config.tls_server_config)
+    return web
+
+
+def _serve(
+    config: Path, addresses: tuple[tuple[str, int], ...], web_config: Path | None, level: str, form: str | None
+) -> int:
+    from exporters import assembly, logs
+    from exporters.model import SampleError
+    from exporters.run import Exporter
+    from exporters.server import listen
+    from rules.catalog import CATALOG
+
+    logs.configure(level, form)
+    try:
+        running = Exporter(
+            lambda: load(config),
+            assembly.samplers,
+            _web(web_config),
+            metrics=CATALOG.metrics,
+            clock=time.time,
+            version=version("paymon"),
+            environment=os.environ,
+        )
+    except (ConfigurationError, SampleError) as error:
+        click.echo(str(error), err=True)
+        return 1
+    sockets = []
+    for host, port in addresses:
+        try:
+            sockets.append(listen(host, port))
+        except OSError as error:
+            shown = f"{host}:{port}"
+            click.echo(f"{shown}: cannot listen ({error.strerror}); choose another --web.listen-address", err=True)
+            return 1
+    return 0 if asyncio.run(running.run(sockets)) else 1

@@ -1,0 +1,1 @@
+"""What is true about live payments: every metric, signal, threshold, alert and procedure, as plain typed data."""

@@ -1,0 +1,47 @@
+"""Which areas make up the catalog, and in which order are they read?"""
+
+from rules import (
+    account,
+    budget,
+    database,
+    declines,
+    disputes,
+    governance,
+    health,
+    latency,
+    monitoring,
+    outcomes,
+    rollout,
+    webhooks,
+)
+from rules.items import ITEMS
+from rules.organisation import ORGANISATION
+from rules.procedures import STAGES
+from rules.vocabulary import Area, Catalog
+
+__all__ = ["catalog"]
+
+_AREAS = (
+    outcomes,
+    budget,
+    declines,
+    latency,
+    webhooks,
+    account,
+    disputes,
+    database,
+    health,
+    rollout,
+    governance,
+    monitoring,
+)
+
+
+def catalog() -> Catalog:
+    """Every definition of the project, unchecked."""
+    return Catalog(
+        organisation=ORGANISATION,
+        areas=tuple(Area.of(module) for module in _AREAS),
+        items=ITEMS,
+        procedures=STAGES,
+    )

@@ -1,0 +1,379 @@
+"""What does a PromQL expression read, and which labels come out?"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import promql_parser as foreign
+
+__all__ = [
+    "Aggregation",
+    "Call",
+    "Expression",
+    "Number",
+    "Operation",
+    "PromqlError",
+    "Selector",
+    "Series",
+    "Subquery",
+    "Text",
+    "labels_carried",
+    "parse",
+    "selectors",
+    "walk",
+]
+
+NOTHING = timedelta(0)
+
+_SET_OPERATORS = frozenset({"and", "or", "unless"})
+_AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
+_QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
+_BRACKETS = re.compile(r"\[([^\]]*)\]")
+_OFFSET = re.compile(r"\boffset\s+-?\s*([0-9]\w*)")
+_DURATION = re.compile(r"\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*")
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+
+
+class PromqlError(ValueError):
+    """An expression that Prometheus would refuse, or read differently from one version to the next."""
+
+    def __init__(self, expr: str, message: str) -> None:
+        super().__init__(f"{expr!r} is no expression for a rule: {message}")
+        self.expr = expr
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string, as an argument of a function."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The series of one name that match; over a range where there is one."""
+
+    name: str
+    """Empty where the selector names no series."""
+    matchers: tuple[tuple[str, str, str], ...]
+    range: timedelta | None
+    offset: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """An expression that is evaluated again and again over a range."""
+
+    of: "Expression"
+    range: timedelta
+    step: timedelta | None
+    offset: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of its arguments."""
+
+    function: str
+    arguments: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """Many series into fewer; `by` and `without` are None where not written."""
+
+    operator: str
+    of: "Expression"
+    parameter: "Expression | None"
+    by: frozenset[str] | None
+    without: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Two sides and an operator; `on` and `ignoring` are None where not written."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+    on: frozenset[str] | None = None
+    ignoring: frozenset[str] | None = None
+    many: str = ""
+    """The side that `group_left` or `group_right` lets have many series."""
+    copied: frozenset[str] = frozenset()
+    """The labels that `group_left` or `group_right` takes over from the other side."""
+    as_bool: bool = False
+
+
+Expression = Number | Text | Series | Subquery | Call | Aggregation | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One place where an expression reads series, with everything that is done to them there."""
+
+    name: str
+    matchers: tuple[tuple[str, str, str], ...]
+    """Label, operator, value."""
+    range: timedelta | None
+    offset: timedelta | None
+    calls: tuple[str, ...]
+    """The functions and aggregations around it, innermost first."""
+    reach: timedelta
+    """How far before the moment of evaluation it looks altogether, enclosing subqueries included."""
+
+
+def parse(expr: str) -> Expression:
+    """The expression as a tree, without its parentheses.
+
+    Raises PromqlError for what is no PromQL, for what gives no instant vector, and for what some Prometheus from
+    2.42 to 3.x refuses. Not everything: promtool has the last word.
+    """
+    _refuse_bare_numbers_as_durations(expr)
+    try:
+        tree = foreign.parse(expr)
+    except ValueError as error:
+        raise PromqlError(expr, str(error)) from None
+    result = _converted(tree, expr)
+    match result:
+        case Series(range=None):
+            pass
+        case Series() | Subquery():
+            raise PromqlError(expr, "it gives a range of samples; put it into a function such as rate()")
+        case _ if _is_scalar(result):
+            raise PromqlError(expr, "it gives one number without labels; write vector() around it")
+        case Text():
+            raise PromqlError(expr, "it is a string")
+    return result
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and everything inside it, in the order of the text, each before its parts."""
+    yield expression
+    for part in _parts(expression):
+        yield from walk(part)
+
+
+def selectors(expr: str | Expression) -> tuple[Selector, ...]:
+    """Every place where series are read, in the order of the text. Raises PromqlError as `parse` does."""
+    found: list[Selector] = []
+    _collect(parse(expr) if isinstance(expr, str) else expr, (), NOTHING, found)
+    return tuple(found)
+
+
+def labels_carried(expr: str | Expression, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    """The labels that the resulting series can carry, given those of every series that is read.
+
+    Labels that `labels_of` never mentions come out only where the expression itself makes them (`label_replace`,
+    `count_values`). Raises PromqlError as `parse` does.
+    """
+    match parse(expr) if isinstance(expr, str) else expr:
+        case Series(name=name):
+            return labels_of(name)
+        case Subquery(of=inner):
+            return labels_carried(inner, labels_of)
+        case Call() as call:
+            return _labels_of_call(call, labels_of)
+        case Aggregation() as aggregation:
+            inner_labels = labels_carried(aggregation.of, labels_of)
+            match aggregation:
+                case Aggregation(operator="topk" | "bottomk"):
+                    return inner_labels
+                case Aggregation(by=frozenset() as by):
+                    kept = inner_labels & by
+                case Aggregation(without=frozenset() as without):
+                    kept = inner_labels - without
+                case _:
+                    kept = frozenset()
+            match aggregation:
+                case Aggregation(operator="count_values", parameter=Text(value=label)):
+                    return kept | {label}
+            return kept
+        case Operation() as operation:
+            return _labels_of_operation(operation, labels_of)
+        case _:
+            return frozenset()
+
+
+def _labels_of_call(call: Call, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    match call:
+        case Call(function="absent" | "absent_over_time", arguments=(Series() as series,)):
+            return frozenset(label for label, operator, _ in series.matchers if operator == "=") & labels_of(
+                series.name
+            )
+        case Call(function="absent" | "absent_over_time" | "vector" | "scalar"):
+            return frozenset()
+        case Call(function="histogram_quantile" | "histogram_fraction"):
+            return labels_carried(call.arguments[-1], labels_of) - {"le"}
+        case Call(function="label_replace", arguments=(inner, Text(value=label), Text(value=""), *_)):
+            return labels_carried(inner, labels_of) - {label}
+        case Call(function="label_replace" | "label_join", arguments=(inner, Text(value=label), *_)):
+            return labels_carried(inner, labels_of) | {label}
+        case _:
+            return frozenset().union(*(labels_carried(argument, labels_of) for argument in call.arguments))
+
+
+def _labels_of_operation(operation: Operation, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    left = labels_carried(operation.left, labels_of)
+    right = labels_carried(operation.right, labels_of)
+    match operation:
+        case Operation(operator="and" | "unless"):
+            return left
+        case Operation(operator="or"):
+            return left | right
+        case Operation() if _is_scalar(operation.left) or _is_scalar(operation.right):
+            return left | right
+        case Operation(many="left", copied=copied):
+            return (left - copied) | (right & copied)
+        case Operation(many="right", copied=copied):
+            return (right - copied) | (left & copied)
+        case Operation(on=frozenset() as on):
+            return left & right & on
+        case Operation(ignoring=frozenset() as ignoring):
+            return (left & right) - ignoring
+        case _:
+            return left & right
+
+
+def _is_scalar(expression: Expression) -> bool:
+    match expression:
+        case Number() | Call(function="time" | "scalar" | "pi"):
+            return True
+        case Operation(left=left, right=right):
+            return _is_scalar(left) and _is_scalar(right)
+        case _:
+            return False
+
+
+def _parts(expression: Expression) -> tuple[Expression, ...]:
+    match expression:
+        case Subquery(of=inner):
+            return (inner,)
+        case Call(arguments=arguments):
+            return arguments
+        case Aggregation(of=inner, parameter=parameter):
+            return (inner,) if parameter is None else (parameter, inner)
+        case Operation(left=left, right=right):
+            return (left, right)
+        case _:
+            return ()
+
+
+def _collect(expression: Expression, calls: tuple[str, ...], reach: timedelta, found: list[Selector]) -> None:
+    match expression:
+        case Series(name=name, matchers=matchers, range=range_, offset=offset):
+            back = reach + (range_ or NOTHING) + (offset or NOTHING)
+            found.append(Selector(name, matchers, range_, offset, calls, back))
+            return
+        case Subquery(range=span, offset=offset):
+            reach += span + (offset or NOTHING)
+        case Call(function=function):
+            calls = (function, *calls)
+        case Aggregation(operator=operator):
+            calls = (operator, *calls)
+    for part in _parts(expression):
+        _collect(part, calls, reach, found)
+
+
+def _refuse_bare_numbers_as_durations(expr: str) -> None:
+    bare = _QUOTED_OR_COMMENT.sub(lambda found: '""' if found[1] else "", expr)
+    written = [part for inside in _BRACKETS.findall(bare) for part in inside.split(":") if part.strip()]
+    for duration in (*written, *_OFFSET.findall(bare)):
+        if not _DURATION.fullmatch(duration):
+            raise PromqlError(expr, f"duration {duration.strip()} has no unit; write one such as {duration.strip()}s")
+
+
+def _converted(tree: foreign.Expr, expr: str) -> Expression:
+    match tree:
+        case foreign.ParenExpr():
+            return _converted(tree.expr, expr)
+        case foreign.NumberLiteral():
+            return Number(tree.val)
+        case foreign.StringLiteral():
+            return Text(tree.val)
+        case foreign.VectorSelector():
+            return _series(tree, None, expr)
+        case foreign.MatrixSelector():
+            return _series(tree.vector_selector, tree.range, expr)
+        case foreign.SubqueryExpr():
+            return Subquery(_converted(tree.expr, expr), tree.range or NOTHING, tree.step, tree.offset)
+        case foreign.UnaryExpr():
+            return Operation("*", Number(-1.0), _converted(tree.expr, expr))
+        case foreign.Call():
+            if tree.func.experimental or tree.func.name in _AFTER_2_42:
+                raise PromqlError(expr, f"{tree.func.name}() is not in every Prometheus from 2.42 on; do without it")
+            return Call(tree.func.name, tuple(_converted(argument, expr) for argument in tree.args))
+        case foreign.AggregateExpr():
+            return _aggregation(tree, expr)
+        case foreign.BinaryExpr():
+            return _operation(tree, expr)
+        case _:
+            raise PromqlError(expr, f"{type(tree).__name__} is unknown here")
+
+
+def _series(tree: foreign.VectorSelector, range_: timedelta | None, expr: str) -> Series:
+    if tree.matchers.or_matchers:
+        raise PromqlError(expr, "only VictoriaMetrics knows `or` between matchers; use a regular expression")
+    name = tree.name or ""
+    matchers = []
+    for matcher in tree.matchers.matchers:
+        if matcher.name == "__name__" and matcher.op == foreign.MatchOp.Equal:
+            name = matcher.value
+        else:
+            matchers.append((matcher.name, _matcher_operator(matcher), matcher.value))
+    for one in (name, *(label for label, _, _ in matchers)):
+        if one and not _NAME.match(one):
+            raise PromqlError(expr, f"name {one!r} needs Prometheus 3; use letters, digits and underscores")
+    return Series(name, tuple(matchers), range_, tree.offset)
+
+
+def _matcher_operator(matcher: foreign.Matcher) -> str:
+    for operator, text in (
+        (foreign.MatchOp.Equal, "="),
+        (foreign.MatchOp.NotEqual, "!="),
+        (foreign.MatchOp.Re, "=~"),
+    ):
+        if matcher.op == operator:
+            return text
+    return "!~"
+
+
+def _aggregation(tree: foreign.AggregateExpr, expr: str) -> Aggregation:
+    operator = str(tree.op)
+    if operator in _AFTER_2_42:
+        raise PromqlError(expr, f"{operator}() is not in every Prometheus from 2.42 on; do without it")
+    by = without = None
+    if tree.modifier is not None:
+        labels = frozenset(tree.modifier.labels)
+        by, without = (labels, None) if tree.modifier.type == foreign.AggModifierType.By else (None, labels)
+    parameter = None if tree.param is None else _converted(tree.param, expr)
+    return Aggregation(operator, _converted(tree.expr, expr), parameter, by, without)
+
+
+def _operation(tree: foreign.BinaryExpr, expr: str) -> Operation:
+    operator, left, right = str(tree.op), _converted(tree.lhs, expr), _converted(tree.rhs, expr)
+    modifier = tree.modifier
+    if modifier is None:
+        return Operation(operator, left, right)
+    on = ignoring = None
+    if modifier.matching is not None:
+        labels = frozenset(modifier.matching.labels)
+        included = modifier.matching.type == foreign.LabelModifierType.Include
+        on, ignoring = (labels, None) if included else (None, labels)
+    many = ""
+    if operator not in _SET_OPERATORS:
+        if modifier.card == foreign.VectorMatchCardinality.ManyToOne:
+            many = "left"
+        elif modifier.card == foreign.VectorMatchCardinality.OneToMany:
+            many = "right"
+    copied = frozenset(modifier.group_labels or ())
+    return Operation(operator, left, right, on, ignoring, many, copied, bool(modifier.return_bool))

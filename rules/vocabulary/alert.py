@@ -1,0 +1,270 @@
+"""Where does a signal stop being fine, when must the alert stay quiet, and what does it ask of people?"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Protocol
+
+from rules.vocabulary.durations import NONE
+from rules.vocabulary.metric import plain
+from rules.vocabulary.people import Priority, Severity
+from rules.vocabulary.signal import Signal
+
+__all__ = [
+    "Alert",
+    "Branch",
+    "Comparison",
+    "Guard",
+    "Runbook",
+    "Step",
+    "Threshold",
+    "above",
+    "at_least",
+    "at_most",
+    "below",
+    "only_if",
+    "unless",
+]
+
+_ALERT_NAME = re.compile(r"([A-Z][a-z0-9]*)+\Z")
+
+
+class Comparison(Enum):
+    """The four ways to be past a bound."""
+
+    ABOVE = ">"
+    AT_LEAST = ">="
+    BELOW = "<"
+    AT_MOST = "<="
+
+    @property
+    def upward(self) -> bool:
+        """True where larger values breach."""
+        return self in (Comparison.ABOVE, Comparison.AT_LEAST)
+
+    @property
+    def words(self) -> str:
+        """The comparison as one would say it."""
+        return {">": "above", ">=": "at least", "<": "below", "<=": "at most"}[self.value]
+
+    def holds(self, value: Decimal, bound: Decimal) -> bool:
+        """Whether `value` is past `bound`."""
+        match self:
+            case Comparison.ABOVE:
+                return value > bound
+            case Comparison.AT_LEAST:
+                return value >= bound
+            case Comparison.BELOW:
+                return value < bound
+            case Comparison.AT_MOST:
+                return value <= bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A condition without which an alert stays quiet (`only_if`), or under which it does (`unless`)."""
+
+    signal: Signal
+    comparison: Comparison
+    value: Decimal
+    because: str
+    forbids: bool = False
+    where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def selector(self) -> str:
+        """The PromQL selector of the series that it looks at."""
+        return self.signal.where(**dict(self.where))
+
+    @property
+    def condition(self) -> str:
+        """The PromQL comparison."""
+        return f"{self.selector} {self.comparison.value} {plain(self.value)}"
+
+
+def only_if(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
+    """A guard that must hold. `comparison` is one of `>`, `>=`, `<`, `<=`; `where` selects some of the series."""
+    return Guard(
+        signal=signal,
+        comparison=Comparison(comparison),
+        value=Decimal(value),
+        because=because,
+        where=tuple(where.items()),
+    )
+
+
+def unless(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
+    """A guard that silences where it holds; a signal that is missing silences nothing."""
+    return Guard(
+        signal=signal,
+        comparison=Comparison(comparison),
+        value=Decimal(value),
+        because=because,
+        where=tuple(where.items()),
+        forbids=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Another way for the same alert to be true: a signal of its own past a bound of its own."""
+
+    watches: Signal
+    comparison: Comparison
+    value: Decimal
+    guards: tuple[Guard, ...]
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """Where a signal stops being fine, for how long, who hears of it, and why there."""
+
+    comparison: Comparison
+    value: Decimal
+    severity: Severity
+    priority: Priority
+    because: str
+    lasting: timedelta = NONE
+    keep_firing: timedelta = NONE
+    respond_within: timedelta | None = None
+    """Where the runbook asks for another response time than the priority's."""
+    tier: str = ""
+    """The word that tells this threshold from the alert's others."""
+
+    def __post_init__(self) -> None:
+        if not self.because:
+            raise ValueError(
+                f"threshold {self.comparison.value} {plain(self.value)} has no because; say why it is there"
+            )
+
+    @property
+    def condition(self) -> str:
+        """The right-hand side of the PromQL comparison."""
+        return f"{self.comparison.value} {plain(self.value)}"
+
+
+class _Bound(Protocol):
+    def __call__(
+        self,
+        value: str | int,
+        severity: Severity,
+        priority: Priority,
+        *,
+        because: str,
+        lasting: timedelta = NONE,
+        keep_firing: timedelta = NONE,
+        respond_within: timedelta | None = None,
+        tier: str = "",
+    ) -> Threshold:
+        """A threshold at `value`, in the signal's unit; written as text where it has a fraction."""
+
+
+def _thresholds_with(comparison: Comparison) -> _Bound:
+    def bound(
+        value: str | int,
+        severity: Severity,
+        priority: Priority,
+        *,
+        because: str,
+        lasting: timedelta = NONE,
+        keep_firing: timedelta = NONE,
+        respond_within: timedelta | None = None,
+        tier: str = "",
+    ) -> Threshold:
+        return Threshold(
+            comparison=comparison,
+            value=Decimal(value),
+            severity=severity,
+            priority=priority,
+            because=because,
+            lasting=lasting,
+            keep_firing=keep_firing,
+            respond_within=respond_within,
+            tier=tier,
+        )
+
+    return bound
+
+
+above = _thresholds_with(Comparison.ABOVE)
+at_least = _thresholds_with(Comparison.AT_LEAST)
+below = _thresholds_with(Comparison.BELOW)
+at_most = _thresholds_with(Comparison.AT_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to look at or to do, with the command for it where there is one."""
+
+    text: str
+    command: str = ""
+    language: str = "bash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runbook:
+    """What a person who was just woken needs to know."""
+
+    meaning: str
+    impact: str
+    diagnosis: tuple[Step, ...]
+    mitigation: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A signal that is watched: thresholds, guards, and what to do about it.
+
+    `summary` is one sentence in which `{threshold}` stands for the bound; `description` is one in which `{value}`
+    stands for the value at hand and `{label_name}` for a label that the signal carries.
+    """
+
+    name: str
+    watches: Signal
+    thresholds: tuple[Threshold, ...]
+    summary: str
+    description: str
+    runbook: Runbook
+    guards: tuple[Guard, ...] = ()
+    or_else: tuple[Branch, ...] = ()
+    hidden_by: tuple["Alert", ...] = ()
+    """The alerts whose firing says the same thing louder, so that this one need not be heard."""
+    serves: tuple[str, ...] = ()
+    always: bool = False
+    """True for the one alert that must always fire."""
+
+    def __post_init__(self) -> None:
+        if not _ALERT_NAME.match(self.name) or len(self.name) > 40:
+            raise ValueError(f"alert {self.name!r} is not named in CamelCase with at most 40 characters; rename it")
+        if not self.thresholds:
+            raise ValueError(f"alert {self.name} has no threshold; say where its signal stops being fine")
+        tiers = [threshold.tier for threshold in self.thresholds]
+        if len(tiers) > 1 and (not all(tiers) or len(set(tiers)) != len(tiers)):
+            raise ValueError(
+                f"alert {self.name} has several thresholds that nothing tells apart; give each its own tier"
+            )
+        if self.or_else and len(self.thresholds) > 1:
+            raise ValueError(f"alert {self.name} has both tiers and branches; split it into two alerts")
+        if not self.summary.endswith(".") or not self.summary[:1].isupper() or "$" in self.summary:
+            raise ValueError(f"alert {self.name} lacks a summary; write one sentence, capitalised, with a full stop")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def threshold_id(self, threshold: Threshold) -> str:
+        """The name by which an environment overrides that threshold."""
+        return f"{self.name}/{threshold.tier}" if threshold.tier else self.name
+
+    def branches(self, threshold: Threshold) -> tuple[Branch, ...]:
+        """Every way for that threshold's rule to be true, the watched signal first."""
+        first = Branch(
+            watches=self.watches,
+            comparison=threshold.comparison,
+            value=threshold.value,
+            guards=self.guards,
+            because=threshold.because,
+        )
+        return (first, *self.or_else)

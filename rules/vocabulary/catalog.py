@@ -1,0 +1,106 @@
+"""Which definitions are there, and where is the one of a given name?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+from rules.vocabulary.alert import Alert
+from rules.vocabulary.dashboard import Dashboard
+from rules.vocabulary.metric import Metric
+from rules.vocabulary.objective import Objective
+from rules.vocabulary.people import Organisation
+from rules.vocabulary.signal import Signal
+
+__all__ = ["Area", "Catalog", "Item", "Served"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the runbook that can be measured, automated, or must be left to people."""
+
+    id: str
+    section: str
+    text: str
+    left_to_people: str = ""
+    """Why no definition serves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """One subject: a module of definitions, a group of rules, a page of the runbook."""
+
+    name: str
+    title: str
+    module: str
+    metrics: tuple[Metric, ...]
+    signals: tuple[Signal, ...]
+    alerts: tuple[Alert, ...]
+    objectives: tuple[Objective, ...] = ()
+
+    @classmethod
+    def of(cls, module: ModuleType) -> "Area":
+        """Everything that a module defines at its top level, in the order of its text.
+
+        The module's docstring begins with the area's title and a full stop. Other areas' definitions are reached
+        through their module (`outcomes.attempts`), so that nothing counts twice.
+        """
+        found = list(vars(module).values())
+        return cls(
+            name=module.__name__.rsplit(".", 1)[-1],
+            title=(module.__doc__ or "").split(":", 1)[0].strip(),
+            module=module.__name__,
+            metrics=tuple(x for x in found if isinstance(x, Metric)),
+            signals=tuple(x for x in found if isinstance(x, Signal)),
+            alerts=tuple(x for x in found if isinstance(x, Alert)),
+            objectives=tuple(x for x in found if isinstance(x, Objective)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A definition that is neither metric nor alert, yet serves items of the runbook: a stage, a procedure."""
+
+    title: str
+    text: str
+    serves: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All definitions together."""
+
+    organisation: Organisation
+    areas: tuple[Area, ...]
+    items: tuple[Item, ...]
+    procedures: tuple[Served, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric, area by area."""
+        return tuple(metric for area in self.areas for metric in area.metrics)
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """Every signal, area by area."""
+        return tuple(signal for area in self.areas for signal in area.signals)
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Every alert, area by area."""
+        return tuple(alert for area in self.areas for alert in area.alerts)
+
+    def area_of(self, definition: Metric | Signal | Alert) -> Area:
+        """The area that defines it. Raises KeyError for a stranger."""
+        for area in self.areas:
+            if definition in (*area.metrics, *area.signals, *area.alerts):
+                return area
+        raise KeyError(definition.name)
+
+    def named(self, name: str) -> Iterator[Metric | Signal | Alert]:
+        """Every definition of that name; a metric also answers to its histogram's series."""
+        for metric in self.metrics:
+            if name == metric.name or name in metric.series_names:
+                yield metric
+        yield from (signal for signal in self.signals if signal.name == name)
+        yield from (alert for alert in self.alerts if alert.name == name)

@@ -1,0 +1,166 @@
+"""Who hears of an alert, how soon must somebody act, and what differs between organisations?"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+
+__all__ = [
+    "BusinessHours",
+    "Channel",
+    "Contact",
+    "Environment",
+    "Link",
+    "Organisation",
+    "Override",
+    "Priority",
+    "PriorityPolicy",
+    "Severity",
+]
+
+
+class Severity(Enum):
+    """How bad a breach is, in the runbook's words."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+    NONE = "none"
+
+
+class Priority(Enum):
+    """How soon somebody has to act."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+    NONE = "none"
+
+    @property
+    def pages(self) -> bool:
+        """True where somebody is woken."""
+        return self in (Priority.P1, Priority.P2)
+
+
+class Channel(Enum):
+    """The way by which a contact is reached."""
+
+    PAGERDUTY = "PagerDuty"
+    SLACK = "Slack"
+    EMAIL = "e-mail"
+    TICKET = "ticket system"
+    DEAD_MAN_SWITCH = "dead man's switch"
+    PHONE = "phone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Somebody who is told, and where."""
+
+    name: str
+    channel: Channel
+    address: str
+    external: bool = False
+    serves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A place that people open during an incident."""
+
+    title: str
+    url: str
+    serves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityPolicy:
+    """What a priority asks of people."""
+
+    priority: Priority
+    meaning: str
+    respond_within: timedelta
+    notifies: tuple[Contact, ...]
+    escalates_to: tuple[Contact, ...] = ()
+    serves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """Another bound for one threshold in one environment; `threshold` is `Alert` or `Alert/tier`."""
+
+    threshold: str
+    because: str
+    value: Decimal | None = None
+    lasting: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.value is None and self.lasting is None:
+            raise ValueError(f"override of {self.threshold} changes nothing; give a value or how long it lasts")
+        if not self.because:
+            raise ValueError(f"override of {self.threshold} has no because; say why this environment differs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A place where the payments service runs, with what differs there."""
+
+    name: str
+    pages: bool
+    """False where nobody is woken: P1 and P2 become P3, critical becomes warning."""
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessHours:
+    """When tickets are worked on."""
+
+    timezone: str
+    weekdays: tuple[str, ...]
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """Everything that another organisation would change, in one place."""
+
+    name: str
+    team: str
+    service: str
+    environments: tuple[Environment, ...]
+    contacts: tuple[Contact, ...]
+    policies: tuple[PriorityPolicy, ...]
+    links: tuple[Link, ...]
+    business_hours: BusinessHours
+    runbook_url: str
+    """Where the generated runbook pages are published; `<page>#<anchor>` is added to it."""
+    dashboard_url: str
+    """Where Grafana serves dashboards; `/d/<uid>` is added to it."""
+    api_url: str
+    payment_methods: tuple[str, ...]
+    currencies: tuple[str, ...]
+    exporter_job: str
+    application_job: str
+    scrape_interval: timedelta
+    evaluation_interval: timedelta
+    retention: timedelta
+    rate_limit_per_minute: int
+    feature_flag: str
+    stakeholder_update_every: timedelta
+    serves: tuple[str, ...] = field(default=())
+
+    def policy(self, priority: Priority) -> PriorityPolicy:
+        """What that priority asks of people. Raises KeyError for one without a policy."""
+        for policy in self.policies:
+            if policy.priority is priority:
+                return policy
+        raise KeyError(priority.value)
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name. Raises KeyError for an unknown one."""
+        for environment in self.environments:
+            if environment.name == name:
+                return environment
+        raise KeyError(name)
