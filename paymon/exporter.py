@@ -1,6 +1,7 @@
 """How is the exporter started from the command line?"""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -118,19 +119,20 @@ def _web(path: Path | None) -> WebConfigFile:
 def _serve(
     config: Path, addresses: tuple[tuple[str, int], ...], web_config: Path | None, level: str, form: str | None
 ) -> int:
-    from exporters import assembly, logs
+    from exporters import logs
+    from exporters.assembly import assemble
     from exporters.model import SampleError
     from exporters.run import Exporter
     from exporters.server import listen
-    from rules.catalog import CATALOG
+    from rules.catalog import catalog
 
     logs.configure(level, form)
     try:
         running = Exporter(
             lambda: load(config),
-            assembly.samplers,
+            assemble,
             _web(web_config),
-            metrics=CATALOG.metrics,
+            metrics=catalog().metrics,
             clock=time.time,
             version=version("paymon"),
             environment=os.environ,
@@ -146,4 +148,7 @@ def _serve(
             shown = f"{host}:{port}"
             click.echo(f"{shown}: cannot listen ({error.strerror}); choose another --web.listen-address", err=True)
             return 1
-    return 0 if asyncio.run(running.run(sockets)) else 1
+    status = 0 if asyncio.new_event_loop().run_until_complete(running.run(sockets)) else 1
+    logging.shutdown()
+    # Everything is closed, or was given its time to close: a look-up that hangs in a thread must not keep us here.
+    os._exit(status)

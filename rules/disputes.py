@@ -212,9 +212,9 @@ activity_ratio = Signal(
     "Dispute activity as each network's programme counts it: Mastercard divides by the month before",
     Unit.RATIO,
     f"(\n  {activity.where(network='mastercard')}\n"
-    f"  / ({_in_window(charges, 'previous_month', 'mastercard')} > 0)\n)\n"
+    f"  / on (network) ({_in_window(charges, 'previous_month', 'mastercard')} > 0)\n)\n"
     f"or\n(\n  {activity.where(network=excluding('mastercard'))}\n"
-    f"  / ({_in_window(charges, 'month_to_date')} > 0)\n)",
+    f"  / on (network) ({_in_window(charges, 'month_to_date')} > 0)\n)",
     Example(
         series=(
             (_of(window_disputes, "month_to_date", "visa"), "3x10"),

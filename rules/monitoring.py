@@ -196,7 +196,7 @@ exporter_up = Signal(
     "payments_exporter:up:min",
     "Whether every exporter answers Prometheus; 0 where there is none at all",
     Unit.BOOLEAN,
-    f"min({_EXPORTER}) or 0 * absent({_EXPORTER})",
+    f"min({_EXPORTER})\nor 0 * max(absent({_EXPORTER}))",
     Example(
         series=(
             (target_up.name + matchers(job=ORGANISATION.exporter_job, instance="a"), "1x10"),

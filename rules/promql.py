@@ -18,6 +18,7 @@ __all__ = [
     "Series",
     "Subquery",
     "Text",
+    "is_scalar",
     "labels_carried",
     "parse",
     "selectors",
@@ -26,12 +27,17 @@ __all__ = [
 
 NOTHING = timedelta(0)
 
+_LONGEST = 5000
+_DEEPEST = 100
+_TEN_YEARS = 10 * 31536000
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 _AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
 _QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*([0-9]\w*)")
-_DURATION = re.compile(r"\s*(?:[0-9]+(?:ms|[smhdwy]))+\s*")
+_PART = re.compile(r"([0-9]{1,12})(ms|[smhdwy])")
+_DURATION = re.compile(rf"\s*(?:{_PART.pattern})+\s*")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
@@ -39,7 +45,8 @@ class PromqlError(ValueError):
     """An expression that Prometheus would refuse, or read differently from one version to the next."""
 
     def __init__(self, expr: str, message: str) -> None:
-        super().__init__(f"{expr!r} is no expression for a rule: {message}")
+        shown = expr if len(expr) <= 200 else f"{expr[:200]}..."
+        super().__init__(f"{shown!r} is no expression for a rule: {message}")
         self.expr = expr
         self.message = message
 
@@ -138,18 +145,21 @@ def parse(expr: str) -> Expression:
     Raises PromqlError for what is no PromQL, for what gives no instant vector, and for what some Prometheus from
     2.42 to 3.x refuses. Not everything: promtool has the last word.
     """
-    _refuse_bare_numbers_as_durations(expr)
+    if len(expr) > _LONGEST:
+        raise PromqlError(expr, f"it is longer than {_LONGEST} characters; record a part of it")
+    _refuse_odd_durations(expr)
     try:
-        tree = foreign.parse(expr)
+        result = _converted(foreign.parse(expr), expr)
+    except PromqlError:
+        raise
     except ValueError as error:
         raise PromqlError(expr, str(error)) from None
-    result = _converted(tree, expr)
     match result:
         case Series(range=None):
             pass
         case Series() | Subquery():
             raise PromqlError(expr, "it gives a range of samples; put it into a function such as rate()")
-        case _ if _is_scalar(result):
+        case _ if is_scalar(result):
             raise PromqlError(expr, "it gives one number without labels; write vector() around it")
         case Text():
             raise PromqlError(expr, "it is a string")
@@ -230,7 +240,7 @@ def _labels_of_operation(operation: Operation, labels_of: Callable[[str], frozen
             return left
         case Operation(operator="or"):
             return left | right
-        case Operation() if _is_scalar(operation.left) or _is_scalar(operation.right):
+        case Operation() if is_scalar(operation.left) or is_scalar(operation.right):
             return left | right
         case Operation(many="left", copied=copied):
             return (left - copied) | (right & copied)
@@ -244,12 +254,13 @@ def _labels_of_operation(operation: Operation, labels_of: Callable[[str], frozen
             return left & right
 
 
-def _is_scalar(expression: Expression) -> bool:
+def is_scalar(expression: Expression) -> bool:
+    """Whether it gives one number rather than series."""
     match expression:
         case Number() | Call(function="time" | "scalar" | "pi"):
             return True
         case Operation(left=left, right=right):
-            return _is_scalar(left) and _is_scalar(right)
+            return is_scalar(left) and is_scalar(right)
         case _:
             return False
 
@@ -284,18 +295,23 @@ def _collect(expression: Expression, calls: tuple[str, ...], reach: timedelta, f
         _collect(part, calls, reach, found)
 
 
-def _refuse_bare_numbers_as_durations(expr: str) -> None:
+def _refuse_odd_durations(expr: str) -> None:
     bare = _QUOTED_OR_COMMENT.sub(lambda found: '""' if found[1] else "", expr)
     written = [part for inside in _BRACKETS.findall(bare) for part in inside.split(":") if part.strip()]
     for duration in (*written, *_OFFSET.findall(bare)):
         if not _DURATION.fullmatch(duration):
             raise PromqlError(expr, f"duration {duration.strip()} has no unit; write one such as {duration.strip()}s")
+        if sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(duration)) > _TEN_YEARS:
+            raise PromqlError(expr, f"duration {duration.strip()} is longer than ten years")
 
 
-def _converted(tree: foreign.Expr, expr: str) -> Expression:
+def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:
+    if depth > _DEEPEST:
+        raise PromqlError(expr, f"it is nested more than {_DEEPEST} levels deep; record a part of it")
+    depth += 1
     match tree:
         case foreign.ParenExpr():
-            return _converted(tree.expr, expr)
+            return _converted(tree.expr, expr, depth)
         case foreign.NumberLiteral():
             return Number(tree.val)
         case foreign.StringLiteral():
@@ -305,17 +321,17 @@ def _converted(tree: foreign.Expr, expr: str) -> Expression:
         case foreign.MatrixSelector():
             return _series(tree.vector_selector, tree.range, expr)
         case foreign.SubqueryExpr():
-            return Subquery(_converted(tree.expr, expr), tree.range or NOTHING, tree.step, tree.offset)
+            return Subquery(_converted(tree.expr, expr, depth), tree.range or NOTHING, tree.step, tree.offset)
         case foreign.UnaryExpr():
-            return Operation("*", Number(-1.0), _converted(tree.expr, expr))
+            return Operation("*", Number(-1.0), _converted(tree.expr, expr, depth))
         case foreign.Call():
             if tree.func.experimental or tree.func.name in _AFTER_2_42:
                 raise PromqlError(expr, f"{tree.func.name}() is not in every Prometheus from 2.42 on; do without it")
-            return Call(tree.func.name, tuple(_converted(argument, expr) for argument in tree.args))
+            return Call(tree.func.name, tuple(_converted(argument, expr, depth) for argument in tree.args))
         case foreign.AggregateExpr():
-            return _aggregation(tree, expr)
+            return _aggregation(tree, expr, depth)
         case foreign.BinaryExpr():
-            return _operation(tree, expr)
+            return _operation(tree, expr, depth)
         case _:
             raise PromqlError(expr, f"{type(tree).__name__} is unknown here")
 
@@ -347,7 +363,7 @@ def _matcher_operator(matcher: foreign.Matcher) -> str:
     return "!~"
 
 
-def _aggregation(tree: foreign.AggregateExpr, expr: str) -> Aggregation:
+def _aggregation(tree: foreign.AggregateExpr, expr: str, depth: int) -> Aggregation:
     operator = str(tree.op)
     if operator in _AFTER_2_42:
         raise PromqlError(expr, f"{operator}() is not in every Prometheus from 2.42 on; do without it")
@@ -355,12 +371,12 @@ def _aggregation(tree: foreign.AggregateExpr, expr: str) -> Aggregation:
     if tree.modifier is not None:
         labels = frozenset(tree.modifier.labels)
         by, without = (labels, None) if tree.modifier.type == foreign.AggModifierType.By else (None, labels)
-    parameter = None if tree.param is None else _converted(tree.param, expr)
-    return Aggregation(operator, _converted(tree.expr, expr), parameter, by, without)
+    parameter = None if tree.param is None else _converted(tree.param, expr, depth)
+    return Aggregation(operator, _converted(tree.expr, expr, depth), parameter, by, without)
 
 
-def _operation(tree: foreign.BinaryExpr, expr: str) -> Operation:
-    operator, left, right = str(tree.op), _converted(tree.lhs, expr), _converted(tree.rhs, expr)
+def _operation(tree: foreign.BinaryExpr, expr: str, depth: int) -> Operation:
+    operator, left, right = str(tree.op), _converted(tree.lhs, expr, depth), _converted(tree.rhs, expr, depth)
     modifier = tree.modifier
     if modifier is None:
         return Operation(operator, left, right)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from rules.latency import share_over
+from rules.latency import counted, share_over
 from rules.procedures import (
     DATABASE_REACHABLE,
     ERROR_LOGS,
@@ -188,7 +188,7 @@ processed = Signal(
     "stripe_webhooks:processed:increase5m",
     "Webhook events processed in 5 minutes",
     Unit.COUNT,
-    f"sum(increase({duration.count}[5m]))",
+    counted(duration, duration.count, "5m"),
     Example.over(minutes(5), ((_PAID, "0+10x5 60 69 78 86 94"), (_OTHERS, "0+10x10")), (("", "92.5"),)),
 )
 

@@ -16,7 +16,7 @@ from rules.vocabulary.alert import (
     unless,
 )
 from rules.vocabulary.catalog import Area, Catalog, Item, Served
-from rules.vocabulary.dashboard import Curve, Dashboard, Panel, Picture, Row
+from rules.vocabulary.dashboard import COLUMNS, Curve, Dashboard, Panel, Picture, Row, State, Tone
 from rules.vocabulary.durations import days, hours, minutes, prometheus_duration, seconds, spoken_duration
 from rules.vocabulary.metric import OTHER, Counter, Gauge, Histogram, Label, Metric, Source, excluding, matchers, plain
 from rules.vocabulary.objective import BurnRate, Objective
@@ -24,6 +24,7 @@ from rules.vocabulary.people import (
     BusinessHours,
     Channel,
     Contact,
+    Delivery,
     Environment,
     Link,
     Organisation,
@@ -36,6 +37,7 @@ from rules.vocabulary.signal import Example, Signal
 from rules.vocabulary.units import Unit
 
 __all__ = [
+    "COLUMNS",
     "OTHER",
     "Alert",
     "Area",
@@ -49,6 +51,7 @@ __all__ = [
     "Counter",
     "Curve",
     "Dashboard",
+    "Delivery",
     "Environment",
     "Example",
     "Gauge",
@@ -71,8 +74,10 @@ __all__ = [
     "Severity",
     "Signal",
     "Source",
+    "State",
     "Step",
     "Threshold",
+    "Tone",
     "Unit",
     "above",
     "at_least",

@@ -1,7 +1,7 @@
 """Where does a signal stop being fine, when must the alert stay quiet, and what does it ask of people?"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rules.vocabulary.durations import NONE
 from rules.vocabulary.metric import plain
-from rules.vocabulary.people import Priority, Severity
+from rules.vocabulary.people import Environment, Priority, Severity
 from rules.vocabulary.signal import Signal
 
 __all__ = [
@@ -257,6 +257,23 @@ class Alert:
     def threshold_id(self, threshold: Threshold) -> str:
         """The name by which an environment overrides that threshold."""
         return f"{self.name}/{threshold.tier}" if threshold.tier else self.name
+
+    def thresholds_in(self, environment: Environment) -> tuple[Threshold, ...]:
+        """Its thresholds as that environment has them: overridden, and not paging where nobody is woken."""
+        return tuple(self._threshold_in(threshold, environment) for threshold in self.thresholds)
+
+    def _threshold_in(self, threshold: Threshold, environment: Environment) -> Threshold:
+        for override in environment.overrides:
+            if override.threshold == self.threshold_id(threshold):
+                threshold = replace(
+                    threshold,
+                    value=threshold.value if override.value is None else override.value,
+                    lasting=threshold.lasting if override.lasting is None else override.lasting,
+                    because=override.because,
+                )
+        if threshold.priority.pages and not environment.pages:
+            threshold = replace(threshold, priority=Priority.P3, severity=Severity.WARNING)
+        return threshold
 
     def branches(self, threshold: Threshold) -> tuple[Branch, ...]:
         """Every way for that threshold's rule to be true, the watched signal first."""

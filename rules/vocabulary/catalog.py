@@ -41,10 +41,10 @@ class Area:
     def of(cls, module: ModuleType) -> "Area":
         """Everything that a module defines at its top level, in the order of its text.
 
-        The module's docstring begins with the area's title and a full stop. Other areas' definitions are reached
-        through their module (`outcomes.attempts`), so that nothing counts twice.
+        The module's docstring begins with the area's title and a colon. Other areas' definitions are reached through
+        their module (`outcomes.attempts`) or under a private name, so that nothing counts twice.
         """
-        found = list(vars(module).values())
+        found = [value for name, value in vars(module).items() if not name.startswith("_")]
         return cls(
             name=module.__name__.rsplit(".", 1)[-1],
             title=(module.__doc__ or "").split(":", 1)[0].strip(),
@@ -96,6 +96,12 @@ class Catalog:
             if definition in (*area.metrics, *area.signals, *area.alerts):
                 return area
         raise KeyError(definition.name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of every alert, signal and metric."""
+        named: tuple[Alert | Signal | Metric, ...] = (*self.alerts, *self.signals, *self.metrics)
+        return tuple(one.name for one in named)
 
     def named(self, name: str) -> Iterator[Metric | Signal | Alert]:
         """Every definition of that name; a metric also answers to its histogram's series."""

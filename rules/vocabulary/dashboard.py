@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rules.vocabulary.alert import Alert
-from rules.vocabulary.metric import Metric
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.units import Unit
 
-__all__ = ["Curve", "Dashboard", "Panel", "Picture", "Row"]
+__all__ = ["COLUMNS", "Curve", "Dashboard", "Panel", "Picture", "Row", "State", "Tone"]
+
+COLUMNS = 24
+"""Grafana's grid is so many columns wide."""
 
 
 class Picture(Enum):
@@ -20,45 +22,97 @@ class Picture(Enum):
     HEATMAP = "heatmap"
     STATE_TIMELINE = "state timeline"
     TABLE = "table"
-    ALERT_LIST = "alert list"
+
+
+class Tone(Enum):
+    """What a state means to the person who reads it."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One value of a yes-or-no or of a few-valued series, in a word."""
+
+    value: int
+    word: str
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One query of a panel: a recorded signal as it is, or PromQL over raw metrics, and what its legend says.
+    """One query of a panel: a recorded signal as it is, or PromQL over metrics and signals, and its legend.
 
-    `legend` may name labels in double braces.
+    `legend` may name labels in double braces. PromQL is written as in a signal; matchers for the dashboard's variables
+    are added to every selector.
     """
 
     shows: Signal | str
     legend: str
+
+    @property
+    def expr(self) -> str:
+        """The PromQL text."""
+        return str(self.shows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """One picture: what it shows, in which unit, and against which alerts' thresholds."""
 
+    id: int
+    """Part of links to the panel: once given, it stays, wherever the panel moves."""
     title: str
     description: str
     picture: Picture
     unit: Unit
     curves: tuple[Curve, ...]
     alerts: tuple[Alert, ...] = ()
-    """Their thresholds become its lines and colours."""
-    reads: tuple[Metric, ...] = ()
-    """The raw metrics that its own PromQL reads."""
+    """Their thresholds become its lines and colours; the first panel that is no stat is where each leads to."""
+    states: tuple[State, ...] = ()
+    """The words for its values, where they are few."""
     width: int = 8
-    """Columns of Grafana's 24."""
     height: int = 8
     serves: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.id < 1000:
+            raise ValueError(f"panel {self.title!r} has the id {self.id}; choose one from 1 to 999")
+        if not self.description.endswith("."):
+            raise ValueError(f"panel {self.title!r} lacks a description; write sentences, with full stops")
+        if not self.curves:
+            raise ValueError(f"panel {self.title!r} has no curve; say which signal it shows")
+        if bool(self.states) != (self.picture is Picture.STATE_TIMELINE or self.unit is Unit.BOOLEAN):
+            raise ValueError(f"panel {self.title!r} needs words where its values are states, and only there")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A titled row of panels."""
+    """A titled row of panels, in lines that each fill the grid."""
 
     title: str
     panels: tuple[Panel, ...]
+
+    def __post_init__(self) -> None:
+        line: list[Panel] = []
+        for panel in self.panels:
+            line.append(panel)
+            width = sum(one.width for one in line)
+            if width > COLUMNS or len({one.height for one in line}) > 1:
+                raise ValueError(
+                    f"row {self.title!r} has a gap or an overlap at panel {panel.title!r}; "
+                    f"let the panels of a line be of one height and {COLUMNS} columns wide together"
+                )
+            if width == COLUMNS:
+                line = []
+        if line:
+            raise ValueError(
+                f"row {self.title!r} ends in a gap after panel {line[-1].title!r}; "
+                f"let its last line be {COLUMNS} columns wide"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,3 +124,8 @@ class Dashboard:
     description: str
     rows: tuple[Row, ...]
     serves: tuple[str, ...] = ()
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        """Every panel, row by row."""
+        return tuple(panel for row in self.rows for panel in row.panels)

@@ -9,6 +9,7 @@ __all__ = [
     "BusinessHours",
     "Channel",
     "Contact",
+    "Delivery",
     "Environment",
     "Link",
     "Organisation",
@@ -123,6 +124,21 @@ class BusinessHours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The ways by which Alertmanager gets messages out."""
+
+    secrets_folder: str
+    """Where Alertmanager finds one file for each secret."""
+    mail_host: str
+    """Host and port of the mail server."""
+    mail_sender: str
+    mail_user: str
+    relay_url: str
+    """The service that holds the tokens of the ticket system and of the dead man's switch, and passes messages on to
+    them; `/<contact's address>` is added to it. Alertmanager 0.25 reads no webhook's URL from a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
     """Everything that another organisation would change, in one place."""
 
@@ -134,6 +150,7 @@ class Organisation:
     policies: tuple[PriorityPolicy, ...]
     links: tuple[Link, ...]
     business_hours: BusinessHours
+    delivery: Delivery
     runbook_url: str
     """Where the generated runbook pages are published; `<page>#<anchor>` is added to it."""
     dashboard_url: str

@@ -1,0 +1,1 @@
+"""How fast and how large is it? Figures are printed, as ratios where machines differ; nothing here is a test."""

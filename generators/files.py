@@ -1,0 +1,29 @@
+"""Which files does the catalog become?"""
+
+from collections.abc import Mapping
+
+from generators.rules import rule_file, rule_groups
+from generators.thresholds import thresholds_files
+from generators.traceability import traceability_files
+from rules.vocabulary import Catalog, Environment
+
+__all__ = ["OWNED", "environment_files", "generated_files"]
+
+OWNED = "generated"
+"""The folder whose whole content is generated: what lies there and is not, is stale."""
+
+
+def generated_files(catalog: Catalog) -> Mapping[str, str]:
+    """Every generated file's text by its path below the project's root."""
+    files: dict[str, str] = {}
+    for environment in catalog.organisation.environments:
+        files.update(environment_files(catalog, environment))
+    files.update(traceability_files(catalog))
+    files.update(thresholds_files(catalog))
+    return files
+
+
+def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
+    """The rules of one environment and their tests, below `generated/<environment>/`."""
+    folder = f"{OWNED}/{environment.name}"
+    return {f"{folder}/rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}

@@ -1,0 +1,30 @@
+"""How is a generated file written, so that people, Go and a diff can read it?"""
+
+import yaml
+
+__all__ = ["as_yaml", "generated_header"]
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes texts of several lines as blocks, and never refers back to a value."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def as_yaml(data: object) -> str:
+    """YAML that both people and Go read: blocks for PromQL, keys in the order given."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    return text
+
+
+def generated_header(source: str, comment: str = "#") -> str:
+    """The line that says where a generated file comes from."""
+    return f"{comment} Written by `paymon generate` from {source}; change that, not this file.\n"

@@ -1,0 +1,63 @@
+"""What can one ask of paymon?"""
+
+import importlib
+import sys
+
+import click
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "generate": "paymon.generate:generate",
+    "lint": "paymon.lint:lint",
+    "test": "paymon.test:test",
+    "explain": "paymon.explain:explain",
+    "list": "paymon.explain:list_definitions",
+    "exporter": "paymon.exporter:exporter",
+    "doctor": "paymon.doctor:doctor",
+    "completion": "paymon.completion:completion",
+}
+"""Where each command lives; it is imported when it is asked for, so that each starts fast."""
+
+
+class _Commands(click.Group):
+    """The commands, imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="paymon", message="paymon %(version)s")
+def cli() -> None:
+    """Payments monitoring as code.
+
+    The definitions in rules/ say which metrics, signals and alerts watch live payments. From them come Prometheus rules
+    with their unit tests, dashboards, alert routing and runbook pages; the exporter samples the metrics.
+
+    \b
+    A day's work:
+      paymon explain PaymentSuccessRateLow   what an alert watches, and why its threshold is where it is
+      paymon generate                        write generated/ after a definition has changed
+      paymon lint && paymon test             see that it is sound, and that it fires when it should
+      paymon generate --check                in CI: fail when generated/ is not what the definitions say
+
+    Exit status: 0 fine, 1 findings or drift, 2 wrong use.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli(prog_name="paymon")
+    except BrokenPipeError:
+        # The reader has gone (`paymon list | head`): nobody is left to be told.
+        sys.stderr.close()
+        sys.exit(0)

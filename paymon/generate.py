@@ -1,0 +1,81 @@
+"""`paymon generate`: do the files on the disk follow from the definitions?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from paymon.definitions import load_sound
+from rules.vocabulary import Catalog
+
+if TYPE_CHECKING:
+    from generators.output import Drift
+
+__all__ = ["generate"]
+
+_DIFF_LINES = 200
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where a file is changed, missing, stale or untracked.")
+@click.option("--environment", metavar="E", help="Only this environment's rules and tests.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder that receives generated/ and docs/.  [default: this folder]",
+)
+def generate(check: bool, environment: str | None, out: Path) -> None:
+    """Write rules, tests, dashboards, routing and pages from the definitions in rules/.
+
+    The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
+    """
+    from generators.files import OWNED
+    from generators.output import OutputError, differences, write
+
+    catalog = load_sound()
+    files, owned = _files(catalog, environment)
+    if check:
+        _report(differences(out, files, owned), out)
+        return
+    try:
+        written, removed = write(out, files, owned)
+    except OutputError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{len(files)} files from {len(catalog.alerts)} alerts and {len(catalog.signals)} signals "
+        f"in {out / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
+    )
+
+
+def _files(catalog: Catalog, environment: str | None) -> tuple[Mapping[str, str], str]:
+    from generators.files import OWNED, environment_files, generated_files
+
+    if environment is None:
+        return generated_files(catalog), OWNED
+    try:
+        chosen = catalog.organisation.environment(environment)
+    except KeyError:
+        known = ", ".join(known.name for known in catalog.organisation.environments)
+        raise click.BadParameter(
+            f"there is no environment {environment!r}; choose one of {known}", param_hint="--environment"
+        ) from None
+    return environment_files(catalog, chosen), f"{OWNED}/{chosen.name}"
+
+
+def _report(drifts: tuple[Drift, ...], out: Path) -> None:
+    for drift in drifts:
+        click.secho(f"{drift.path} {drift.kind.value}", fg="red")
+        for line in drift.diff.splitlines()[:_DIFF_LINES]:
+            click.secho(f"  {line}", fg={"+": "green", "-": "red"}.get(line[:1]))
+    if drifts:
+        where = "" if out == Path() else f" --out {out}"
+        add = f"git add {out / 'generated'}"
+        click.echo(
+            f"\n{len(drifts)} files do not follow from the definitions. Mend with: paymon generate{where} && {add}"
+        )
+        raise SystemExit(1)
+    click.echo("generated/ follows from the definitions")

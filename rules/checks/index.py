@@ -1,0 +1,200 @@
+"""What do the checks look up: where is a definition, what does it read, and which labels does it carry?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rules.checks.signs import Sign, sign_of
+from rules.promql import Expression, PromqlError, Selector, labels_carried, parse, selectors, walk
+from rules.vocabulary import Alert, Area, Catalog, Metric, Signal, Source, Threshold, Unit
+
+__all__ = ["TARGET_LABELS", "Index", "ReadSignal", "Watch"]
+
+TARGET_LABELS = frozenset({"job", "instance", "environment"})
+"""The labels that a scrape adds to every series, and that no metric declares."""
+
+_MAY_BE_ABSENT = frozenset({"absent", "absent_over_time"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSignal:
+    """A signal with its expression taken apart; `tree` is None where it cannot be read."""
+
+    signal: Signal
+    area: Area
+    where: str
+    tree: Expression | None
+    nodes: tuple[Expression, ...]
+    """The tree and everything in it."""
+    selectors: tuple[Selector, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One place where an alert looks at a signal: what it watches, another branch, or a guard of either."""
+
+    alert: Alert
+    area: Area
+    where: str
+    signal: Signal
+    role: str
+    """`watches` or `is guarded by`."""
+
+
+class Index:
+    """A catalog, looked up by name; every expression is parsed once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.organisation = catalog.organisation
+
+    @cached_property
+    def metrics(self) -> tuple[tuple[Area, Metric, str], ...]:
+        """Every metric with its area and place."""
+        return tuple(
+            (area, it, f"{area.module}: metric {it.name}") for area in self.catalog.areas for it in area.metrics
+        )
+
+    @cached_property
+    def signals(self) -> tuple[ReadSignal, ...]:
+        """Every signal, in the order of the areas' texts."""
+        return tuple(_read(signal, area) for area in self.catalog.areas for signal in area.signals)
+
+    @cached_property
+    def alerts(self) -> tuple[tuple[Area, Alert, str], ...]:
+        """Every alert with its area and place."""
+        return tuple((area, it, f"{area.module}: alert {it.name}") for area in self.catalog.areas for it in area.alerts)
+
+    @cached_property
+    def thresholds(self) -> tuple[tuple[Alert, Threshold, str], ...]:
+        """Every threshold with its alert and place."""
+        return tuple(
+            (alert, threshold, f"{where}, tier {threshold.tier}" if threshold.tier else where)
+            for _, alert, where in self.alerts
+            for threshold in alert.thresholds
+        )
+
+    @cached_property
+    def watches(self) -> tuple[Watch, ...]:
+        """Every place where an alert looks at a signal."""
+        return tuple(watch for area, alert, where in self.alerts for watch in _watches(area, alert, where))
+
+    @cached_property
+    def by_series(self) -> dict[str, Metric]:
+        """The metric of every series name."""
+        return {name: metric for _, metric, _ in self.metrics for name in metric.series_names}
+
+    @cached_property
+    def by_name(self) -> dict[str, ReadSignal]:
+        """The signal of every name."""
+        return {read.signal.name: read for read in self.signals}
+
+    @cached_property
+    def _order(self) -> tuple[tuple[ReadSignal, ...], tuple[tuple[str, ...], ...]]:
+        """The signals, each after those that it reads; and every circle of signals that read each other."""
+        done: dict[str, ReadSignal] = {}
+        circles = []
+        for first in self.by_name:
+            path: dict[str, Iterator[str]] = {}
+            entering: str | None = first
+            while entering is not None or path:
+                if entering is not None:
+                    path[entering] = iter([one.name for one in self.by_name[entering].selectors])
+                last = next(reversed(path))
+                entering = None
+                for name in path[last]:
+                    if name in path:
+                        names = list(path)
+                        circles.append(tuple(names[names.index(name) :]))
+                    elif name in self.by_name and name not in done:
+                        entering = name
+                        break
+                else:
+                    del path[last]
+                    done[last] = self.by_name[last]
+        return tuple(done.values()), tuple(circles)
+
+    @property
+    def circles(self) -> tuple[tuple[str, ...], ...]:
+        """Every circle of signals that read each other."""
+        return self._order[1]
+
+    @cached_property
+    def _carried(self) -> dict[str, frozenset[str]]:
+        known = {name: _labels_of(metric, name) for name, metric in self.by_series.items()}
+        for read in self._order[0]:
+            inner = labels_carried(read.tree, lambda name: known.get(name, frozenset())) if read.tree else frozenset()
+            known[read.signal.name] = inner | {"environment"}
+        return known
+
+    def labels(self, expression: Expression) -> frozenset[str]:
+        """The labels that a part of a signal's expression gives, as `carried` has them."""
+        return labels_carried(expression, self.carried)
+
+    def carried(self, name: str) -> frozenset[str]:
+        """The labels that series of that name can carry, those of scrapes and of records too; none for a stranger."""
+        return self._carried.get(name, frozenset())
+
+    def declared(self, name: str) -> frozenset[str]:
+        """The labels of `carried` that a metric declares or an expression makes."""
+        return self.carried(name) - TARGET_LABELS
+
+    @cached_property
+    def _sources(self) -> dict[str, frozenset[Source]]:
+        known = {name: frozenset({metric.source}) for name, metric in self.by_series.items()}
+        for read in self._order[0]:
+            names = [one.name for one in read.selectors if not _MAY_BE_ABSENT & set(one.calls)]
+            known[read.signal.name] = frozenset().union(*(known.get(name, frozenset()) for name in names))
+        return known
+
+    def sources(self, name: str) -> frozenset[Source]:
+        """Who exports what is read under that name, through other signals too; absence is no value."""
+        return self._sources.get(name, frozenset())
+
+    @cached_property
+    def _signs(self) -> dict[str, Sign]:
+        known: dict[str, Sign] = {}
+        for read in self._order[0]:
+            if read.tree is not None:
+                known[read.signal.name] = sign_of(read.tree, lambda name: known.get(name, Sign.ANY))
+        return known
+
+    def can_be_zero(self, expression: Expression) -> bool:
+        """Whether a part of a signal's expression can give 0."""
+        return sign_of(expression, lambda name: self._signs.get(name, Sign.ANY)) is Sign.ANY
+
+    def values(self, name: str, label: str) -> frozenset[str] | None:
+        """Every value that the label can have there; None where a setting or an expression decides."""
+        metric = self.by_series.get(name)
+        if metric is None:
+            return None
+        return next((frozenset(one.values) for one in metric.labels if one.name == label and one.values), None)
+
+    def unit(self, name: str) -> Unit | None:
+        """The unit of the recorded signal of that name."""
+        read = self.by_name.get(name)
+        return read.signal.unit if read else None
+
+
+def _read(signal: Signal, area: Area) -> ReadSignal:
+    where = f"{area.module}: signal {signal.name}"
+    try:
+        tree = parse(signal.expr)
+    except PromqlError as error:
+        return ReadSignal(signal, area, where, None, (), (), error.message)
+    return ReadSignal(signal, area, where, tree, tuple(walk(tree)), selectors(tree))
+
+
+def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:
+    for branch in alert.branches(alert.thresholds[0]):
+        yield Watch(alert, area, where, branch.watches, "watches")
+        for guard in branch.guards:
+            yield Watch(alert, area, where, guard.signal, "is guarded by")
+
+
+def _labels_of(metric: Metric, series: str) -> frozenset[str]:
+    labels = frozenset(label.name for label in metric.labels) | TARGET_LABELS
+    if not metric.source.of_environment:
+        labels -= {"environment"}
+    return labels | {"le"} if metric.kind == "histogram" and series.endswith("_bucket") else labels

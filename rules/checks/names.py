@@ -1,0 +1,112 @@
+"""Does every name stand for one thing, and fit where it goes?"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from rules.checks.index import Index
+from rules.checks.problem import Problem
+from rules.vocabulary import Counter, prometheus_duration
+
+__all__ = ["CHECKS"]
+
+LONGEST_GROUP_NAME = 40
+MOST_RULES = 20
+
+
+def two_of_one_name(index: Index) -> Iterator[Problem]:
+    """Alerts, signals, metrics, areas, items, objectives, environments and dashboards."""
+    organisation, catalog = index.organisation, index.catalog
+    for kind, named in (
+        ("area", [(area.name, area.module) for area in catalog.areas]),
+        ("series", [(series, area.module) for area, metric, _ in index.metrics for series in metric.series_names]),
+        ("signal", [(read.signal.name, read.area.module) for read in index.signals]),
+        ("alert", [(alert.name, area.module) for area, alert, _ in index.alerts]),
+        ("objective", [(objective.name, area.module) for area in catalog.areas for objective in area.objectives]),
+        ("item", [(item.id, "rules.items") for item in catalog.items]),
+        ("environment", [(environment.name, "rules.organisation") for environment in organisation.environments]),
+        ("contact", [(contact.name, "rules.organisation") for contact in organisation.contacts]),
+        ("policy", [(policy.priority.value, "rules.organisation") for policy in organisation.policies]),
+        ("dashboard", [(dashboard.uid, "the dashboards") for dashboard in catalog.dashboards]),
+    ):
+        places = defaultdict(list)
+        for name, place in named:
+            places[name].append(place)
+        for name, found in places.items():
+            if len(found) > 1:
+                where = " and in ".join(dict.fromkeys(found))
+                yield Problem(
+                    f"{found[0]}: {kind} {name}",
+                    f"is defined {len(found)} times, in {where}",
+                    "rename or remove all but one",
+                )
+
+
+def families_that_collide(index: Index) -> Iterator[Problem]:
+    """OpenMetrics drops `_total` from a counter's family, and gives it a `_created` sample."""
+    families = {metric.name.removesuffix("_total") for _, metric, _ in index.metrics if isinstance(metric, Counter)}
+    for _, metric, where in index.metrics:
+        if isinstance(metric, Counter):
+            continue
+        for family in (metric.name, metric.name.removesuffix("_created")):
+            if family in families:
+                yield Problem(
+                    where,
+                    f"collides with counter {family}_total, whose family OpenMetrics calls {family}",
+                    "rename one of the two",
+                )
+
+
+def group_names(index: Index) -> Iterator[Problem]:
+    """A group is named service.environment.area, in at most 40 characters (mixtool)."""
+    for area in index.catalog.areas:
+        for environment in index.organisation.environments:
+            name = f"{index.organisation.service}.{environment.name}.{area.name}"
+            if len(name) > LONGEST_GROUP_NAME:
+                yield Problem(
+                    f"{area.module}: area {area.name}",
+                    f"makes a group name of {len(name)} characters, {name}",
+                    f"shorten it to at most {LONGEST_GROUP_NAME}",
+                )
+
+
+def group_sizes(index: Index) -> Iterator[Problem]:
+    """At most 20 rules in a group, so that one slow rule does not hold up many (mixtool)."""
+    for area in index.catalog.areas:
+        rules = len(area.signals) + sum(len(alert.thresholds) for alert in area.alerts)
+        if rules > MOST_RULES:
+            yield Problem(
+                f"{area.module}: area {area.name}",
+                f"makes a group of {rules} rules",
+                f"split it into areas of at most {MOST_RULES}",
+            )
+
+
+def titles(index: Index) -> Iterator[Problem]:
+    """An area's title is the beginning of its module's docstring."""
+    for area in index.catalog.areas:
+        if not area.title.strip():
+            yield Problem(
+                f"{area.module}: area {area.name}",
+                "has no title",
+                'begin the docstring of its module with "Title: question?"',
+            )
+
+
+def intervals(index: Index) -> Iterator[Problem]:
+    """The periods on which windows are judged."""
+    organisation = index.organisation
+    for name in ("scrape_interval", "evaluation_interval", "retention"):
+        value = getattr(organisation, name)
+        try:
+            whole = prometheus_duration(value) != "0s"
+        except ValueError:
+            whole = False
+        if not whole:
+            yield Problem(
+                f"rules.organisation: {name}",
+                f"is {value}",
+                "give a whole number of seconds above 0",
+            )
+
+
+CHECKS = (two_of_one_name, families_that_collide, group_names, group_sizes, titles, intervals)
