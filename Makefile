@@ -41,8 +41,11 @@ format: $(READY)  ## let ruff tidy the source
 benchmarks: $(READY) programs  ## print the figures of speed and memory
 	$(BIN)/python -m benchmarks
 
-lock: $(READY)  ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml --output-file requirements.lock
+# Versions and hashes, but no index: where packages come from is the machine's own business.
+LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
+lock:  ## renew the lock files from pyproject.toml (needs uv)
+	$(LOCK) --all-extras pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --extra build pyproject.toml --output-file requirements-runtime.lock
 
 clean:  ## remove what make has made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

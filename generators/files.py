@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from generators.alertmanager import alertmanager_files
+from generators.deploy import deploy_files
 from generators.rules import rule_file, rule_groups
+from generators.runbook_pages import runbook_files
 from generators.thresholds import thresholds_files
 from generators.traceability import traceability_files
 from rules.vocabulary import Catalog, Environment
@@ -18,6 +21,8 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
         files.update(environment_files(catalog, environment))
+    for shared in (alertmanager_files(catalog), runbook_files(catalog), deploy_files(catalog)):
+        files.update({f"{OWNED}/{path}": text for path, text in shared.items()})
     files.update(traceability_files(catalog))
     files.update(thresholds_files(catalog))
     return files

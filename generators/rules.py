@@ -1,7 +1,7 @@
 """Which recording and alerting rules does Prometheus evaluate in an environment?"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -34,6 +34,7 @@ __all__ = [
     "RuleGroup",
     "rule_file",
     "rule_groups",
+    "rules_document",
     "runbook_anchor",
 ]
 
@@ -295,18 +296,23 @@ def _response(threshold: Threshold, organisation: Organisation) -> str:
     return f"{threshold.priority.value}, within {spoken_duration(within)}"
 
 
-def rule_file(group: RuleGroup) -> str:
-    """The text of one rule file, of the subset that Prometheus 2.42 to 3.x agree on."""
-    document = {
+def rules_document(groups: Iterable[RuleGroup]) -> dict[str, object]:
+    """The groups as Prometheus reads them, of the subset that 2.42 to 3.x agree on."""
+    return {
         "groups": [
             {
                 "name": group.name,
                 "interval": prometheus_duration(group.interval),
                 "rules": [_as_data(rule) for rule in group.rules],
             }
+            for group in groups
         ]
     }
-    return generated_header(group.area.module.replace(".", "/") + ".py") + as_yaml(document)
+
+
+def rule_file(group: RuleGroup) -> str:
+    """The text of one rule file."""
+    return generated_header(group.area.module.replace(".", "/") + ".py") + as_yaml(rules_document((group,)))
 
 
 def _as_data(rule: RecordingRule | AlertingRule) -> dict[str, object]:

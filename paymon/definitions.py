@@ -26,14 +26,14 @@ def load() -> Catalog:
 
 def load_sound() -> Catalog:
     """The catalog, checked. Ends the program with status 1 and every problem where there are any."""
-    from rules.checks import check
+    from generators.problems import problems
 
     catalog = load()
-    problems = check(catalog)
-    if problems:
-        for problem in problems:
+    found = problems(catalog)
+    if found:
+        for problem in found:
             click.echo(str(problem), err=True)
-        count = len(problems)
+        count = len(found)
         raise SystemExit(_complain(f"{count} problem{'' if count == 1 else 's'} in rules/; nothing was written"))
     return catalog
 

@@ -145,8 +145,8 @@ def _serve(
         try:
             sockets.append(listen(host, port))
         except OSError as error:
-            shown = f"{host}:{port}"
-            click.echo(f"{shown}: cannot listen ({error.strerror}); choose another --web.listen-address", err=True)
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            click.echo(f"{host}:{port}: cannot listen ({why}); choose another --web.listen-address", err=True)
             return 1
     status = 0 if asyncio.new_event_loop().run_until_complete(running.run(sockets)) else 1
     logging.shutdown()

@@ -19,11 +19,11 @@ def lint(promtool: str | None) -> None:
     """
     from generators.files import generated_files
     from generators.output import write
+    from generators.problems import problems
     from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
-    from rules.checks import check
 
     catalog = load()
-    findings = [str(problem) for problem in check(catalog)]
+    findings = [str(problem) for problem in problems(catalog)]
     if not findings:
         try:
             tool = Promtool.find(promtool)

@@ -153,7 +153,7 @@ failed_payouts = Signal(
     f"sum(max without (instance, pod) (increase({payouts.where(result='failed')}[1d])))",
     Example.over(
         days(1),
-        ((payouts.where(result="failed"), "0x5 0 0 2 4 4"), (payouts.where(result="paid"), "0+1x10")),
+        ((payouts.where(result="failed"), "3x5 3 3 5 7 7"), (payouts.where(result="paid"), "0+1x10")),
         (("", "5"),),
     ),
 )

@@ -136,7 +136,7 @@ failures_3d = Signal(
 
 
 def _history(window: str) -> str:
-    return f"sum({outcomes.attempts} offset {window})"
+    return f"sum(max without (instance, pod) ({outcomes.attempts} offset {window}))"
 
 
 _CARD = outcomes.attempts.where(result="success", payment_method="card", initiator="api")

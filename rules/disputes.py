@@ -300,7 +300,7 @@ failed_refunds = Signal(
     f"sum(max without (instance, pod) (increase({refunds.where(result='failed')}[1d])))",
     Example.over(
         days(1),
-        ((refunds.where(result="failed"), "0x5 0 0 2 4 4"), (refunds.where(result="succeeded"), "0+3x10")),
+        ((refunds.where(result="failed"), "3x5 3 3 5 7 7"), (refunds.where(result="succeeded"), "0+3x10")),
         (("", "5"),),
     ),
 )

@@ -109,7 +109,7 @@ _BAD = api_request_duration.counted(status_class="5xx")
 _BAD_FAST = api_request_duration.name + '_bucket{status_class="5xx",le="0.5"}'
 _API_REQUESTS = (
     (_OK, "0+10x10"),
-    (_OK_FAST, "0+10x5 51 61 72 82 90"),
+    (_OK_FAST, "0+10x5 51 60 69 77 85"),
     (_BAD, "0+2x10"),
     (_BAD_FAST, "0+2x10"),
 )
@@ -119,7 +119,7 @@ api_slow = Signal(
     "Share of API requests that take more than 0.5 seconds",
     Unit.RATIO,
     share_over(api_request_duration, API_BOUND, "5m"),
-    Example.over(minutes(5), _API_REQUESTS, (("", "0.1875"),)),
+    Example.over(minutes(5), _API_REQUESTS, (("", "0.125"),)),
     serves=("KM-02",),
 )
 

@@ -231,7 +231,7 @@ unparsed = Signal(
     "Events that the exporter could not understand in an hour",
     Unit.COUNT,
     f"sum(max without (instance, pod) (increase({parse_errors}[1h])))",
-    Example.over(hours(1), ((parse_errors.name, "0x5 0 0 2 4 4"),), (("", "5"),)),
+    Example.over(hours(1), ((parse_errors.name, "3x5 3 3 5 7 7"),), (("", "5"),)),
 )
 
 overflow = Signal(
@@ -241,7 +241,7 @@ overflow = Signal(
     f"sum by (label) (max without (instance, pod) (increase({label_overflow}[1h])))",
     Example.over(
         hours(1),
-        ((label_overflow.where(label="currency"), "0x5 0 0 2 4 4"), (label_overflow.where(label="network"), "0x10")),
+        ((label_overflow.where(label="currency"), "3x5 3 3 5 7 7"), (label_overflow.where(label="network"), "0x10")),
         (('label="currency"', "5"), ('label="network"', "0")),
     ),
 )
@@ -255,7 +255,7 @@ failing_rules = Signal(
         minutes(10),
         (
             (rule_failures.name + '{rule_group="a"}', "0x5 1 1 3 5 5"),
-            (rule_failures.name + '{rule_group="b"}', "0x5 0 0 2 4 4"),
+            (rule_failures.name + '{rule_group="b"}', "3x5 3 3 5 7 7"),
             (missed_iterations.name + '{rule_group="a"}', "0x5 2 2 2 4 4"),
         ),
         (("", "12.5"),),
@@ -272,7 +272,7 @@ lost_notifications = Signal(
         minutes(10),
         (
             (notifications_failed.name + '{integration="pagerduty"}', "0x5 1 1 3 5 5"),
-            (notifications_failed.name + '{integration="slack"}', "0x5 0 0 2 4 4"),
+            (notifications_failed.name + '{integration="slack"}', "3x5 3 3 5 7 7"),
             (notifications_dropped.name, "0x5 2 2 2 4 4"),
         ),
         (("", "12.5"),),

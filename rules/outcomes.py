@@ -110,7 +110,7 @@ FIVE_FAILURES_IN_FIFTY = (
     (_CARD_SUCCESS, "0+4x10"),
     (_LINK_SUCCESS, "0+5x10"),
     (_CARD_FAILURE, "0x5 1 1 3 4 4"),
-    (_LINK_FAILURE, "0x5 0 0 0 1 1"),
+    (_LINK_FAILURE, "3x5 3 3 3 4 4"),
 )
 """Eleven samples of which the last five hold 45 successes and 5 technical failures, card and link together."""
 
@@ -199,7 +199,7 @@ expected_recently = Signal(
         series=((_CARD_SUCCESS, "0+4x5 0+4x5"), (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5")),
         every=minutes(6),
         at=minutes(55),
-        gives=(("", "7.5"),),
+        gives=(("", "5"),),
     ),
     steady=True,
 )
@@ -210,7 +210,7 @@ expected_weekly = Signal(
     Unit.COUNT,
     f"300 * sum(max without (instance, pod) (rate({attempts}[1h] offset 7d)))",
     Example(
-        series=((_CARD_SUCCESS, "0+4x5 30+1x5"), (_LINK_SUCCESS, "0x5 0+2x5")),
+        series=((_CARD_SUCCESS, "0+4x5 30+1x5"), (_LINK_SUCCESS, "5x5 5+2x5")),
         every=minutes(12),
         at=hours(170) + minutes(6),
         gives=(("", "1.25"),),

@@ -32,6 +32,10 @@ _DEEPEST = 100
 _TEN_YEARS = 10 * 31536000
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
+_MAKE_OR_DROP_LABELS = frozenset(
+    {"absent", "absent_over_time", "histogram_fraction", "histogram_quantile", "label_join", "label_replace"}
+    | {"scalar", "vector"}
+)
 _AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
 _QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
@@ -215,13 +219,13 @@ def labels_carried(expr: str | Expression, labels_of: Callable[[str], frozenset[
 
 
 def _labels_of_call(call: Call, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    if call.function not in _MAKE_OR_DROP_LABELS:
+        return frozenset().union(*(labels_carried(argument, labels_of) for argument in call.arguments))
     match call:
         case Call(function="absent" | "absent_over_time", arguments=(Series() as series,)):
             return frozenset(label for label, operator, _ in series.matchers if operator == "=") & labels_of(
                 series.name
             )
-        case Call(function="absent" | "absent_over_time" | "vector" | "scalar"):
-            return frozenset()
         case Call(function="histogram_quantile" | "histogram_fraction"):
             return labels_carried(call.arguments[-1], labels_of) - {"le"}
         case Call(function="label_replace", arguments=(inner, Text(value=label), Text(value=""), *_)):
@@ -229,7 +233,7 @@ def _labels_of_call(call: Call, labels_of: Callable[[str], frozenset[str]]) -> f
         case Call(function="label_replace" | "label_join", arguments=(inner, Text(value=label), *_)):
             return labels_carried(inner, labels_of) | {label}
         case _:
-            return frozenset().union(*(labels_carried(argument, labels_of) for argument in call.arguments))
+            return frozenset()
 
 
 def _labels_of_operation(operation: Operation, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:

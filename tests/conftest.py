@@ -4,6 +4,8 @@ import pytest
 
 from paymon.promtool import Promtool
 
+pytest_plugins = ("tests.postgres",)
+
 
 @pytest.fixture(scope="session", params=("2.42", "3.5"))
 def promtool(request: pytest.FixtureRequest) -> Promtool:

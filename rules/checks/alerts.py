@@ -63,7 +63,7 @@ def bounds(index: Index) -> Iterator[Problem]:
                 watched = f"{branch.watches.name} ({branch.watches.unit.value})"
                 yield Problem(where, f"compares {watched} {wrong}", "choose a bound between its values")
     for alert, guard, where in _guards(index):
-        presence = guard.comparison is Comparison.AT_LEAST and guard.value == guard.signal.unit.lowest
+        presence = guard.comparison is Comparison.AT_LEAST
         wrong = _wrong_bound(guard.comparison, guard.value, guard.signal.unit, always=presence or alert.always)
         if wrong:
             watched = f"{guard.signal.name} ({guard.signal.unit.value})"
@@ -125,14 +125,14 @@ def burn_rates(index: Index) -> Iterator[Problem]:
         for objective in area.objectives:
             where = f"{area.module}: objective {objective.name}"
             for rate in objective.burn_rates:
-                pair = f"burn rate {_plain(rate.factor)} over {_spoken(rate.long)}"
+                pair = f"burn rate {_number(rate.factor)} over {_spoken(rate.long)}"
                 if not rate.factor.is_finite() or rate.factor <= 0:
                     yield Problem(where, f"has {pair}, which is no pace", "give a factor above 0")
-                elif rate.factor * objective.budget >= 1:
+                elif rate.factor >= 1 / objective.budget:
                     yield Problem(
                         where,
-                        f"has {pair}, which needs an error ratio of {_plain(rate.factor * objective.budget)}",
-                        f"stay below a factor of {_plain(1 / objective.budget)}, or set a stricter target",
+                        f"has {pair}, which needs an error ratio of {_number(rate.factor / (1 / objective.budget))}",
+                        f"stay below a factor of {_number(1 / objective.budget)}, or set a stricter target",
                     )
                 if not timedelta(0) < rate.short < rate.long:
                     yield Problem(
@@ -151,7 +151,7 @@ def burn_rates(index: Index) -> Iterator[Problem]:
                 if branch.watches.unit is Unit.BUDGETS and value.is_finite() and fastest and value >= fastest:
                     yield Problem(
                         f"{area.module}: alert {alert.name}",
-                        f"waits for {plain(value)} error budgets, and all failing burns {_plain(fastest)}",
+                        f"waits for {plain(value)} error budgets, and all failing burns {_number(fastest)}",
                         "lower the bound, or set a stricter target",
                     )
 
@@ -173,7 +173,7 @@ def durations(index: Index) -> Iterator[Problem]:
 
 def absences(index: Index) -> Iterator[Problem]:
     """One failed scrape is no absence."""
-    least = _ROUNDS * index.organisation.scrape_interval
+    least = _ROUNDS * index.scrape_interval
     for alert, threshold, where in index.thresholds:
         for branch in alert.branches(threshold):
             read = index.by_name.get(branch.watches.name)
@@ -251,7 +251,10 @@ def texts(index: Index) -> Iterator[Problem]:
                 yield Problem(
                     where, f"has a runbook entry without {part}", "write at least one step, and leave none empty"
                 )
-        reasons = [(threshold.because, f"threshold {threshold.condition}") for threshold in alert.thresholds]
+        reasons = [
+            (threshold.because, f"threshold {threshold.comparison.value} {_number(threshold.value)}")
+            for threshold in alert.thresholds
+        ]
         reasons += [(branch.because, f"branch on {branch.watches.name}") for branch in alert.or_else]
         reasons += [
             (guard.because, f"guard on {guard.signal.name}") for one, guard, _ in _guards_of(alert, where) if one
@@ -330,7 +333,7 @@ def _whole(duration: timedelta) -> bool:
 
 
 def _lasting(index: Index, where: str, verb: str, lasting: timedelta) -> Iterator[Problem]:
-    least = _ROUNDS * index.organisation.evaluation_interval
+    least = _ROUNDS * index.evaluation_interval
     if not _whole(lasting):
         yield Problem(where, f"{verb} for {lasting}", "give a whole number of seconds")
     elif timedelta(0) < lasting < least:
@@ -360,8 +363,7 @@ def _possible(index: Index, signal: str, label: str, value: str) -> bool:
 
 def _placeholders(index: Index, alert: Alert, where: str) -> Iterator[Problem]:
     try:
-        in_summary = {name for _, name, _, _ in Formatter().parse(alert.summary) if name is not None}
-        in_description = {name for _, name, _, _ in Formatter().parse(alert.description) if name is not None}
+        in_summary, in_description = _named(alert.summary), _named(alert.description)
     except ValueError as error:
         yield Problem(where, f"has a text that cannot be filled in: {error}", "close every brace, or double it")
         return
@@ -385,8 +387,18 @@ def _placeholders(index: Index, alert: Alert, where: str) -> Iterator[Problem]:
             )
 
 
-def _plain(value: Decimal) -> str:
-    return plain(round(value, 4)) if value.is_finite() else str(value)
+def _named(text: str) -> frozenset[str]:
+    """What stands between braces; a format with it, so that nothing is named by it. Raises ValueError."""
+    parts = Formatter().parse(text)
+    return frozenset(
+        name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        for _, name, spec, conversion in parts
+        if name is not None
+    )
+
+
+def _number(value: Decimal) -> str:
+    return f"{float(value):.6g}" if value.is_finite() else str(value)
 
 
 def _spoken(duration: timedelta) -> str:

@@ -1,61 +1,19 @@
 """Does every signal's example show what the signal reads, and would a wrong window be seen in it?"""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import pairwise
-from math import isclose
 
 from rules.checks.expressions import OF_PRESENCE, matched_values
 from rules.checks.index import TARGET_LABELS, Index, ReadSignal
+from rules.checks.notation import SeriesText
 from rules.checks.problem import Problem
 from rules.promql import Selector
 from rules.vocabulary import Histogram, plain
 
-__all__ = ["CHECKS", "Samples"]
+__all__ = ["CHECKS"]
 
-_SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s*\Z", re.DOTALL)
-_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|\Z)')
-_ESCAPED = re.compile(r"\\(.)")
-_NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|Inf|NaN)"
-_VALUES = re.compile(rf"({_NUMBER})(?:([-+][0-9.]+(?:[eE][-+]?[0-9]{{1,3}})?)?x([0-9]{{1,9}}))?\Z")
-_GAP = re.compile(r"(?:_(?:x([0-9]{1,9}))?|stale)\Z")
 _OF_SLOPES = frozenset({"rate", "irate", "deriv", "predict_linear"})
 """Functions that give the same for every window, so long as the slope is the same."""
-
-
-class Samples:
-    """A series' values in promtool's notation, as the points at which its course can change.
-
-    Raises ValueError for text that is no such notation.
-    """
-
-    def __init__(self, notation: str) -> None:
-        self.points: list[tuple[int, float]] = []
-        position = 0
-        for word in notation.split():
-            gap, values = _GAP.match(word), _VALUES.match(word)
-            if gap:
-                position += int(gap[1] or 1)
-            elif values:
-                start, step, count = float(values[1]), float(values[2] or 0), int(values[3] or 0)
-                for place in sorted({0, 1, count}):
-                    if place <= count:
-                        self.points.append((position + place, start + step * place))
-                position += count + 1
-            else:
-                raise ValueError(f"{word!r} is no value")
-
-    @property
-    def moves(self) -> bool:
-        """Whether the value changes at all."""
-        return any(a != b for (_, a), (_, b) in pairwise(self.points))
-
-    @property
-    def bends(self) -> bool:
-        """Whether the value changes by more at one time than at another."""
-        slopes = [(b - a) / (j - i) for (i, a), (j, b) in pairwise(self.points)]
-        return any(not isclose(one, slopes[0], rel_tol=1e-9, abs_tol=1e-12) for one in slopes)
 
 
 def moments(index: Index) -> Iterator[Problem]:
@@ -78,27 +36,19 @@ def moments(index: Index) -> Iterator[Problem]:
 
 def series(index: Index) -> Iterator[Problem]:
     """An example's series are ones that somebody can export."""
+    verdicts: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
     for read in index.signals:
         seen = set()
-        for selector, values in read.signal.example.series:
-            parsed = _parsed(selector)
-            if parsed is None:
-                yield Problem(
-                    read.where,
-                    f"has an example with the series {selector}",
-                    'write name{label="value"}, as promtool does',
-                )
-                continue
+        for pair in read.signal.example.series:
+            if pair not in verdicts:
+                verdicts[pair] = tuple(_verdicts(index, *pair))
+            for what, how_to_fix in verdicts[pair]:
+                yield Problem(read.where, f"has an example with {what}", how_to_fix)
+            parsed = index.series_in(pair[0])
             if parsed in seen:
-                yield Problem(read.where, f"has the series {selector} twice in its example", "give each once")
-            seen.add(parsed)
-            try:
-                Samples(values)
-            except ValueError as error:
-                yield Problem(
-                    read.where, f"has an example with the values {values!r}: {error}", "write them as promtool does"
-                )
-            yield from _unknown(index, read, parsed[0], dict(parsed[1]))
+                yield Problem(read.where, f"has the series {pair[0]} twice in its example", "give each once")
+            if parsed is not None:
+                seen.add(parsed)
 
 
 def results(index: Index) -> Iterator[Problem]:
@@ -108,11 +58,11 @@ def results(index: Index) -> Iterator[Problem]:
             continue
         carried = index.carried(read.signal.name)
         for labels, value in read.signal.example.gives:
-            parsed = _labels(labels)
+            parsed = index.labels_in(labels)
             if parsed is None:
                 yield Problem(read.where, f"has an example that gives {labels!r}", 'write label="value", or nothing')
                 continue
-            for label in sorted(set(parsed) - carried - TARGET_LABELS):
+            for label in sorted(parsed.keys() - carried - TARGET_LABELS):
                 yield Problem(
                     read.where,
                     f"has an example that gives label {label}, which the signal does not carry",
@@ -142,11 +92,11 @@ def _windows(read: ReadSignal) -> list[Selector]:
 
 def _tells_apart(index: Index, read: ReadSignal, selector: Selector) -> bool:
     for text, values in read.signal.example.series:
-        parsed = _parsed(text)
-        if parsed is None or (selector.name in index.by_series and not _selects(selector, parsed[0], dict(parsed[1]))):
+        parsed = index.series_in(text)
+        if parsed is None or (selector.name in index.by_series and not _selects(selector, parsed)):
             continue
         try:
-            samples = Samples(values)
+            samples = index.samples(values)
         except ValueError:
             continue
         if samples.bends if _OF_SLOPES & set(selector.calls) else samples.moves:
@@ -154,9 +104,10 @@ def _tells_apart(index: Index, read: ReadSignal, selector: Selector) -> bool:
     return False
 
 
-def _selects(selector: Selector, name: str, labels: dict[str, str]) -> bool:
-    if name != selector.name:
+def _selects(selector: Selector, series_: SeriesText) -> bool:
+    if series_.name != selector.name:
         return False
+    labels = dict(series_.labels)
     for label, operator, wanted in selector.matchers:
         value = labels.get(label, "")
         named = matched_values(operator, wanted, frozenset({value}))
@@ -165,47 +116,31 @@ def _selects(selector: Selector, name: str, labels: dict[str, str]) -> bool:
     return True
 
 
-def _parsed(selector: str) -> tuple[str, tuple[tuple[str, str], ...]] | None:
-    found = _SELECTOR.match(selector)
-    labels = _labels(found[2] or "") if found else None
-    return (found[1], tuple(sorted(labels.items()))) if found and labels is not None else None
-
-
-def _labels(text: str) -> dict[str, str] | None:
-    labels: dict[str, str] = {}
-    position, text = 0, text.strip()
-    while position < len(text):
-        found = _LABEL.match(text, position)
-        if not found:
-            return None
-        labels[found[1]] = _ESCAPED.sub(r"\1", found[2])
-        position = found.end()
-    return labels
-
-
-def _unknown(index: Index, read: ReadSignal, name: str, labels: dict[str, str]) -> Iterator[Problem]:
-    metric = index.by_series.get(name)
-    if metric is None:
-        what = "is a signal" if name in index.by_name else "nobody exports"
-        yield Problem(read.where, f"has an example with the series {name}, which {what}", "use the series of a metric")
+def _verdicts(index: Index, selector: str, values: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with one series of an example, and how to mend it."""
+    try:
+        index.samples(values)
+    except ValueError as error:
+        yield f"the values {values!r}: {error}", "write them as promtool does"
+    parsed = index.series_in(selector)
+    if parsed is None:
+        yield f"the series {selector}", 'write name{label="value"}, as promtool does'
         return
-    for label, value in labels.items():
-        values = index.values(name, label)
+    metric = index.by_series.get(parsed.name)
+    if metric is None:
+        what = "is a signal" if parsed.name in index.by_name else "nobody exports"
+        yield f"the series {parsed.name}, which {what}", "use the series of a metric"
+        return
+    for label, value in parsed.labels:
+        known = index.values(parsed.name, label)
         if label == "le" and isinstance(metric, Histogram):
             bounds = frozenset(plain(bound) for bound in metric.bounds)
-            values = bounds | {f"{bound}.0" for bound in bounds if "." not in bound} | {"+Inf"}
-        if label not in index.carried(name) | {"pod"}:
-            yield Problem(
-                read.where,
-                f"has an example with label {label}, which {name} does not carry",
-                f"use one that it carries: {', '.join(sorted(index.declared(name))) or 'none'}",
-            )
-        elif values is not None and value not in values:
-            yield Problem(
-                read.where,
-                f"has an example with {label}={value!r}, which {name} never has",
-                f"use one of {', '.join(sorted(values))}",
-            )
+            known = bounds | {f"{bound}.0" for bound in bounds if "." not in bound} | {"+Inf"}
+        if label not in index.carried(parsed.name) | {"pod"}:
+            carried = ", ".join(sorted(index.declared(parsed.name))) or "none"
+            yield f"label {label}, which {parsed.name} does not carry", f"use one that it carries: {carried}"
+        elif known is not None and value not in known:
+            yield f"{label}={value!r}, which {parsed.name} never has", f"use one of {', '.join(sorted(known))}"
 
 
 CHECKS = (moments, series, results, movement)

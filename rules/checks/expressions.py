@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
+from warnings import catch_warnings
 
 from rules.checks.index import TARGET_LABELS, Index, ReadSignal
 from rules.checks.problem import Problem
@@ -34,7 +35,7 @@ def known_series(index: Index) -> Iterator[Problem]:
     for read, selector in _selectors(index):
         if not selector.name:
             yield Problem(read.where, "selects series without naming them", "name the metric or the signal")
-        elif selector.name not in index.by_series and selector.name not in index.by_name:
+        elif index.is_unknown(selector.name):
             known = known or sorted((*index.by_series, *index.by_name))
             close = get_close_matches(selector.name, known, n=1) if len(known) < 1000 else []
             yield Problem(
@@ -59,8 +60,9 @@ def matched_values(operator: str, wanted: str, values: frozenset[str]) -> frozen
     if operator in ("=", "!="):
         return values & {wanted}
     try:
-        pattern = re.compile(wanted)
-    except re.error:
+        with catch_warnings(action="ignore"):
+            pattern = re.compile(wanted)
+    except (re.error, OverflowError, RecursionError):
         return None
     return frozenset(value for value in values if pattern.fullmatch(value))
 
@@ -158,10 +160,9 @@ def instant_rates(index: Index) -> Iterator[Problem]:
 
 def short_windows(index: Index) -> Iterator[Problem]:
     """A window holds at least four intervals, so that one lost scrape leaves enough samples."""
-    organisation = index.organisation
     for read, selector in _known_selectors(index):
         raw = selector.name in index.by_series
-        interval = organisation.scrape_interval if raw else organisation.evaluation_interval
+        interval = index.scrape_interval if raw else index.evaluation_interval
         if selector.range is not None and selector.range < WINDOW_IN_INTERVALS * interval:
             yield Problem(
                 read.where,
@@ -349,7 +350,7 @@ def _nodes(index: Index) -> Iterator[tuple[ReadSignal, Expression]]:
 
 def _known_selectors(index: Index) -> Iterator[tuple[ReadSignal, Selector]]:
     for read, selector in _selectors(index):
-        if selector.name in index.by_series or selector.name in index.by_name:
+        if not index.is_unknown(selector.name):
             yield read, selector
 
 
@@ -360,7 +361,7 @@ def _counts(metric: Metric | None) -> bool:
 def _not_carried(
     index: Index, read: ReadSignal, wanted: frozenset[str], verb: str, inner: Expression
 ) -> Iterator[Problem]:
-    carried = index.labels(inner)
+    carried = index.labels(inner) if wanted else frozenset()
     for label in sorted(wanted - carried):
         yield Problem(
             read.where,

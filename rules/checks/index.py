@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import timedelta
+from functools import cache, cached_property
 
+from rules.checks.notation import Samples, labels_in, series_in
 from rules.checks.signs import Sign, sign_of
 from rules.promql import Expression, PromqlError, Selector, labels_carried, parse, selectors, walk
-from rules.vocabulary import Alert, Area, Catalog, Metric, Signal, Source, Threshold, Unit
+from rules.vocabulary import Alert, Area, Catalog, Metric, Signal, Source, Threshold, Unit, minutes
 
-__all__ = ["TARGET_LABELS", "Index", "ReadSignal", "Watch"]
+__all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch"]
 
 TARGET_LABELS = frozenset({"job", "instance", "environment"})
 """The labels that a scrape adds to every series, and that no metric declares."""
+
+LONGEST_INTERVAL = minutes(5)
+"""Prometheus forgets a series that has been silent for longer."""
 
 _MAY_BE_ABSENT = frozenset({"absent", "absent_over_time"})
 
@@ -48,6 +53,11 @@ class Index:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.organisation = catalog.organisation
+        self.series_in = cache(series_in)
+        self.labels_in = cache(labels_in)
+        self.samples = cache(Samples)
+        self.scrape_interval = _bounded(catalog.organisation.scrape_interval)
+        self.evaluation_interval = _bounded(catalog.organisation.evaluation_interval)
 
     @cached_property
     def metrics(self) -> tuple[tuple[Area, Metric, str], ...]:
@@ -132,6 +142,10 @@ class Index:
         """The labels that a part of a signal's expression gives, as `carried` has them."""
         return labels_carried(expression, self.carried)
 
+    def is_unknown(self, name: str) -> bool:
+        """Whether no series of that name is exported or recorded."""
+        return name not in self.by_series and name not in self.by_name
+
     def carried(self, name: str) -> frozenset[str]:
         """The labels that series of that name can carry, those of scrapes and of records too; none for a stranger."""
         return self._carried.get(name, frozenset())
@@ -164,17 +178,27 @@ class Index:
         """Whether a part of a signal's expression can give 0."""
         return sign_of(expression, lambda name: self._signs.get(name, Sign.ANY)) is Sign.ANY
 
+    @cached_property
+    def _values(self) -> dict[tuple[str, str], frozenset[str]]:
+        return {
+            (series, label.name): frozenset(label.values)
+            for series, metric in self.by_series.items()
+            for label in metric.labels
+            if label.values
+        }
+
     def values(self, name: str, label: str) -> frozenset[str] | None:
         """Every value that the label can have there; None where a setting or an expression decides."""
-        metric = self.by_series.get(name)
-        if metric is None:
-            return None
-        return next((frozenset(one.values) for one in metric.labels if one.name == label and one.values), None)
+        return self._values.get((name, label))
 
     def unit(self, name: str) -> Unit | None:
         """The unit of the recorded signal of that name."""
         read = self.by_name.get(name)
         return read.signal.unit if read else None
+
+
+def _bounded(interval: timedelta) -> timedelta:
+    return min(max(interval, timedelta(0)), LONGEST_INTERVAL)
 
 
 def _read(signal: Signal, area: Area) -> ReadSignal:

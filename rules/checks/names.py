@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 
-from rules.checks.index import Index
+from rules.checks.index import LONGEST_INTERVAL, Index
 from rules.checks.problem import Problem
-from rules.vocabulary import Counter, prometheus_duration
+from rules.vocabulary import Counter, spoken_duration
 
 __all__ = ["CHECKS"]
 
@@ -95,17 +96,19 @@ def titles(index: Index) -> Iterator[Problem]:
 def intervals(index: Index) -> Iterator[Problem]:
     """The periods on which windows are judged."""
     organisation = index.organisation
-    for name in ("scrape_interval", "evaluation_interval", "retention"):
-        value = getattr(organisation, name)
-        try:
-            whole = prometheus_duration(value) != "0s"
-        except ValueError:
-            whole = False
-        if not whole:
+    for name, value, longest in (
+        ("scrape_interval", organisation.scrape_interval, LONGEST_INTERVAL),
+        ("evaluation_interval", organisation.evaluation_interval, LONGEST_INTERVAL),
+        ("retention", organisation.retention, None),
+    ):
+        where = f"rules.organisation: {name}"
+        if value <= timedelta(0) or value.microseconds:
+            yield Problem(where, f"is {value}", "give a whole number of seconds above 0")
+        elif longest is not None and value > longest:
             yield Problem(
-                f"rules.organisation: {name}",
-                f"is {value}",
-                "give a whole number of seconds above 0",
+                where,
+                f"is {spoken_duration(value)}, after which Prometheus takes a series for gone",
+                f"give at most {spoken_duration(longest)}",
             )
 
 

@@ -1,15 +1,21 @@
 """Is somebody there for every alert, and is every line of the runbook accounted for?"""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 
 from rules.checks.index import Index
 from rules.checks.problem import Problem
-from rules.vocabulary import Signal
+from rules.promql import PromqlError, selectors
+from rules.vocabulary import Curve, Panel
 
 __all__ = ["CHECKS"]
 
 PLACE = "rules.organisation"
+
+_PROMETHEUS_S_OWN = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
+_GRAFANA_S_OWN = re.compile(r"\$__(?:rate_interval|interval|range)\b")
 
 
 def people(index: Index) -> Iterator[Problem]:
@@ -60,38 +66,40 @@ def signals_nobody_reads(index: Index) -> Iterator[Problem]:
     if not index.catalog.dashboards:
         return
     used = {watch.signal.name for watch in index.watches}
-    used |= {
-        selector.name for read in index.signals for selector in read.selectors if selector.name != read.signal.name
-    }
-    texts = []
-    for dashboard in index.catalog.dashboards:
-        for curve in (curve for row in dashboard.rows for panel in row.panels for curve in panel.curves):
-            if isinstance(curve.shows, Signal):
-                used.add(curve.shows.name)
-            else:
-                texts.append(curve.shows)
-    text = "\n".join(texts)
+    used |= {one.name for read in index.signals for one in read.selectors if one.name != read.signal.name}
+    for _, _, curve in _curves(index):
+        with suppress(PromqlError):
+            used |= set(_names_read(curve))
     for read in index.signals:
-        if read.signal.name not in used and read.signal.name not in text:
+        if read.signal.name not in used:
             yield Problem(read.where, "is recorded and read by nobody", "watch it, draw it, or remove it")
 
 
 def drawn_definitions(index: Index) -> Iterator[Problem]:
     """What a panel draws is in the catalog."""
-    metrics = {metric.name for _, metric, _ in index.metrics}
     alerts = {alert.name for _, alert, _ in index.alerts}
+    for where, panel, curve in _curves(index):
+        try:
+            names = [name for name in _names_read(curve) if name not in _PROMETHEUS_S_OWN]
+        except PromqlError as error:
+            yield Problem(where, f"has a curve that cannot be read: {error.message}", "correct the expression")
+            continue
+        unknown = [f"{name}, which nobody exports or records" for name in names if index.is_unknown(name)]
+        unknown += [f"alert {one.name}, which no area defines" for one in panel.alerts if one.name not in alerts]
+        for what in unknown:
+            yield Problem(where, f"shows {what}", "define it at the top level of an area's module")
+
+
+def _curves(index: Index) -> Iterator[tuple[str, Panel, Curve]]:
     for dashboard in index.catalog.dashboards:
-        for panel in (panel for row in dashboard.rows for panel in row.panels):
-            drawn = [curve.shows.name for curve in panel.curves if isinstance(curve.shows, Signal)]
-            missing = [f"signal {name}" for name in drawn if name not in index.by_name]
-            missing += [f"metric {metric.name}" for metric in panel.reads if metric.name not in metrics]
-            missing += [f"alert {alert.name}" for alert in panel.alerts if alert.name not in alerts]
-            for what in missing:
-                yield Problem(
-                    f"dashboard {dashboard.uid}: panel {panel.title!r}",
-                    f"shows {what}, which no area defines",
-                    "define it at the top level of an area's module",
-                )
+        for panel in dashboard.panels:
+            for curve in panel.curves:
+                yield f"dashboard {dashboard.uid}: panel {panel.title!r}", panel, curve
+
+
+def _names_read(curve: Curve) -> tuple[str, ...]:
+    """The series that a curve reads. Raises PromqlError."""
+    return tuple(one.name for one in selectors(_GRAFANA_S_OWN.sub("5m", curve.expr)))
 
 
 def _serving(index: Index) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -116,7 +124,7 @@ def _serving(index: Index) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"{PLACE}: link {link.title!r}", link.serves
     for dashboard in catalog.dashboards:
         yield f"dashboard {dashboard.uid}", dashboard.serves
-        for panel in (panel for row in dashboard.rows for panel in row.panels):
+        for panel in dashboard.panels:
             yield f"dashboard {dashboard.uid}: panel {panel.title!r}", panel.serves
 
 

@@ -14,4 +14,4 @@ class Problem:
     how_to_fix: str
 
     def __str__(self) -> str:
-        return f"{self.where} {self.what}; {self.how_to_fix}"
+        return " ".join(f"{self.where} {self.what}; {self.how_to_fix}".split())

@@ -36,7 +36,8 @@ class Example:
     ) -> "Example":
         """An example for an expression over `window`: eleven values, of which the last five fall into the window.
 
-        Of five values in the window, a counter's increase is (last - first) x 5 / 4.
+        Of five values in the window, a counter's increase is (last - first) x 5 / 4, so long as the first is no 0:
+        Prometheus never looks further back than to where the counter would have been 0.
         """
         return cls(series=series, at=window * 2 + window / 10, gives=gives, every=window / 5)
 

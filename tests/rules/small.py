@@ -95,7 +95,7 @@ EXAMPLE = Example(
         ('orders_total{result="failed"}', MOVING),
         ("queue_length", MOVING),
         ('stock_items{shelf="top",origin="far"}', MOVING),
-        ('wait_seconds_bucket{route="air",le="3.0"}', MOVING),
+        *((f'wait_seconds_bucket{{route="air",le="{bound}"}}', MOVING) for bound in ("0.5", "3.0", "+Inf")),
         ('wait_seconds_count{route="air"}', MOVING),
         ('sample_age_intervals{source="postgres"}', MOVING),
     ),

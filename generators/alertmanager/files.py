@@ -1,0 +1,103 @@
+"""Which files does Alertmanager read?"""
+
+from collections.abc import Mapping
+
+from generators.alertmanager.inhibition import inhibitions
+from generators.alertmanager.messages import messages
+from generators.alertmanager.receivers import mail_settings, receiver_as_data, secret_files
+from generators.alertmanager.routing import Routing, routing
+from generators.text import as_yaml, generated_header
+from rules.vocabulary import BusinessHours, Catalog, Delivery
+
+__all__ = ["alertmanager_files"]
+
+_CONFIGURATION = """#
+# For an Alertmanager of its own, 0.25 or newer. Put templates/paymon.tmpl beside this file, and one file for each
+# secret, readable by Alertmanager alone:
+{secrets}
+# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch.
+# Check with `amtool check-config alertmanager.yml`, then reload Alertmanager.
+"""
+
+_FRAGMENT = """#
+# For an Alertmanager that is there already. Alertmanager cannot include files, so add to its configuration:
+# 1. the entry of `routes` below to its `route: routes:`, before those that it has;
+# 2. the entries of `receivers`, `inhibit_rules` and `time_intervals` to those that it has; every name of ours begins
+#    with `{team}-`;
+# 3. templates/paymon.tmpl to its `templates`.
+# Its `global` needs what e-mail needs (smtp_smarthost, smtp_from and the rest). Put one file for each other secret,
+# readable by Alertmanager alone:
+{secrets}
+# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch.
+# Check with `amtool check-config`, and with
+# `amtool config routes test --config.file=alertmanager.yml team={team} priority=P1 environment={environment}`.
+"""
+
+_INHIBITIONS = """
+# What says the same thing less loudly keeps quiet: alert over alert, the stricter tier over the looser, and a source
+# whose data are old over what it feeds, where that wakes nobody.
+"""
+
+
+def alertmanager_files(catalog: Catalog) -> Mapping[str, str]:
+    """Alertmanager's configuration, the fragment for one that exists, and the messages; by path."""
+    organisation = catalog.organisation
+    delivery = organisation.delivery
+    routes = routing(catalog)
+    header = generated_header("rules/organisation.py and the alerts' hidden_by")
+    mail = mail_settings(delivery)
+    rest = _rest(catalog, routes)
+    return {
+        "alertmanager/alertmanager.yml": header
+        + _CONFIGURATION.format(secrets=_secrets(routes, delivery), relay=delivery.relay_url)
+        + as_yaml({"global": mail, "templates": ["templates/*.tmpl"]})
+        + "\n"
+        + as_yaml(
+            {
+                "route": {
+                    "receiver": routes.fallback.name,
+                    **routes.route.timing.as_data(),
+                    "routes": [routes.route.as_data()],
+                }
+            }
+        )
+        + rest,
+        "alertmanager/routes.yml": header
+        + _FRAGMENT.format(
+            secrets=_secrets(routes, delivery, without=str(mail["smtp_auth_password_file"])),
+            relay=delivery.relay_url,
+            team=organisation.team,
+            environment=organisation.environments[0].name,
+        )
+        + as_yaml({"routes": [routes.route.as_data()]})
+        + rest,
+        "alertmanager/templates/paymon.tmpl": messages(organisation),
+    }
+
+
+def _rest(catalog: Catalog, routes: Routing) -> str:
+    organisation = catalog.organisation
+    receivers = [receiver_as_data(receiver, organisation.delivery) for receiver in routes.route.all_receivers()]
+    return (
+        "\n"
+        + as_yaml({"receivers": receivers})
+        + _INHIBITIONS
+        + as_yaml({"inhibit_rules": [inhibition.as_data() for inhibition in inhibitions(catalog)]})
+        + "\n"
+        + as_yaml({"time_intervals": [_time_interval(routes.business_hours, organisation.business_hours)]})
+    )
+
+
+def _time_interval(name: str, business_hours: BusinessHours) -> dict[str, object]:
+    """The hours as their own zone's clocks show them, summer time included."""
+    hours = {
+        "times": [{"start_time": business_hours.start, "end_time": business_hours.end}],
+        "weekdays": list(business_hours.weekdays),
+        "location": business_hours.timezone,
+    }
+    return {"name": name, "time_intervals": [hours]}
+
+
+def _secrets(routes: Routing, delivery: Delivery, without: str = "") -> str:
+    files = secret_files(routes.route.all_receivers(), delivery)
+    return "\n".join(f"#   {path}: {content}" for path, content in files.items() if path != without)

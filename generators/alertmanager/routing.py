@@ -1,0 +1,266 @@
+"""Which route does an alert take, and which receiver is at its end?"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rules.vocabulary import (
+    Catalog,
+    Channel,
+    Contact,
+    Organisation,
+    Priority,
+    hours,
+    minutes,
+    prometheus_duration,
+    seconds,
+)
+
+__all__ = ["UNREACHABLE", "Matcher", "Receiver", "Route", "Routing", "Timing", "routing", "told", "told_calmly"]
+
+UNREACHABLE = (Channel.PHONE,)
+"""The ways to reach a contact that Alertmanager does not have."""
+
+_EARLIER = seconds(10)
+"""Alertmanager looks once per group_interval, and repeats what it finished sending more than repeat_interval ago. The
+time that sending takes would put a repeat off to the next look; these seconds less, and it is on time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A condition on one label: it has one of these values."""
+
+    label: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The matcher as Alertmanager's old and new parser both read it: with its value in double quotes."""
+        return f'{self.label}{"=" if len(self.values) == 1 else "=~"}"{"|".join(self.values)}"'
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether it holds for that alert; a label that is missing is empty."""
+        return labels.get(self.label, "") in self.values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Which alerts share a message, when it leaves, and when it is repeated."""
+
+    together: tuple[str, ...]
+    """The labels in which alerts of one message agree."""
+    wait: timedelta
+    """Time for which a first message waits for more alerts, and for one that hides it."""
+    interval: timedelta
+    """Time between two messages about one group, if something is new."""
+    repeat: timedelta
+    """Time until an unchanged group is told again."""
+
+    def as_data(self) -> dict[str, object]:
+        """The timing in Alertmanager's words."""
+        return {
+            "group_by": list(self.together),
+            "group_wait": prometheus_duration(self.wait),
+            "group_interval": prometheus_duration(self.interval),
+            "repeat_interval": prometheus_duration(self.repeat),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """Contacts who hear the same, and how urgent it is to them."""
+
+    name: str
+    contacts: tuple[Contact, ...]
+    urgency: Priority
+    environment: str = ""
+    """The environment whose heartbeat it receives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A node of Alertmanager's routing tree."""
+
+    receiver: Receiver
+    timing: Timing
+    matchers: tuple[Matcher, ...] = ()
+    goes_on: bool = False
+    """True where the routes after it are tried as well."""
+    during: str = ""
+    """The time interval outside of which it keeps its messages back."""
+    routes: tuple["Route", ...] = ()
+
+    def receivers(self, labels: Mapping[str, str]) -> tuple[Receiver, ...]:
+        """Who hears of an alert with these labels, as Alertmanager decides; nobody where it is not for this route."""
+        if not all(matcher.holds(labels) for matcher in self.matchers):
+            return ()
+        found: list[Receiver] = []
+        for route in self.routes:
+            deeper = route.receivers(labels)
+            found.extend(deeper)
+            if deeper and not route.goes_on:
+                break
+        return tuple(found) or (self.receiver,)
+
+    def all_receivers(self) -> tuple[Receiver, ...]:
+        """Every receiver of this route and those below it, each once."""
+        below = (receiver for route in self.routes for receiver in route.all_receivers())
+        return tuple(dict.fromkeys((self.receiver, *below)))
+
+    def as_data(self) -> dict[str, object]:
+        """The route in Alertmanager's words."""
+        data: dict[str, object] = {"receiver": self.receiver.name}
+        if self.matchers:
+            data["matchers"] = [str(matcher) for matcher in self.matchers]
+        data |= self.timing.as_data()
+        if self.goes_on:
+            data["continue"] = True
+        if self.during:
+            data["active_time_intervals"] = [self.during]
+        if self.routes:
+            data["routes"] = [route.as_data() for route in self.routes]
+        return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """The routes of the team's alerts, and who is at their ends."""
+
+    route: Route
+    business_hours: str
+    """The name of the time interval in which tickets are worked on."""
+
+    @property
+    def fallback(self) -> Receiver:
+        """Who hears of what no route catches."""
+        return self.route.receiver
+
+
+_TIMINGS = {
+    Priority.P1: Timing(together=("environment", "service"), wait=seconds(0), interval=minutes(1), repeat=minutes(15)),
+    Priority.P2: Timing(
+        together=("alertname", "environment", "service"), wait=seconds(30), interval=minutes(5), repeat=hours(1)
+    ),
+    Priority.P3: Timing(
+        together=("alertname", "environment", "service"), wait=seconds(30), interval=minutes(5), repeat=hours(12)
+    ),
+    Priority.P4: Timing(together=("alertname", "environment"), wait=seconds(30), interval=minutes(5), repeat=hours(24)),
+}
+"""P1 leaves at once. The others wait, so that a P1 that is evaluated a little later can still hide them."""
+
+_HEARTBEAT = Timing(
+    together=("alertname", "environment"), wait=seconds(0), interval=minutes(1), repeat=minutes(1) - _EARLIER
+)
+
+
+def routing(catalog: Catalog) -> Routing:
+    """The routes of the catalog's alerts.
+
+    Heartbeats and tickets first; then what happens where nobody is woken; then P1 to P3. What nothing catches goes to
+    the fallback, which hears it as a P3.
+    """
+    organisation = catalog.organisation
+    team = organisation.team
+    business_hours = f"{team}-business-hours"
+    calm = tuple(environment.name for environment in organisation.environments if not environment.pages)
+    routes = [
+        *_heartbeats(catalog),
+        Route(
+            receiver=Receiver(name=f"{team}-p4", contacts=told(organisation, Priority.P4), urgency=Priority.P4),
+            timing=_TIMINGS[Priority.P4],
+            matchers=(Matcher("priority", (Priority.P4.value,)),),
+            during=business_hours,
+        ),
+    ]
+    if calm:
+        routes.append(
+            Route(
+                receiver=Receiver(name=f"{team}-calm", contacts=told_calmly(organisation), urgency=Priority.P3),
+                timing=_TIMINGS[Priority.P3],
+                matchers=(Matcher("environment", calm),),
+            )
+        )
+    routes.extend(_stakeholders(organisation))
+    routes.extend(
+        Route(
+            receiver=Receiver(name=f"{team}-{priority.value.lower()}", contacts=contacts, urgency=priority),
+            timing=_TIMINGS[priority],
+            matchers=(Matcher("priority", (priority.value,)),),
+        )
+        for priority, contacts in (
+            (Priority.P1, told(organisation, Priority.P1)),
+            (Priority.P2, (*told(organisation, Priority.P2), *_escalated(organisation, Priority.P2))),
+            (Priority.P3, told(organisation, Priority.P3)),
+        )
+    )
+    return Routing(
+        route=Route(
+            receiver=Receiver(name=f"{team}-fallback", contacts=told(organisation, Priority.P3), urgency=Priority.P3),
+            timing=_TIMINGS[Priority.P3],
+            matchers=(Matcher("team", (team,)),),
+            routes=tuple(routes),
+        ),
+        business_hours=business_hours,
+    )
+
+
+def _heartbeats(catalog: Catalog) -> Iterable[Route]:
+    """A route per environment for the alerts that always fire: the heartbeat of one must not stand in for another's."""
+    organisation = catalog.organisation
+    names = tuple(alert.name for alert in catalog.alerts if alert.always)
+    waiting = tuple(contact for contact in organisation.contacts if contact.channel is Channel.DEAD_MAN_SWITCH)
+    if not names or not waiting:
+        return
+    for environment in organisation.environments:
+        yield Route(
+            receiver=Receiver(
+                name=f"{organisation.team}-heartbeat-{environment.name}",
+                contacts=waiting,
+                urgency=Priority.NONE,
+                environment=environment.name,
+            ),
+            timing=_HEARTBEAT,
+            matchers=(Matcher("alertname", names), Matcher("environment", (environment.name,))),
+        )
+
+
+def _stakeholders(organisation: Organisation) -> Iterable[Route]:
+    """Those to whom a P1 escalates are kept informed, beside those who are woken by it."""
+    contacts = _escalated(organisation, Priority.P1)
+    if contacts:
+        yield Route(
+            receiver=Receiver(name=f"{organisation.team}-stakeholders", contacts=contacts, urgency=Priority.P1),
+            timing=Timing(
+                together=_TIMINGS[Priority.P1].together,
+                wait=seconds(0),
+                interval=minutes(1),
+                repeat=organisation.stakeholder_update_every - _EARLIER,
+            ),
+            matchers=(Matcher("priority", (Priority.P1.value,)),),
+            goes_on=True,
+        )
+
+
+def told_calmly(organisation: Organisation) -> tuple[Contact, ...]:
+    """Who hears of P1 to P3 in an environment where nobody is woken."""
+    return tuple(contact for contact in told(organisation, Priority.P3) if contact.channel is not Channel.PAGERDUTY)
+
+
+def told(organisation: Organisation, priority: Priority) -> tuple[Contact, ...]:
+    """Whom Alertmanager tells of that priority; nobody where there is no policy for it."""
+    return tuple(
+        contact
+        for policy in organisation.policies
+        if policy.priority is priority
+        for contact in policy.notifies
+        if contact.channel not in UNREACHABLE
+    )
+
+
+def _escalated(organisation: Organisation, priority: Priority) -> tuple[Contact, ...]:
+    return tuple(
+        contact
+        for policy in organisation.policies
+        if policy.priority is priority
+        for contact in policy.escalates_to
+        if contact.channel not in UNREACHABLE
+    )

@@ -1,0 +1,48 @@
+"""Which rules does a file of rule tests need? The rest would only cost time, in every evaluation."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from generators.text import as_yaml
+from paymon.rule_testing.files import Rule, RuleFile, Suite
+
+__all__ = ["put_slice"]
+
+
+def put_slice(suite: Suite, rule_files: Mapping[Path, RuleFile], folder: Path) -> Path:
+    """Copy the tests, and of their rule files what they need, to where they stand in relation; gives the tests' path.
+
+    They need the alerts and the records that they ask about, and every record that these read.
+    """
+    used = [rule_files[path] for path in suite.rule_files]
+    needed = _needed(suite, [rule for file in used for rule in file.rules])
+    # Where the files lie in relation to one another is what the tests' relative paths refer to.
+    base = Path(os.path.commonpath([suite.path.parent, *(file.path.parent for file in used)]))
+    for file in used:
+        groups = [
+            {**group, "rules": [rule.data for rule in rules if id(rule) in needed]}
+            for group, rules in file.groups
+        ]
+        target = folder / file.path.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(as_yaml({"groups": [group for group in groups if group["rules"]]}))
+    tests = folder / suite.path.relative_to(base)
+    tests.parent.mkdir(parents=True, exist_ok=True)
+    tests.write_bytes(suite.path.read_bytes())
+    return tests
+
+
+def _needed(suite: Suite, rules: list[Rule]) -> set[int]:
+    names = {*suite.names_asked}
+    chosen = {id(rule) for rule in rules if rule.kind == "alert" and rule.name in suite.alerts_named}
+    for rule in rules:
+        if id(rule) in chosen:
+            names |= rule.reads
+    while True:
+        more = [rule for rule in rules if rule.kind == "record" and rule.name in names and id(rule) not in chosen]
+        if not more:
+            return chosen
+        for rule in more:
+            chosen.add(id(rule))
+            names |= rule.reads

@@ -1,0 +1,120 @@
+"""Do the rules find the same outages in VictoriaMetrics as in Prometheus?"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from generators.rules import RecordingRule, RuleGroup, rule_file
+from paymon.programs import find
+from rules.promql import selectors
+from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
+from tests.servers import free_port, running, wait_until_ready
+
+SLACK = 60
+"""Seconds by which vmalert's replay, which extrapolates rates in a way of its own, may be later than promtool."""
+
+
+@pytest.mark.parametrize("incident", [INCIDENTS[0], INCIDENTS[3], INCIDENTS[8]], ids=lambda incident: incident.name)
+def test_a_replay_through_vmalert_fires_the_same_alerts_in_time(incident: Incident, tmp_path: Path) -> None:
+    ends = incident.ends + SLACK
+    start = int(time.time()) // 60 * 60 - ends - 3600
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path / "victoria.log"
+    command = (
+        find("victoria-metrics"),
+        f"-storageDataPath={tmp_path / 'data'}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        "-search.latencyOffset=0s",
+        "-retentionPeriod=10d",
+    )
+    with running(command, log) as server:
+        wait_until_ready(f"{url}/health", server, log)
+        lines = [
+            f"{series} {value} {(start + index * EVERY) * 1000}"
+            for series, values in incident.series(start).items()
+            for index, value in enumerate(values)
+        ]
+        assert httpx.post(f"{url}/api/v1/import/prometheus", content="\n".join(lines)).status_code == 204
+        httpx.get(f"{url}/internal/force_flush")
+        for stage, groups in enumerate(_stages()):
+            files = []
+            for group in groups:
+                files.append(tmp_path / f"{stage}-{group.area.name}.yml")
+                files[-1].write_text(rule_file(group))
+            _replay(files, url, start, start + ends)
+            httpx.get(f"{url}/internal/force_flush")
+        first = {alert: _first_firing(url, alert.name, start, start + ends) for alert in WATCHED}
+
+    for alert, within in incident.fires_within:
+        moment = first[alert]
+        assert moment is not None, f"{alert} never fired"
+        assert start + BEGINS < moment <= start + BEGINS + within + SLACK
+    assert [alert.name for alert in incident.stays_quiet if first[alert] is not None] == []
+
+
+def _stages() -> Iterator[list[RuleGroup]]:
+    """The rules in rounds, each of which reads only what the rounds before have recorded.
+
+    A replay runs each rule over the whole time at once, so what a rule reads must be complete, and flushed, before.
+    """
+    left = {(group.name, rule): group for group in rules_of(WATCHED) for rule in group.rules}
+    while left:
+        waiting = {rule.signal.name for _, rule in left if isinstance(rule, RecordingRule)}
+        ready = [
+            (name, rule)
+            for name, rule in left
+            if not waiting.intersection(selector.name for selector in selectors(rule.expr))
+        ]
+        groups = {left[key].name: left[key] for key in ready}
+        yield [
+            replace(group, rules=tuple(rule for name, rule in ready if name == group.name)) for group in groups.values()
+        ]
+        for key in ready:
+            del left[key]
+
+
+def _replay(files: list[Path], url: str, start: int, end: int) -> None:
+    replay = subprocess.run(
+        (
+            find("vmalert"),
+            *(f"-rule={path}" for path in files),
+            f"-datasource.url={url}",
+            f"-remoteWrite.url={url}",
+            f"-replay.timeFrom={datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            f"-replay.timeTo={datetime.fromtimestamp(end, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "-replay.rulesDelay=1ms",
+            "-replay.disableProgressBar",
+            "-remoteWrite.flushInterval=100ms",
+            "-evaluationInterval=30s",
+            "-httpListenAddr=127.0.0.1:0",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert replay.returncode == 0, replay.stderr
+
+
+def _first_firing(url: str, name: str, start: int, end: int) -> int | None:
+    answer = httpx.get(
+        f"{url}/api/v1/query_range",
+        params={
+            "query": f'count(ALERTS{{alertname="{name}",alertstate="firing"}})',
+            "start": start,
+            "end": end,
+            "step": 30,
+            "nocache": 1,
+        },
+        timeout=30,
+    ).json()
+    assert answer["status"] == "success"
+    results = answer["data"]["result"]
+    return int(results[0]["values"][0][0]) if results else None

@@ -1,0 +1,827 @@
+"""Every alert reaches the right people in a real Alertmanager, once, in words that help."""
+
+import contextlib
+import copy
+import html
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from generators.alertmanager import alertmanager_files, alertmanager_problems
+from generators.alertmanager.inhibition import inhibitions
+from generators.alertmanager.routing import routing
+from generators.rules import AlertingRule, Expressions, rule_groups
+from paymon.programs import find
+from rules import account, disputes, health, monitoring, outcomes
+from rules.catalog import catalog
+from rules.organisation import DEAD_MAN, ON_CALL, ORGANISATION, STRIPE_SUPPORT
+from rules.vocabulary import Alert, Branch, Catalog, Comparison, Priority, PriorityPolicy, Severity
+from tests.generators.sinks import Inbox, Mail, Posted, http_sink, mail_sink
+from tests.servers import free_port, running, wait_until_ready
+
+Config = dict[str, Any]
+Labels = dict[str, str]
+LabelSet = tuple[tuple[str, str], ...]
+
+VERSIONS = ("0.25", "0.33")
+CATALOG = catalog()
+FILES = alertmanager_files(CATALOG)
+CONFIG: Config = yaml.safe_load(FILES["alertmanager/alertmanager.yml"])
+FRAGMENT: Config = yaml.safe_load(FILES["alertmanager/routes.yml"])
+TEMPLATE = FILES["alertmanager/templates/paymon.tmpl"]
+
+RULES: tuple[AlertingRule, ...] = tuple(
+    rule
+    for environment in CATALOG.organisation.environments
+    for group in rule_groups(CATALOG, environment)
+    for rule in group.rules
+    if isinstance(rule, AlertingRule)
+)
+
+every_version = pytest.mark.parametrize("version", VERSIONS)
+
+
+def labels_of(rule: AlertingRule) -> Labels:
+    return {"alertname": rule.alert.name, **dict(rule.labels)}
+
+
+def label_set(labels: Mapping[str, str]) -> LabelSet:
+    return tuple(sorted(labels.items()))
+
+
+def rule_for(alert: Alert, environment: str = "production", tier: str = "") -> AlertingRule:
+    return next(
+        rule
+        for rule in RULES
+        if rule.alert is alert and dict(rule.labels)["environment"] == environment and rule.threshold.tier == tier
+    )
+
+
+def annotations_of(rule: AlertingRule) -> dict[str, str]:
+    """The annotations as Prometheus would fill them in."""
+    return {name: re.sub(r"\{\{.*?\}\}", "42", text) for name, text in rule.annotations}
+
+
+def merged_into_another() -> Config:
+    """The fragment in the configuration of an Alertmanager that serves others too, put there as it says."""
+    theirs: Config = {
+        "global": CONFIG["global"],
+        "route": {
+            "receiver": "everybody-else",
+            "routes": [{"receiver": "payments-of-old", "matchers": ['team=~".+"']}],
+        },
+        "receivers": [{"name": "everybody-else"}, {"name": "payments-of-old"}],
+        "inhibit_rules": [{"source_matchers": ['a="b"'], "target_matchers": ['c="d"'], "equal": ["e"]}],
+    }
+    theirs["route"]["routes"] = FRAGMENT["routes"] + theirs["route"]["routes"]
+    for key in ("receivers", "inhibit_rules", "time_intervals"):
+        theirs[key] = theirs.get(key, []) + FRAGMENT[key]
+    return theirs
+
+
+def amtool(version: str, *arguments: str | Path) -> str:
+    ran = subprocess.run([find("amtool", version), *arguments], capture_output=True, text=True, timeout=30, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Alertmanager's folder as it is generated, with the configuration of another team beside ours."""
+    for path, text in FILES.items():
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (tmp_path / "alertmanager" / "merged.yml").write_text(yaml.safe_dump(merged_into_another()))
+    return tmp_path / "alertmanager"
+
+
+# ---- what is written
+
+
+@every_version
+@pytest.mark.parametrize("name", ["alertmanager.yml", "merged.yml"])
+def test_alertmanager_accepts_the_configuration(version: str, name: str, folder: Path) -> None:
+    assert "SUCCESS" in amtool(version, "check-config", folder / name)
+
+
+def test_secrets_are_files_and_the_header_says_what_each_must_hold() -> None:
+    text = FILES["alertmanager/alertmanager.yml"]
+    files = set(re.findall(r"_file: (\S+)", text))
+    assert files == {
+        "/etc/alertmanager/secrets/mail-password",
+        "/etc/alertmanager/secrets/pagerduty-payments-oncall",
+        "/etc/alertmanager/secrets/slack-payments-oncall",
+    }
+    for file in files:
+        assert f"#   {file}: the " in text
+    for setting in ("routing_key:", "service_key:", "api_url:", "slack_api_url:", "smtp_auth_password:"):
+        assert setting not in text
+
+
+def test_the_value_of_every_matcher_is_in_double_quotes() -> None:
+    def matchers(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key.endswith("matchers"):
+                    yield from value
+                else:
+                    yield from matchers(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from matchers(item)
+
+    found = list(matchers(CONFIG))
+    assert len(found) > 50
+    assert [one for one in found if not re.fullmatch(r'[a-z_]+=~?"[A-Za-z0-9_|-]+"', one)] == []
+
+
+def test_tickets_are_told_in_the_business_hours_of_the_team_s_own_zone() -> None:
+    assert route_to("payments-p4")["active_time_intervals"] == ["payments-business-hours"]
+    assert CONFIG["time_intervals"] == [
+        {
+            "name": "payments-business-hours",
+            "time_intervals": [
+                {
+                    "times": [{"start_time": "09:00", "end_time": "17:00"}],
+                    "weekdays": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+                    "location": "America/New_York",
+                }
+            ],
+        }
+    ]
+
+
+def test_only_tickets_wait_for_business_hours() -> None:
+    assert FILES["alertmanager/alertmanager.yml"].count("active_time_intervals") == 1
+
+
+def duration(text: str) -> timedelta:
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    return timedelta(seconds=sum(int(count) * seconds[unit] for count, unit in re.findall(r"(\d+)([smhd])", text)))
+
+
+def route_to(receiver: str) -> Config:
+    found: list[Config] = [one for one in CONFIG["route"]["routes"][0]["routes"] if one["receiver"] == receiver]
+    (route,) = found
+    return route
+
+
+def test_stakeholders_are_told_again_as_often_as_the_runbook_promises() -> None:
+    """Alertmanager looks once per group_interval, and repeats what is more than repeat_interval old by then."""
+    route = route_to("payments-stakeholders")
+    promised, look = ORGANISATION.stakeholder_update_every, duration(route["group_interval"])
+    assert promised == timedelta(minutes=30)
+    assert promised % look == timedelta(0)
+    assert promised - look < duration(route["repeat_interval"]) < promised
+
+
+def test_a_heartbeat_is_repeated_at_every_look_and_more_often_than_anything_else() -> None:
+    routes = CONFIG["route"]["routes"][0]["routes"]
+    heartbeat = route_to("payments-heartbeat-production")
+    assert duration(heartbeat["repeat_interval"]) < duration(heartbeat["group_interval"]) == timedelta(minutes=1)
+    assert min(duration(route["repeat_interval"]) for route in routes) == duration(heartbeat["repeat_interval"])
+
+
+def test_the_end_of_a_heartbeat_is_not_sent_as_if_it_were_a_heartbeat() -> None:
+    heartbeats = [one for one in CONFIG["receivers"] if "heartbeat" in one["name"]]
+    assert [one["webhook_configs"] for one in heartbeats] == [
+        [{"url": "http://127.0.0.1:9095/payments-monitoring/production", "send_resolved": False}],
+        [{"url": "http://127.0.0.1:9095/payments-monitoring/staging", "send_resolved": False}],
+    ]
+
+
+# ---- who hears of what
+
+
+def expected_receivers(labels: Labels) -> str:
+    """The runbook's severity table, and that nobody is woken by staging."""
+    if labels["alertname"] == "PaymentsWatchdog":
+        return f"payments-heartbeat-{labels['environment']}"
+    if labels["priority"] == "P4":
+        return "payments-p4"
+    if labels["environment"] == "staging":
+        return "payments-calm"
+    return {"P1": "payments-stakeholders,payments-p1", "P2": "payments-p2", "P3": "payments-p3"}[labels["priority"]]
+
+
+def resolved(version: str, file: Path, label_sets: list[Labels]) -> list[str]:
+    """The receivers of each label set, as amtool finds them."""
+
+    def ask(labels: Labels) -> str:
+        pairs = [f"{name}={value}" for name, value in labels.items()]
+        return amtool(version, "config", "routes", "test", f"--config.file={file}", *pairs).strip()
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(ask, label_sets))
+
+
+def distinct(label_sets: list[Labels]) -> list[Labels]:
+    """One label set of each kind that a route could tell from the others."""
+    kinds = {
+        (
+            labels["priority"],
+            labels["severity"],
+            labels["environment"],
+            labels["alertname"] == "PaymentsWatchdog",
+        ): labels
+        for labels in label_sets
+    }
+    return list(kinds.values())
+
+
+@every_version
+def test_every_threshold_of_every_alert_in_every_environment_reaches_its_receiver(version: str, folder: Path) -> None:
+    label_sets = [labels_of(rule) for rule in RULES]
+    found = resolved(version, folder / "alertmanager.yml", label_sets)
+    assert len(found) > 100
+    assert found == [expected_receivers(labels) for labels in label_sets]
+    assert not any("fallback" in receivers for receivers in found)
+
+
+@every_version
+def test_alerts_reach_the_same_receivers_in_an_alertmanager_that_serves_others_too(version: str, folder: Path) -> None:
+    label_sets = distinct([labels_of(rule) for rule in RULES])
+    assert len(label_sets) > 8
+    assert resolved(version, folder / "merged.yml", label_sets) == [expected_receivers(one) for one in label_sets]
+
+
+FOREIGN: tuple[tuple[Labels, str], ...] = (
+    ({"alertname": "Other", "team": "payments"}, "payments-fallback"),
+    ({"alertname": "Other", "team": "payments", "priority": "P9"}, "payments-fallback"),
+    ({"alertname": "Other", "team": "payments", "priority": "P1", "environment": "staging"}, "payments-calm"),
+    ({"alertname": "Other", "team": "payments", "priority": "P1"}, "payments-stakeholders,payments-p1"),
+    ({"alertname": "PaymentsWatchdog", "team": "payments", "environment": "moon"}, "payments-fallback"),
+)
+
+
+@every_version
+def test_an_alert_written_by_hand_reaches_the_team_by_its_labels(version: str, folder: Path) -> None:
+    found = resolved(version, folder / "alertmanager.yml", [labels for labels, _ in FOREIGN])
+    assert found == [receivers for _, receivers in FOREIGN]
+
+
+@every_version
+def test_an_alert_without_a_team_is_nobody_s_but_not_lost(version: str, folder: Path) -> None:
+    assert resolved(version, folder / "alertmanager.yml", [{"alertname": "Other"}]) == ["payments-fallback"]
+    assert resolved(version, folder / "merged.yml", [{"alertname": "Other"}]) == ["everybody-else"]
+
+
+def test_the_checks_resolve_routes_as_alertmanager_does(folder: Path) -> None:
+    label_sets = distinct([labels_of(rule) for rule in RULES]) + [labels for labels, _ in FOREIGN]
+    route = routing(CATALOG).route
+    assert [",".join(receiver.name for receiver in route.receivers(labels)) for labels in label_sets] == resolved(
+        "0.33", folder / "alertmanager.yml", label_sets
+    )
+
+
+def test_only_environments_that_page_reach_pagerduty() -> None:
+    for rule in RULES:
+        labels = labels_of(rule)
+        contacts = [c for receiver in routing(CATALOG).route.receivers(labels) for c in receiver.contacts]
+        pages = labels["priority"] in ("P1", "P2", "P3") and labels["environment"] == "production"
+        assert (ON_CALL in contacts) == pages
+
+
+# ---- a real Alertmanager
+
+
+def scaled(node: object) -> None:
+    """Let Alertmanager's minutes last a quarter of a second."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("group_wait", "group_interval", "repeat_interval"):
+                node[key] = f"{int(duration(value).total_seconds() * 1000 / 240)}ms"
+            scaled(value)
+    elif isinstance(node, list):
+        for item in node:
+            scaled(item)
+
+
+def with_webhooks(config: Config, port: int) -> Config:
+    """The configuration, quick, always in business hours, and with a webhook in place of what each receiver has."""
+    config = copy.deepcopy(config)
+    scaled(config["route"])
+    for receiver in config["receivers"]:
+        name = receiver.pop("name")
+        resolved_too = {one["send_resolved"] for configurations in receiver.values() for one in configurations}
+        receiver.clear()
+        receiver["name"] = name
+        receiver["webhook_configs"] = [
+            {"url": f"http://127.0.0.1:{port}/{name}", "send_resolved": resolved_too == {True}}
+        ]
+    config["time_intervals"][0]["time_intervals"] = [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]
+    return config
+
+
+class Alertmanager:
+    """A running Alertmanager, and what its receivers were told."""
+
+    def __init__(self, url: str, told: Inbox[Posted]) -> None:
+        self.url = url
+        self.told = told
+
+    def post(self, *alerts: Mapping[str, Any]) -> None:
+        httpx.post(f"{self.url}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
+
+    def hidden_in(self, *environments: str) -> set[LabelSet]:
+        """The alerts that another one hides, in environments whose names begin so.
+
+        Alertmanager looks at alerts in the order in which they come: once it hides the last one, it has seen all.
+        """
+        last = {"environment": f"last of {environments}"}
+        stale = firing(rule_for(monitoring.exporter_stale), source="flag", **last)
+        self.post(firing(rule_for(monitoring.exporter_down), **last), stale)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            hidden = {
+                label_set(one["labels"])
+                for one in httpx.get(f"{self.url}/api/v2/alerts", timeout=10).json()
+                if one["status"]["inhibitedBy"]
+            }
+            if key(stale) in hidden:
+                return {one for one in hidden if dict(one)["environment"].startswith(environments)}
+        raise AssertionError("Alertmanager did not hide the last alert within 15 s")
+
+    def names_told(self) -> set[tuple[str, str, str]]:
+        """Receiver, alert and environment of all that was told."""
+        return {
+            (message.body["receiver"], alert["labels"]["alertname"], alert["labels"]["environment"])
+            for message in self.told.all
+            if "receiver" in message.body
+            for alert in message.body["alerts"]
+        }
+
+    def told_of(self, receiver: str, *names: str, environment: str, count: int = 1) -> list[Posted]:
+        """Messages to the receiver about exactly these alerts, waited for."""
+
+        def wanted(message: Posted) -> bool:
+            body = message.body
+            return body.get("receiver") == receiver and sorted(
+                (alert["labels"]["alertname"], alert["labels"]["environment"]) for alert in body["alerts"]
+            ) == sorted((name, environment) for name in names)
+
+        return self.told.several(wanted, count)
+
+
+@contextlib.contextmanager
+def alertmanager(version: str, config: Config, folder: Path, told: Inbox[Posted]) -> Iterator[Alertmanager]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "templates").mkdir(exist_ok=True)
+    (folder / "templates" / "paymon.tmpl").write_text(TEMPLATE)
+    (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    port, log = free_port(), folder / "alertmanager.log"
+    command = (
+        find("alertmanager", version),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    )
+    with running(command, log) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(f"{url}/-/ready", process, log)
+        yield Alertmanager(url, told)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def running_alertmanager(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Alertmanager]:
+    """One Alertmanager for the tests of this module; each uses an environment of its own."""
+    with http_sink() as inbox:
+        config = with_webhooks(CONFIG, inbox.port)
+        with alertmanager(request.param, config, tmp_path_factory.mktemp("alertmanager"), inbox) as server:
+            yield server
+
+
+def firing(rule: AlertingRule, **more: str) -> dict[str, Any]:
+    return {"labels": {**labels_of(rule), **more}, "annotations": annotations_of(rule)}
+
+
+def key(alert: Mapping[str, Any]) -> LabelSet:
+    return label_set(alert["labels"])
+
+
+def test_each_priority_arrives_at_its_receiver(running_alertmanager: Alertmanager) -> None:
+    alerts = {
+        "payments-p1": outcomes.traffic_stopped,
+        "payments-stakeholders": outcomes.traffic_stopped,
+        "payments-p2": account.requirements_past_due,
+        "payments-p3": disputes.refund_rate_high,
+        "payments-p4": health.https_not_enforced,
+    }
+    running_alertmanager.post(*(firing(rule_for(alert), environment="arrival") for alert in alerts.values()))
+    for receiver, alert in alerts.items():
+        running_alertmanager.told_of(receiver, alert.name, environment="arrival")
+    running_alertmanager.post(firing(rule_for(outcomes.complete_failure, "staging")))
+    running_alertmanager.told_of("payments-calm", outcomes.complete_failure.name, environment="staging")
+
+
+def test_p1s_share_one_message_and_p2s_come_one_by_one(running_alertmanager: Alertmanager) -> None:
+    p1s = (outcomes.traffic_stopped, account.account_disabled)
+    p2s = (health.health_down, disputes.dispute_rate_high)
+    running_alertmanager.post(*(firing(rule_for(alert), environment="grouping") for alert in p1s))
+    running_alertmanager.post(*(firing(rule_for(alert), environment="grouping", priority="P2") for alert in p2s))
+    running_alertmanager.told_of("payments-p1", *(alert.name for alert in p1s), environment="grouping")
+    for alert in p2s:
+        running_alertmanager.told_of("payments-p2", alert.name, environment="grouping")
+    together = [
+        message
+        for message in running_alertmanager.told.all
+        if message.body["receiver"] == "payments-p2"
+        and len({a["labels"]["alertname"] for a in message.body["alerts"]}) > 1
+    ]
+    assert together == []
+
+
+def test_one_method_after_another_shares_a_message_of_the_same_alert(running_alertmanager: Alertmanager) -> None:
+    alert = disputes.dispute_rate_high
+    running_alertmanager.post(
+        *(firing(rule_for(alert), environment="networks", network=network) for network in ("visa", "amex"))
+    )
+    running_alertmanager.told_of("payments-p3", alert.name, alert.name, environment="networks")
+
+
+def pairs() -> list[tuple[Alert, Alert]]:
+    """Each alert with each that hides it, be it through another one."""
+
+    def above(alert: Alert) -> set[str]:
+        return {name for louder in alert.hidden_by for name in {louder.name} | above(louder)}
+
+    return [
+        (louder, quieter) for quieter in CATALOG.alerts for louder in CATALOG.alerts if louder.name in above(quieter)
+    ]
+
+
+def carried(alert: Alert) -> frozenset[str]:
+    return Expressions(CATALOG, CATALOG.organisation.environments[0]).labels(alert.watches)
+
+
+def sides(alert: Alert, environment: str, value: str) -> dict[str, Any]:
+    """The alert as it fires in a production of that name, with `value` for each label of its signal."""
+    threshold = alert.thresholds[0]
+    return firing(rule_for(alert, tier=threshold.tier), environment=environment, **dict.fromkeys(carried(alert), value))
+
+
+def test_an_alert_is_hidden_by_a_louder_one_on_the_same_thing_and_by_no_other(
+    running_alertmanager: Alertmanager,
+) -> None:
+    expected, posted = set(), []
+    assert len(pairs()) > 25
+    for number, (louder, quieter) in enumerate(pairs()):
+        here = sides(quieter, f"pair-{number}", "same")
+        posted += [sides(louder, f"pair-{number}", "same"), here]
+        expected.add(key(here))
+        elsewhere = sides(quieter, f"apart-{number}", "another")
+        posted += [sides(louder, f"apart-{number}", "same"), elsewhere]
+        if not carried(louder) & carried(quieter):
+            expected.add(key(elsewhere))
+    running_alertmanager.post(*posted)
+    assert running_alertmanager.hidden_in("pair-", "apart-") == expected
+
+
+def test_the_stricter_tier_hides_the_looser_one_of_the_same_thing(running_alertmanager: Alertmanager) -> None:
+    strictest = {
+        "PaymentDisputeRateRising": ("excessive", "elevated"),
+        "TlsCertificateExpiring": ("urgent", "due"),
+        "StripeKeyRotationDue": ("overdue", "soon"),
+    }
+    tiered = [alert for alert in CATALOG.alerts if len(alert.thresholds) > 1]
+    assert {alert.name for alert in tiered} == set(strictest)
+    expected, posted = set(), []
+    for alert in tiered:
+        strict, loose = strictest[alert.name]
+        for value in ("same", "another"):
+            posted.append(
+                firing(rule_for(alert, tier=loose), environment="tiers", **dict.fromkeys(carried(alert), value))
+            )
+        posted.append(
+            firing(rule_for(alert, tier=strict), environment="tiers", **dict.fromkeys(carried(alert), "same"))
+        )
+        expected.add(key(posted[-3]))
+    running_alertmanager.post(*posted)
+    assert running_alertmanager.hidden_in("tiers") == expected
+
+
+def test_an_old_source_hides_what_it_feeds_but_no_page(running_alertmanager: Alertmanager) -> None:
+    stale = firing(rule_for(monitoring.exporter_stale), environment="stale", source="health")
+    fed = firing(rule_for(health.health_answer_stale), environment="stale")
+    page = firing(rule_for(health.health_down), environment="stale")
+    fed_by_another = firing(rule_for(disputes.dispute_rate_high), environment="stale", network="visa")
+    running_alertmanager.post(stale, fed, page, fed_by_another)
+    assert running_alertmanager.hidden_in("stale") == {key(fed)}
+
+
+def test_an_alert_with_another_way_to_be_true_is_not_hidden_by_one_old_source() -> None:
+    branch = Branch(
+        watches=outcomes.attempts_5m, comparison=Comparison.AT_MOST, value=Decimal(0), guards=(), because="a test"
+    )
+    hidden = {
+        str(inhibition.louder[1])
+        for inhibition in inhibitions(with_alert(or_else=(branch,)))
+        if inhibition.louder[0].values == (monitoring.exporter_stale.name,)
+        and health.health_answer_stale.name in inhibition.quieter[0].values
+    }
+    assert hidden == set()
+
+
+def test_what_is_hidden_is_not_told(running_alertmanager: Alertmanager) -> None:
+    here = "silence"
+    running_alertmanager.post(firing(rule_for(outcomes.complete_failure), environment=here))
+    running_alertmanager.told_of("payments-p1", outcomes.complete_failure.name, environment=here)
+    running_alertmanager.post(firing(rule_for(outcomes.degraded), environment=here))
+    running_alertmanager.post(firing(rule_for(account.payouts_disabled), environment=here))
+    running_alertmanager.told_of("payments-p2", account.payouts_disabled.name, environment=here)
+    running_alertmanager.post(firing(rule_for(account.requirements_past_due), environment=here))
+    running_alertmanager.told_of("payments-p2", account.requirements_past_due.name, environment=here)
+    assert outcomes.degraded.name not in {name for _, name, where in running_alertmanager.names_told() if where == here}
+
+
+def test_heartbeats_are_repeated_at_every_look_and_end_without_a_word(running_alertmanager: Alertmanager) -> None:
+    production, staging = (rule_for(monitoring.watchdog, name) for name in ("production", "staging"))
+    running_alertmanager.post(firing(production), firing(staging))
+    name = monitoring.watchdog.name
+    beats = running_alertmanager.told_of("payments-heartbeat-production", name, environment="production", count=3)
+    running_alertmanager.told_of("payments-heartbeat-staging", name, environment="staging")
+    running_alertmanager.post(firing(production) | {"endsAt": datetime.now(UTC).isoformat()})
+    running_alertmanager.told_of("payments-heartbeat-staging", name, environment="staging", count=len(beats) + 4)
+    statuses = {
+        message.body["status"]
+        for message in running_alertmanager.told.all
+        if message.body["receiver"] == "payments-heartbeat-production"
+    }
+    assert statuses == {"firing"}
+
+
+# ---- what people read
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def delivering(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Alertmanager, Inbox[Mail]]]:
+    """An Alertmanager whose Slack, PagerDuty, webhooks and mail server are on the loopback interface; it is night."""
+    folder = tmp_path_factory.mktemp("delivering")
+    with http_sink() as posts, mail_sink() as mails:
+        sink = f"http://127.0.0.1:{posts.port}"
+        secrets = {
+            "slack-payments-oncall": f"{sink}/slack",
+            "pagerduty-payments-oncall": "key",
+            "mail-password": "pass",
+        }
+        for name, secret in secrets.items():
+            (folder / name).write_text(secret)
+        text = FILES["alertmanager/alertmanager.yml"]
+        text = text.replace(ORGANISATION.delivery.secrets_folder, str(folder))
+        text = text.replace(ORGANISATION.delivery.relay_url, f"{sink}/relay")
+        config = yaml.safe_load(text)
+        scaled(config["route"])
+        config["global"] |= {
+            "pagerduty_url": f"{sink}/pagerduty",
+            "smtp_smarthost": f"127.0.0.1:{mails.port}",
+            "smtp_require_tls": False,
+        }
+        in_three_days = (datetime.now(UTC) + timedelta(days=3)).strftime("%A").lower()
+        config["time_intervals"][0]["time_intervals"] = [{"weekdays": [in_three_days]}]
+        with alertmanager(request.param, config, folder, posts) as server:
+            yield server, mails
+
+
+P1 = rule_for(outcomes.complete_failure)
+TITLE = "[P1 FIRING] Fewer than 5 % of payment attempts succeed. (production, 1 alert)"
+
+
+def since(alert: dict[str, Any], moment: datetime) -> dict[str, Any]:
+    return alert | {"startsAt": moment.isoformat(), "generatorURL": "http://prometheus/graph?g0.expr=a+%3C+1&g0.tab=1"}
+
+
+def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
+    delivering: tuple[Alertmanager, Inbox[Mail]],
+) -> None:
+    server, mails = delivering
+    began = datetime.now(UTC) - timedelta(minutes=7)
+    alert = firing(P1)
+    annotations = annotations_of(P1) | {"because": "fewer than <5 %> & counting"}
+    server.post(since(alert | {"annotations": annotations}, began))
+
+    slack = server.told.first(lambda message: message.path == "/slack").body
+    assert slack["channel"] == "#payments-oncall"
+    (attachment,) = slack["attachments"]
+    assert attachment["title"] == TITLE
+    assert attachment["fallback"] == TITLE
+    assert attachment["title_link"] == annotations["runbook_url"]
+    assert attachment["color"] == "#D55E00"
+    assert attachment["text"].splitlines()[:-2] == [
+        "*Fewer than 5 % of payment attempts succeed.*",
+        "Only 42 of payment attempts succeed, whatever the reason.",
+        "Alert: PaymentsCompleteFailure (production)",
+        f"Since: {began:%Y-%m-%d %H:%M} UTC",
+        "Because: fewer than &lt;5 %&gt; &amp; counting",
+        "Response: P1, within 5 minutes",
+        f"<{annotations['runbook_url']}|Runbook> · <{annotations['dashboard_url']}|Dashboard> · "
+        "<http://prometheus/graph?g0.expr=a+%3C+1&amp;g0.tab=1|Query>",
+    ]
+    assert "<https://status.stripe.com|Stripe status>" in attachment["text"].splitlines()[-1]
+
+    page = server.told.first(lambda message: message.path.startswith("/pagerduty")).body
+    assert page["routing_key"] == "key"
+    assert page["payload"]["summary"] == TITLE
+    assert page["payload"]["severity"] == "critical"
+    assert page["payload"]["class"] == "PaymentsCompleteFailure"
+    assert page["payload"]["component"] == "payments"
+    assert page["payload"]["group"] == "production"
+    assert "Because: fewer than <5 %> & counting" in page["payload"]["custom_details"]["firing"]
+    assert page["links"] == [
+        {"href": annotations["runbook_url"], "text": "Runbook"},
+        {"href": annotations["dashboard_url"], "text": "Dashboard"},
+    ]
+
+    sent = mails.several(lambda _: True, 3)
+    assert {mail.to for mail in sent} == {"payments-lead@gametriq.com", "vp-eng@gametriq.com", "cto@gametriq.com"}
+    assert {mail.password for mail in sent} == {"pass"}
+    assert sent[0].message["Subject"] == TITLE
+    plain, rich = (sent[0].message.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert rich is not None
+    assert "Because: fewer than <5 %> & counting" in plain.get_content()
+    assert "Because: fewer than &lt;5 %&gt; &amp; counting" in rich.get_content()
+    assert f'<a href="{annotations["runbook_url"]}">Runbook</a>' in rich.get_content()
+
+
+def test_the_end_of_an_alert_is_told_with_its_moment(delivering: tuple[Alertmanager, Inbox[Mail]]) -> None:
+    server, _ = delivering
+    rule = rule_for(health.health_down)
+    began = datetime.now(UTC) - timedelta(minutes=7)
+    server.post(since(firing(rule, environment="end"), began))
+    title = annotations_of(rule)["summary"]
+
+    def about(status: str) -> Any:
+        return server.told.first(
+            lambda message: message.path == "/slack" and f"{status}] {title}" in message.body["attachments"][0]["title"]
+        ).body["attachments"][0]
+
+    assert about("FIRING")["color"] == "#E69F00"
+    ended = datetime.now(UTC)
+    server.post(since(firing(rule, environment="end"), began) | {"endsAt": ended.isoformat()})
+    assert about("RESOLVED")["color"] == "#009E73"
+    assert f"Until: {ended:%Y-%m-%d %H:%M} UTC" in about("RESOLVED")["text"]
+
+
+def test_a_ticket_waits_for_business_hours_while_others_are_told(
+    delivering: tuple[Alertmanager, Inbox[Mail]],
+) -> None:
+    server, _ = delivering
+    ticket = next(rule for rule in RULES if rule.threshold.priority is Priority.P4)
+    server.post(firing(ticket))
+    for alert in (account.payouts_disabled, account.requirements_past_due):
+        server.post(firing(rule_for(alert)))
+        summary = annotations_of(rule_for(alert))["summary"]
+        server.told.first(
+            lambda message, summary=summary: (  # type: ignore[misc]
+                message.path == "/slack" and summary in message.body["attachments"][0]["title"]
+            )
+        )
+    assert [message for message in server.told.all if message.path.startswith("/relay")] == []
+
+
+def data_for_amtool(status: str) -> dict[str, Any]:
+    """Every alert of production in one message, as Alertmanager gives it to a template."""
+    alerts = [
+        {
+            "status": status,
+            "labels": labels_of(rule),
+            "annotations": annotations_of(rule),
+            "startsAt": "2025-08-10T12:00:00Z",
+            "endsAt": "2025-08-10T12:34:56Z",
+            "generatorURL": "http://prometheus/graph",
+        }
+        for rule in RULES
+        if dict(rule.labels)["environment"] == "production"
+    ]
+    return {
+        "receiver": "payments-p3",
+        "status": status,
+        "alerts": alerts,
+        "groupLabels": {},
+        "commonLabels": {"environment": "production"},
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager",
+    }
+
+
+@every_version
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+@pytest.mark.parametrize(("name", "kind"), [("slack.text", "text"), ("mail.text", "text"), ("mail.html", "html")])
+def test_every_alert_says_what_since_when_why_and_where_to_look(
+    version: str, status: str, name: str, kind: str, folder: Path
+) -> None:
+    data = data_for_amtool(status)
+    (folder / "data.json").write_text(json.dumps(data))
+    text = amtool(
+        version,
+        "template",
+        "render",
+        f"--template.glob={folder / 'templates' / '*.tmpl'}",
+        f'--template.text={{{{ template "paymon.{name}" . }}}}',
+        f"--template.type={kind}",
+        f"--template.data={folder / 'data.json'}",
+    )
+    plain = html.unescape(text)
+    for rule in RULES:
+        if dict(rule.labels)["environment"] == "production":
+            for line in annotations_of(rule).values():
+                assert line in plain, rule.alert.name
+    alerts = len(RULES) // 2
+    assert plain.count("Since: 2025-08-10 12:00 UTC") == alerts
+    assert plain.count("Until: 2025-08-10 12:34 UTC") == (alerts if status == "resolved" else 0)
+    assert "<no value>" not in plain
+
+
+# ---- bad input
+
+
+def with_alert(**changes: object) -> Catalog:
+    """The catalog with other thresholds for the alert on old answers of the health endpoint."""
+    areas = []
+    for area in CATALOG.areas:
+        alerts = tuple(
+            replace(alert, **changes) if alert is health.health_answer_stale else alert  # type: ignore[arg-type]
+            for alert in area.alerts
+        )
+        areas.append(replace(area, alerts=alerts))
+    return replace(CATALOG, areas=tuple(areas))
+
+
+def messages(broken: Catalog) -> list[str]:
+    return [str(problem) for problem in alertmanager_problems(broken)]
+
+
+def test_the_catalog_itself_has_no_problem() -> None:
+    assert messages(CATALOG) == []
+
+
+def test_an_alert_that_no_route_catches_is_a_problem() -> None:
+    (threshold,) = health.health_answer_stale.thresholds
+    unheard = replace(threshold, priority=Priority.NONE, severity=Severity.NONE)
+    assert messages(with_alert(thresholds=(unheard,))) == [
+        "rules.health: alert PaymentHealthAnswerStale has priority none, which no route catches; "
+        "give it a priority from P1 to P4"
+    ]
+
+
+def test_a_heartbeat_that_nobody_waits_for_is_a_problem() -> None:
+    contacts = tuple(contact for contact in ORGANISATION.contacts if contact is not DEAD_MAN)
+    assert messages(replace(CATALOG, organisation=replace(ORGANISATION, contacts=contacts))) == [
+        "rules.monitoring: alert PaymentsWatchdog has priority none, which no route catches; "
+        "add a contact with a dead man's switch"
+    ]
+
+
+def with_policy(policy: PriorityPolicy) -> Catalog:
+    policies = tuple(policy if one.priority is policy.priority else one for one in ORGANISATION.policies)
+    return replace(CATALOG, organisation=replace(ORGANISATION, policies=policies))
+
+
+def test_a_priority_that_is_told_by_phone_only_is_a_problem() -> None:
+    by_phone = replace(ORGANISATION.policy(Priority.P2), notifies=(STRIPE_SUPPORT,))
+    assert messages(with_policy(by_phone)) == [
+        "rules.organisation: policy P2 notifies nobody whom Alertmanager can reach; "
+        "name a contact with PagerDuty, Slack, e-mail or the ticket system"
+    ]
+
+
+def test_an_environment_that_wakes_nobody_needs_another_way_than_a_pager() -> None:
+    pager_only = replace(ORGANISATION.policy(Priority.P3), notifies=(ON_CALL,))
+    assert messages(with_policy(pager_only)) == [
+        "rules.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
+        "let P3 notify Slack or e-mail as well"
+    ]
+
+
+def test_an_alert_that_a_less_urgent_one_hides_is_a_problem() -> None:
+    hidden = with_alert(hidden_by=(monitoring.labels_overflowing,))
+    assert messages(hidden) == [
+        "rules.health: alert PaymentHealthAnswerStale has priority P3, and PaymentLabelsOverflowing with only P4 "
+        "hides it; remove that one from hidden_by, or make it as urgent"
+    ]
+
+
+def test_problems_are_told_all_at_once() -> None:
+    (threshold,) = health.health_answer_stale.thresholds
+    unheard = replace(threshold, priority=Priority.NONE, severity=Severity.NONE)
+    contacts = tuple(contact for contact in ORGANISATION.contacts if contact is not DEAD_MAN)
+    broken = replace(with_alert(thresholds=(unheard,)), organisation=replace(ORGANISATION, contacts=contacts))
+    assert len(messages(broken)) == 2

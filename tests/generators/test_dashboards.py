@@ -1,0 +1,441 @@
+"""Do the dashboards show what the definitions say, and does Prometheus have an answer to everything they ask?"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from generators.dashboards import dashboard_files
+from generators.dashboards.looks import Step, steps, style
+from generators.dashboards.queries import Queries
+from generators.files import environment_files
+from generators.panel_links import panel_link, panel_of
+from paymon.programs import find
+from rules import budget, database, disputes, latency, outcomes
+from rules.catalog import catalog
+from rules.dashboards import DASHBOARDS
+from rules.vocabulary import Curve, Panel, Picture, Row, State, Tone, Unit
+from tests.generators.history import import_history, openmetrics
+from tests.servers import prometheus
+
+CATALOG = replace(catalog(), dashboards=DASHBOARDS)
+PRODUCTION, STAGING = CATALOG.organisation.environments
+FILES = dashboard_files(CATALOG)
+BOARDS = {path: json.loads(text) for path, text in FILES.items() if path.endswith(".json")}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def panel(uid: str, title: str) -> dict[str, Any]:
+    return next(one for one in panels(BOARDS[f"grafana/dashboards/{uid}.json"]) if one["title"] == title)
+
+
+def drawing(**changes: Any) -> Panel:
+    """A panel that shows the 5-minute share of technical failures, with its alert."""
+    panel_ = Panel(
+        id=1,
+        title="Technical failures",
+        description="Their share.",
+        picture=Picture.TIMESERIES,
+        unit=Unit.RATIO,
+        curves=(Curve(outcomes.failure_ratio_5m, "share"),),
+        alerts=(outcomes.degraded,),
+        width=24,
+    )
+    return replace(panel_, **changes)
+
+
+# ---- what Grafana imports
+
+
+def test_the_files_are_four_dashboards_and_their_provisioning() -> None:
+    assert list(FILES) == [
+        "grafana/dashboards/paymon-overview.json",
+        "grafana/dashboards/paymon-stripe.json",
+        "grafana/dashboards/paymon-database.json",
+        "grafana/dashboards/paymon-monitoring.json",
+        "grafana/provisioning/dashboards.yml",
+        "grafana/provisioning/datasource.yml",
+    ]
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_a_dashboard_survives_the_round_trip_through_grafanas_own_types(path: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from grafana_foundation_sdk.cog.encoder import JSONEncoder
+        from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    board = BOARDS[path]
+    again = json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
+
+    assert {"id": None, **again} == board
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_grafana_numbers_the_dashboard_and_its_versions_itself(path: str) -> None:
+    board = BOARDS[path]
+
+    assert board["schemaVersion"] == 42
+    assert board["id"] is None
+    assert "version" not in board
+    assert path == f"grafana/dashboards/{board['uid']}.json"
+
+
+def test_the_files_are_the_same_every_time() -> None:
+    assert list(dashboard_files(CATALOG).items()) == list(FILES.items())
+
+
+def test_links_and_definitions_do_not_load_grafanas_sdk() -> None:
+    code = (
+        "import sys, generators.dashboards, generators.panel_links, rules.dashboards;"
+        "sys.exit(any(name.startswith('grafana_foundation_sdk') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_provisioning_names_a_fixed_data_source_and_forbids_changes_in_the_browser() -> None:
+    dashboards = yaml.safe_load(FILES["grafana/provisioning/dashboards.yml"])
+    datasource = yaml.safe_load(FILES["grafana/provisioning/datasource.yml"])
+
+    (provider,) = dashboards["providers"]
+    assert provider["type"] == "file"
+    assert provider["allowUiUpdates"] is False
+    assert provider["disableDeletion"] is True
+    assert provider["options"] == {"path": "${PAYMON_DASHBOARDS}"}
+    (source,) = datasource["datasources"]
+    assert source["uid"] == "paymon-prometheus"
+    assert source["url"] == "${PAYMON_PROMETHEUS_URL}"
+    assert source["jsonData"]["timeInterval"] == "15s"
+
+
+# ---- what they show
+
+
+def test_the_catalogs_panels_are_all_there_under_their_own_ids() -> None:
+    for dashboard in DASHBOARDS:
+        drawn = [(one["id"], one["title"]) for one in panels(BOARDS[f"grafana/dashboards/{dashboard.uid}.json"])]
+        assert drawn == [(one.id, one.title) for one in dashboard.panels]
+
+
+def test_every_selector_follows_the_variables() -> None:
+    (target, *_) = panel("paymon-overview", "Success")["targets"]
+
+    assert target["expr"] == (
+        'payments:technical_success:ratio_rate5m{environment="$environment",job=~"$job",instance=~"$instance"}'
+    )
+
+
+def test_what_tells_payment_methods_apart_follows_that_variable_too() -> None:
+    (target, _) = panel("paymon-overview", "Technical failures by payment method, as a share")["targets"]
+
+    assert target["expr"] == (
+        "payment_method:technical_failure:ratio_rate5m{"
+        'environment="$environment",job=~"$job",instance=~"$instance",payment_method=~"$payment_method"}'
+    )
+
+
+def test_only_the_overview_asks_for_a_payment_method() -> None:
+    names = {path: [variable["name"] for variable in board["templating"]["list"]] for path, board in BOARDS.items()}
+
+    common = ["datasource", "environment", "job", "instance"]
+    assert names.pop("grafana/dashboards/paymon-overview.json") == [*common, "payment_method"]
+    assert all(found == common for found in names.values())
+
+
+def test_threshold_lines_are_the_alerts_own_with_their_names() -> None:
+    found = Queries(CATALOG).bounds(drawing())
+
+    assert [(line.expr, line.legend) for line in found] == [("vector(0.1)", "PaymentsDegraded: above 10 %")]
+
+
+def test_a_line_moves_with_its_threshold() -> None:
+    (threshold,) = outcomes.degraded.thresholds
+    stricter = replace(outcomes.degraded, thresholds=(replace(threshold, value=Decimal("0.07")),))
+
+    (line,) = Queries(CATALOG).bounds(drawing(alerts=(stricter,)))
+
+    assert (line.expr, line.legend) == ("vector(0.07)", "PaymentsDegraded: above 7 %")
+
+
+def test_where_environments_differ_the_line_is_that_of_the_environment_chosen() -> None:
+    shown = drawing(curves=(Curve(latency.api_slow, "slow"),), alerts=(latency.api_latency_high,))
+
+    (line,) = Queries(CATALOG).bounds(shown)
+
+    always = 'payments_monitoring:heartbeat:constant{environment="$environment",job=~"$job",instance=~"$instance",'
+    assert line.expr == (
+        f'vector(0.05) and on () {always}environment="production"}}'
+        f' or vector(0.2) and on () {always}environment="staging"}}'
+    )
+
+
+def test_each_branch_and_each_tier_has_a_line_of_its_own() -> None:
+    queries = Queries(CATALOG)
+    burns = drawing(
+        unit=Unit.BUDGETS,
+        curves=(Curve(budget.burn_1h, "1 h"), Curve(budget.burn_6h, "6 h")),
+        alerts=(budget.burn_fast,),
+    )
+    activity = drawing(curves=(Curve(disputes.activity_ratio, "{{network}}"),), alerts=(disputes.dispute_rate_rising,))
+
+    assert [line.legend for line in queries.bounds(burns)] == [
+        "PaymentErrorBudgetBurnFast: above 14.4 times the budget",
+        "PaymentErrorBudgetBurnFast: above 6 times the budget",
+    ]
+    assert [line.legend for line in queries.bounds(activity)] == [
+        "PaymentDisputeRateRising (elevated): above 0.5 %",
+        "PaymentDisputeRateRising (excessive): above 0.75 %",
+    ]
+
+
+def test_a_panel_without_the_watched_signal_has_no_line_for_it() -> None:
+    assert Queries(CATALOG).bounds(drawing(curves=(Curve(outcomes.attempts_5m, "attempts"),))) == ()
+
+
+def test_the_word_beside_a_number_is_the_alerts_own() -> None:
+    scope = 'environment="$environment",job=~"$job",instance=~"$instance"'
+
+    assert Queries(CATALOG).state(drawing()) == (
+        f'max(2 * ALERTS{{{scope},alertname="PaymentsDegraded",alertstate="firing"}}'
+        f' or ALERTS{{{scope},alertname="PaymentsDegraded",alertstate="pending"}}'
+        f" or 0 * (payments:technical_failure:ratio_rate5m{{{scope}}}))"
+    )
+
+
+def test_colours_change_exactly_where_the_alert_does() -> None:
+    more_than_none = steps((database.duplicate_charges,))
+    at_most = steps((outcomes.success_rate_low,))
+    tiers = steps((disputes.dispute_rate_rising,))
+
+    assert more_than_none == (Step(None, Tone.GOOD), Step(5e-324, Tone.BAD))
+    assert at_most == (Step(None, Tone.BAD), Step(0.95, Tone.GOOD))
+    assert tiers == (Step(None, Tone.GOOD), Step(0.005000000000000001, Tone.WARNING))
+    assert steps(()) == (Step(None, Tone.NEUTRAL),)
+
+
+def test_no_two_of_a_dozen_series_look_alike_and_neighbours_differ_twice() -> None:
+    styles = [style(index) for index in range(12)]
+
+    assert len(set(styles)) == 12
+    for one, next_ in pairwise(styles):
+        assert one.colour != next_.colour
+        assert one.dash != next_.dash
+
+
+def test_a_panel_leads_to_the_runbook_entry_of_each_of_its_alerts() -> None:
+    links = [(link["title"], link["url"]) for link in panel("paymon-overview", "Health checks")["links"]]
+
+    assert links == [
+        (
+            "Runbook: PaymentHealthDown",
+            "https://wiki.gametriq.com/payments/runbook/health#paymenthealthdown",
+        ),
+        (
+            "Runbook: PaymentHealthCheckFailing",
+            "https://wiki.gametriq.com/payments/runbook/health#paymenthealthcheckfailing",
+        ),
+    ]
+
+
+def test_the_description_says_why_each_bound_is_where_it_is() -> None:
+    description = panel("paymon-overview", "API requests over 0.5 s, as a share")["description"]
+
+    (threshold,) = latency.api_latency_high.thresholds
+    assert description.splitlines()[2] == f"- PaymentApiLatencyHigh, P3: above 5 % for 10 minutes; {threshold.because}"
+    assert description.splitlines()[3] == (
+        "- These bounds are those of production; lines, words and alerts follow the environment chosen."
+    )
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_a_dashboard_leads_to_the_runbook_to_stripe_and_to_error_tracking(path: str) -> None:
+    titles = [link["title"] for link in BOARDS[path]["links"]]
+
+    assert titles[:2] == ["Payments dashboards", "Runbook"]
+    assert {"Stripe dashboard", "Stripe status", "Error tracking"} < set(titles)
+    assert "Payments dashboard" not in titles
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_a_dashboard_marks_alerts_rollout_changes_and_deployments(path: str) -> None:
+    assert [one["name"] for one in BOARDS[path]["annotations"]["list"]] == [
+        "Alerts firing",
+        "Rollout changes",
+        "Deployments",
+    ]
+
+
+# ---- from an alert to its panel
+
+
+@pytest.mark.parametrize("alert", CATALOG.alerts, ids=str)
+def test_every_alert_leads_to_a_panel_that_shows_what_it_watches(alert: Any) -> None:
+    found = panel_of(CATALOG, alert)
+
+    assert found is not None
+    dashboard, shown = found
+    assert any(alert.watches.name in curve.expr for curve in shown.curves)
+    assert panel_link(CATALOG, alert, STAGING) == f"/d/{dashboard.uid}?viewPanel={shown.id}&var-environment=staging"
+
+
+def test_an_alert_leads_to_its_course_over_time_not_to_a_stat() -> None:
+    assert panel_link(CATALOG, outcomes.success_rate_low, PRODUCTION) == (
+        "/d/paymon-overview?viewPanel=20&var-environment=production"
+    )
+
+
+def test_an_alert_that_is_on_no_dashboard_leads_nowhere() -> None:
+    assert panel_link(replace(CATALOG, dashboards=()), outcomes.degraded, PRODUCTION) == ""
+
+
+# ---- what the vocabulary refuses
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": 0}, "panel 'Technical failures' has the id 0; choose one from 1 to 999"),
+        (
+            {"description": "Their share"},
+            "panel 'Technical failures' lacks a description; write sentences, with full stops",
+        ),
+        ({"curves": ()}, "panel 'Technical failures' has no curve; say which signal it shows"),
+        (
+            {"picture": Picture.STATE_TIMELINE},
+            "panel 'Technical failures' needs words where its values are states, and only there",
+        ),
+        (
+            {"states": (State(1, "OK", Tone.GOOD),)},
+            "panel 'Technical failures' needs words where its values are states, and only there",
+        ),
+    ],
+)
+def test_a_panel_that_cannot_be_drawn_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        drawing(**changes)
+    assert str(refused.value) == message
+
+
+def test_a_row_with_a_hole_in_it_is_refused() -> None:
+    with pytest.raises(ValueError) as at_the_end:
+        Row(title="Row", panels=(drawing(width=12),))
+    with pytest.raises(ValueError) as too_wide:
+        Row(title="Row", panels=(drawing(width=12), drawing(width=13)))
+    with pytest.raises(ValueError) as uneven:
+        Row(title="Row", panels=(drawing(width=12), drawing(width=12, height=4)))
+
+    assert str(at_the_end.value) == (
+        "row 'Row' ends in a gap after panel 'Technical failures'; let its last line be 24 columns wide"
+    )
+    assert str(too_wide.value) == str(uneven.value)
+    assert str(uneven.value) == (
+        "row 'Row' has a gap or an overlap at panel 'Technical failures'; "
+        "let the panels of a line be of one height and 24 columns wide together"
+    )
+
+
+# ---- what Prometheus answers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+def test_every_query_of_every_panel_returns_series_from_a_real_prometheus(version: str, tmp_path: Path) -> None:
+    with production(version, tmp_path) as url:
+        waiting = dict(queries())
+        deadline = time.monotonic() + 45
+        while waiting and time.monotonic() < deadline:
+            waiting = {place: query for place, query in waiting.items() if not series(url, query)}
+
+        assert waiting == {}
+        for _, query in annotations():
+            series(url, query)
+
+
+def production(version: str, folder: Path) -> Any:
+    """A Prometheus with eight days of every metric, on which it evaluates production's own rules."""
+    rules = folder / "rules"
+    rules.mkdir()
+    for path, text in environment_files(CATALOG, PRODUCTION).items():
+        if "/rules/" in path:
+            (rules / Path(path).name).write_text(text.replace("interval: 30s", "interval: 1s"))
+    history = openmetrics(CATALOG, PRODUCTION, int(time.time()))
+    import_history(find("promtool", version), history, folder / "server" / "data")
+    return prometheus(find("prometheus", version), f'rule_files: ["{rules}/*.yml"]', folder / "server")
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    for board in BOARDS.values():
+        for one in panels(board):
+            for target in one["targets"]:
+                yield f"{board['uid']}, {one['title']}, {target['refId']}", target["expr"]
+
+
+def annotations() -> Iterator[tuple[str, str]]:
+    for board in BOARDS.values():
+        for one in board["annotations"]["list"]:
+            yield f"{board['uid']}, {one['name']}", one["expr"]
+
+
+def series(url: str, query: str) -> list[dict[str, Any]]:
+    """What Grafana would get with every variable at its default. Fails where Prometheus complains."""
+    answer = httpx.post(f"{url}/api/v1/query", data={"query": with_defaults(query)}, timeout=10).json()
+    assert answer["status"] == "success", (query, answer)
+    assert not answer.get("warnings"), (query, answer)
+    found: list[dict[str, Any]] = answer["data"]["result"]
+    return found
+
+
+def with_defaults(query: str) -> str:
+    for variable, value in (
+        ("$__rate_interval", "5m"),
+        ("$__range", "6h"),
+        ("$environment", PRODUCTION.name),
+        ("$job", ".+"),
+        ("$instance", ".+"),
+        ("$payment_method", ".+"),
+    ):
+        query = query.replace(variable, value)
+    return query
+
+
+# ---- what a live Grafana does with them
+
+
+@pytest.mark.grafana
+def test_a_live_grafana_imports_them_and_answers_every_query() -> None:
+    """At GRAFANA_URL; GRAFANA_TOKEN, where it is set, is a token of a service account that may write dashboards."""
+    url = os.environ.get("GRAFANA_URL")
+    if not url:
+        pytest.skip("no live Grafana: GRAFANA_URL is not set")
+    token = os.environ.get("GRAFANA_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as grafana:
+        sources = grafana.get("/api/datasources").raise_for_status().json()
+        source = next(one["uid"] for one in sources if one["type"] == "prometheus")
+        for board in BOARDS.values():
+            body = {"dashboard": board, "overwrite": True, "message": "paymon test"}
+            assert grafana.post("/api/dashboards/db", json=body).raise_for_status().json()["status"] == "success"
+            stored = grafana.get(f"/api/dashboards/uid/{board['uid']}").raise_for_status().json()["dashboard"]
+            assert [one["title"] for one in stored["panels"]] == [one["title"] for one in board["panels"]]
+        proxy = f"{url.rstrip('/')}/api/datasources/proxy/uid/{source}"
+        complaints = {}
+        for place, query in queries():
+            answer = grafana.post(f"{proxy}/api/v1/query", data={"query": with_defaults(query)})
+            if answer.status_code != 200 or answer.json()["status"] != "success":
+                complaints[place] = answer.text
+        assert complaints == {}

@@ -1,0 +1,49 @@
+"""Do imports point inward?"""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "rules": {"rules"},
+    "generators": {"generators", "rules"},
+    "exporters": {"exporters", "rules"},
+    "simulator": {"simulator", "rules"},
+    "paymon": {"paymon", "generators", "exporters", "rules", "simulator"},
+}
+
+
+def imports(module: Path) -> set[str]:
+    tree = ast.parse(module.read_text())
+    nodes = list(ast.walk(tree))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return whole | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+MODULES = [module for folder in MAY_IMPORT for module in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
+def test_a_module_imports_only_what_lies_further_in(module: Path) -> None:
+    ours = {name.split(".")[0] for name in imports(module)} & MAY_IMPORT.keys()
+    assert ours <= MAY_IMPORT[module.relative_to(ROOT).parts[0]]
+
+
+def test_rules_need_the_promql_parser_in_one_module_and_nothing_else() -> None:
+    foreign = {
+        (module.name, name.split(".")[0])
+        for module in (ROOT / "rules").rglob("*.py")
+        for name in imports(module)
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "rules"}
+    }
+    assert foreign == {("promql.py", "promql_parser")}
+
+
+def test_exporters_see_no_alert_and_no_threshold() -> None:
+    for module in (ROOT / "exporters").rglob("*.py"):
+        names = {node.id for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Name)}
+        assert not names & {"Alert", "Threshold"}, module
+        assert "rules.vocabulary.alert" not in imports(module), module
