@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 from generators.alertmanager import alertmanager_files
+from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
+from generators.rule_tests import rule_test_files
+from generators.rule_tests import rule_test_files
 from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
 from generators.thresholds import thresholds_files
@@ -21,7 +24,12 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
         files.update(environment_files(catalog, environment))
-    for shared in (alertmanager_files(catalog), runbook_files(catalog), deploy_files(catalog)):
+    for shared in (
+        alertmanager_files(catalog),
+        dashboard_files(catalog),
+        runbook_files(catalog),
+        deploy_files(catalog),
+    ):
         files.update({f"{OWNED}/{path}": text for path, text in shared.items()})
     files.update(traceability_files(catalog))
     files.update(thresholds_files(catalog))
@@ -31,4 +39,6 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """The rules of one environment and their tests, below `generated/<environment>/`."""
     folder = f"{OWNED}/{environment.name}"
-    return {f"{folder}/rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
+    rules = {f"rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
+    tests = {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
+    return {f"{folder}/{path}": text for path, text in (rules | tests).items()}

@@ -100,8 +100,6 @@ def _replace(target: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
         Path(beside).chmod(0o644)
         Path(beside).replace(target)
     except BaseException:

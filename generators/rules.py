@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
+from generators.panel_links import panel_link
 from generators.text import as_yaml, generated_header
 from generators.wording import spoken_value, value_template
 from rules.promql import labels_carried, selectors
@@ -37,6 +38,9 @@ __all__ = [
     "rules_document",
     "runbook_anchor",
 ]
+
+RECORDED_BY = (("instance", "rules"), ("job", "paymon"))
+"""What stands for the target of a series that rules record: dashboards select by both labels, as their linter asks."""
 
 STALE_AFTER_INTERVALS = 3
 """Age of a source's data, in its own intervals, from which no alert trusts them; PaymentExporterStale says so."""
@@ -105,6 +109,11 @@ class Expressions:
         self.environment = environment
         self._labels: dict[str, frozenset[str]] = {}
         self._sources: dict[str, frozenset[Source]] = {}
+
+    @property
+    def recorded_labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels that every recorded series gets, in the order of their names."""
+        return (("environment", self.environment.name), *RECORDED_BY)
 
     @cached_property
     def _metric_of(self) -> Mapping[str, tuple[Source, frozenset[str]]]:
@@ -249,13 +258,13 @@ def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, 
 
 
 def _recording_rule(signal: Signal, expressions: Expressions) -> RecordingRule:
-    return RecordingRule(signal, expressions.scoped(signal.expr), (("environment", expressions.environment.name),))
+    return RecordingRule(signal, expressions.scoped(signal.expr), expressions.recorded_labels)
 
 
 def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: Expressions) -> AlertingRule:
     organisation = expressions.catalog.organisation
     labels = [
-        ("environment", expressions.environment.name),
+        *expressions.recorded_labels,
         ("priority", threshold.priority.value),
         ("service", organisation.service),
         ("severity", threshold.severity.value),
@@ -268,13 +277,15 @@ def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: 
         threshold,
         tuple(expressions.conjuncts(branch) for branch in alert.branches(threshold)),
         tuple(labels),
-        _annotations(alert, threshold, area, organisation, expressions.labels(alert.watches)),
+        _annotations(alert, threshold, area, expressions),
     )
 
 
 def _annotations(
-    alert: Alert, threshold: Threshold, area: Area, organisation: Organisation, carried: frozenset[str]
+    alert: Alert, threshold: Threshold, area: Area, expressions: Expressions
 ) -> tuple[tuple[str, str], ...]:
+    catalog, carried = expressions.catalog, expressions.labels(alert.watches)
+    organisation = catalog.organisation
     unit = alert.watches.unit
     templates = {label: f"{{{{ $labels.{label} }}}}" for label in carried}
     reasons = dict.fromkeys((threshold.because, *(branch.because for branch in alert.or_else)))
@@ -284,7 +295,7 @@ def _annotations(
         ("because", "; ".join(reasons)),
         ("response", _response(threshold, organisation)),
         ("runbook_url", f"{organisation.runbook_url}/{area.name}#{runbook_anchor(alert)}"),
-        ("dashboard_url", organisation.dashboard_url),
+        ("dashboard_url", organisation.dashboard_url + panel_link(catalog, alert, expressions.environment)),
     )
 
 

@@ -14,6 +14,7 @@ from rules import (
     rollout,
     webhooks,
 )
+from rules.dashboards import DASHBOARDS
 from rules.items import ITEMS
 from rules.organisation import ORGANISATION
 from rules.procedures import STAGES
@@ -44,4 +45,5 @@ def catalog() -> Catalog:
         areas=tuple(Area.of(module) for module in _AREAS),
         items=ITEMS,
         procedures=STAGES,
+        dashboards=DASHBOARDS,
     )

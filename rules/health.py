@@ -185,7 +185,7 @@ disagreement = Signal(
     "How far the reported transactions per minute are from those counted, as a share of the latter",
     Unit.SHARE_OF_COUNTED,
     f"abs(max({reported_rate}) - on () {pace})\n/ on () ({pace} > 0)",
-    Example.over(minutes(15), (*outcomes.FIVE_FAILURES_IN_FIFTY, (reported_rate.name, "3x5 5x5")), (("", "0.5"),)),
+    Example.over(minutes(15), (*outcomes.FIVE_FAILURES_IN_FIFTY, (reported_rate.name, "5x5 3x5")), (("", "0.1"),)),
     serves=("HLT-10",),
 )
 

@@ -107,9 +107,9 @@ _CARD_FAILURE = attempts.where(result="technical_failure", payment_method="card"
 _LINK_FAILURE = attempts.where(result="technical_failure", payment_method="link", initiator="api")
 
 FIVE_FAILURES_IN_FIFTY = (
-    (_CARD_SUCCESS, "0+4x10"),
-    (_LINK_SUCCESS, "0+5x10"),
-    (_CARD_FAILURE, "0x5 1 1 3 4 4"),
+    (_CARD_SUCCESS, "0+2x5 16 18 22 29 32"),
+    (_LINK_SUCCESS, "0+3x5 20 24 30 36 40"),
+    (_CARD_FAILURE, "0x5 1 3 4 4 4"),
     (_LINK_FAILURE, "3x5 3 3 3 4 4"),
 )
 """Eleven samples of which the last five hold 45 successes and 5 technical failures, card and link together."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import promql_parser as foreign
 
@@ -128,6 +129,10 @@ class Operation:
 Expression = Number | Text | Series | Subquery | Call | Aggregation | Operation
 
 
+_REMEMBERED = 20_000
+"""Trees never change, and one run asks for the same ones again: checks, rules, tests and pages read them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """One place where an expression reads series, with everything that is done to them there."""
@@ -143,6 +148,7 @@ class Selector:
     """How far before the moment of evaluation it looks altogether, enclosing subqueries included."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse(expr: str) -> Expression:
     """The expression as a tree, without its parentheses.
 

@@ -27,7 +27,7 @@ _SHARED = """
 {{/* production, payment_method card */}}
 {{ define "paymon.subject" -}}
 {{ .Labels.environment }}
-{{- $known := stringSlice "alertname" "environment" "priority" "service" "severity" "team" -}}
+{{- $known := stringSlice "alertname" "environment" "instance" "job" "priority" "service" "severity" "team" -}}
 {{ range (.Labels.Remove $known).SortedPairs }}, {{ .Name }} {{ .Value }}{{ end }}
 {{- end }}
 """

@@ -7,15 +7,15 @@ alone kept the alert quiet.
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from generators.rule_tests.series import STALE, Series, samples
 from paymon.rule_testing.files import Case, Expectation, Rule, Suite
-from rules.promql import Expression, Number, Operation, PromqlError, parse, selectors
+from rules.promql import Expression, Number, Operation, PromqlError, Selector, parse, selectors
 from rules.promql import Series as Selected
 
-__all__ = ["AlertCoverage", "Coverage", "RecordCoverage", "coverage"]
+__all__ = ["Coverage", "RuleCoverage", "coverage"]
 
 LOOKBACK_SECONDS = 300
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -28,28 +28,20 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-@dataclass
-class AlertCoverage:
-    """What the tests ask of one alerting rule; each aspect by name, true where it is asked."""
+@dataclass(frozen=True)
+class RuleCoverage:
+    """What the tests ask of one rule: each aspect by name, true where it is asked."""
 
     rule: Rule
-    aspects: dict[str, bool] = field(default_factory=dict)
-
-
-@dataclass
-class RecordCoverage:
-    """What the tests ask of one recording rule."""
-
-    rule: Rule
-    aspects: dict[str, bool] = field(default_factory=dict)
+    aspects: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
 class Coverage:
     """What the tests ask of all rules."""
 
-    alerts: tuple[AlertCoverage, ...]
-    records: tuple[RecordCoverage, ...]
+    alerts: tuple[RuleCoverage, ...]
+    records: tuple[RuleCoverage, ...]
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -78,7 +70,7 @@ def coverage(rules: Iterable[Rule], suites: Sequence[Suite]) -> Coverage:
                     by_alert.setdefault(one.alert, []).append((case, one))
     return Coverage(
         tuple(_of_alert(rule, by_alert.get(rule.name, ()), records) for rule in rules if rule.kind == "alert"),
-        tuple(_of_record(rule, suites) for rule in records.values()),
+        tuple(_of_record(rule, records, suites) for rule in records.values()),
     )
 
 
@@ -96,13 +88,15 @@ class _Condition:
 
     def favours(self, values: Sequence[tuple[Series, float]]) -> bool:
         """Whether, as far as it goes, the alert is true with these series."""
-        met = any(self.holds(value) for series, value in values if _selects(self.selected, series))
+        met = any(
+            self.holds(value)
+            for series, value in values
+            if series.selected_by(self.selected.name, self.selected.matchers)
+        )
         return met != self.forbids
 
 
-def _of_alert(
-    rule: Rule, asked: Iterable[tuple[Case, Expectation]], records: Mapping[str, Rule]
-) -> AlertCoverage:
+def _of_alert(rule: Rule, asked: Iterable[tuple[Case, Expectation]], records: Mapping[str, Rule]) -> RuleCoverage:
     branches = _branches(rule.expr)
     aspects = {"fires": False, "labels and annotations": False}
     if not _speaks_always(branches, records):
@@ -117,12 +111,10 @@ def _of_alert(
         for aspect in _asked(rule, case, expectation, branches):
             if aspect in aspects:
                 aspects[aspect] = True
-    return AlertCoverage(rule, aspects)
+    return RuleCoverage(rule, aspects)
 
 
-def _asked(
-    rule: Rule, case: Case, expectation: Expectation, branches: Sequence[Sequence[_Condition]]
-) -> Iterator[str]:
+def _asked(rule: Rule, case: Case, expectation: Expectation, branches: Sequence[Sequence[_Condition]]) -> Iterator[str]:
     if any(rule.labels.get(label, value) != value for label, value in (expectation.labels or {}).items()):
         return
     firing = expectation.firing
@@ -217,26 +209,34 @@ def _value_at(text: str, index: int, lookback: int) -> float | None:
     return None
 
 
-def _selects(selected: Selected, series: Series) -> bool:
-    labels = dict(series.labels)
-    return selected.name == series.name and all(
-        labels.get(label, "") == value for label, sign, value in selected.matchers if sign == "="
-    )
-
-
 # ---- records
 
 
-def _of_record(rule: Rule, suites: Sequence[Suite]) -> RecordCoverage:
-    aspects = {"a value": False, "no series at all": False}
+def _of_record(rule: Rule, records: Mapping[str, Rule], suites: Sequence[Suite]) -> RuleCoverage:
+    aspects = {"a value": False, "none of its series": False}
+    raw = tuple(_raw_selectors(rule, records))
     for suite in suites:
         if rule.name not in suite.names_asked:
             continue
         for case in suite.cases:
-            if any(series.name == rule.name for series, _ in case.series):
+            asked = [one for one in case.expectations if not one.alert and rule.name in one.expr]
+            if not asked or any(series.name == rule.name for series, _ in case.series):
                 continue
-            for one in case.expectations:
-                if one.expr and not one.alert and rule.name in one.expr:
-                    aspects["a value"] |= bool(case.series or not selectors(rule.expr)) and not one.empty
-                    aspects["no series at all"] |= not case.series
-    return RecordCoverage(rule, aspects)
+            there = any(series.selected_by(one.name, one.matchers) for series, _ in case.series for one in raw)
+            if not there:
+                aspects["none of its series"] = True
+            if (there or not raw or _of_absence(raw)) and not all(one.empty for one in asked):
+                aspects["a value"] = True
+    return RuleCoverage(rule, aspects)
+
+
+def _raw_selectors(rule: Rule, records: Mapping[str, Rule]) -> Iterator[Selector]:
+    for selector in selectors(rule.expr):
+        if selector.name in records:
+            yield from _raw_selectors(records[selector.name], records)
+        else:
+            yield selector
+
+
+def _of_absence(raw: Iterable[Selector]) -> bool:
+    return any({"absent", "absent_over_time"} & set(one.calls) for one in raw)

@@ -126,7 +126,7 @@ class Suite:
         """The file. Raises UnreadableError."""
         document = _yaml(path)
         try:
-            found = [(pattern, sorted(glob.glob(os.path.join(path.parent, pattern)))) for pattern in document["rule_files"]]  # noqa: PTH118,PTH207,E501 - promtool's patterns
+            found = [(pattern, sorted(_matches(path.parent, pattern))) for pattern in document["rule_files"]]
             cases = tuple(_case(group) for group in document["tests"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UnreadableError(path, f"is no file of rule tests ({error!r})") from error
@@ -157,6 +157,10 @@ def _yaml(path: Path) -> Any:
         raise UnreadableError(path, f"cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:
         raise UnreadableError(path, f"is no YAML ({' '.join(str(error).split())})") from error
+
+
+def _matches(folder: Path, pattern: str) -> list[str]:
+    return glob.glob(str(folder / pattern))  # noqa: PTH207 - Path.glob knows neither `..` nor absolute patterns
 
 
 def _rule(data: Mapping[str, Any], path: Path) -> Rule:

@@ -28,9 +28,9 @@ class JunitSuite:
 
 def write_junit(path: Path, suites: Sequence[JunitSuite], seconds: float) -> None:
     """Write the suites, beside the file first. Raises OSError."""
-    root = ET.Element("testsuites", name="rule tests", time=f"{seconds:.3f}", **_counts(suites))
+    root = ET.Element("testsuites", {"name": "rule tests", "time": f"{seconds:.3f}", **_counts(suites)})
     for suite in suites:
-        element = ET.SubElement(root, "testsuite", name=suite.name, **_counts([suite]))
+        element = ET.SubElement(root, "testsuite", {"name": suite.name, **_counts([suite])})
         for case in suite.cases:
             test = ET.SubElement(element, "testcase", classname=suite.name, name=case.name)
             for failure in case.failures:

@@ -43,13 +43,13 @@ def run_suites(
     """
     processes = processes or os.cpu_count() or 1
     with tempfile.TemporaryDirectory(prefix="paymon-test-") as folder, ThreadPoolExecutor(processes) as pool:
-        tests = {
-            suite: put_slice(suite, rule_files, Path(folder) / str(index)) for index, suite in enumerate(suites)
-        }
+        tests = {suite: put_slice(suite, rule_files, Path(folder) / str(index)) for index, suite in enumerate(suites)}
         batches = _batches(suites, processes * _BATCHES_FOR_EACH_CPU)
         passed = pool.map(lambda batch: _pass(tool, [tests[suite] for suite in batch]), batches)
         doubtful = {suite for batch, fine in zip(batches, passed, strict=True) if not fine for suite in batch}
-        failed = pool.map(lambda suite: _failures(suite, tests[suite], tool), [one for one in suites if one in doubtful])
+        failed = pool.map(
+            lambda suite: _failures(suite, tests[suite], tool), [one for one in suites if one in doubtful]
+        )
         return tuple(failure for failures in failed for failure in failures)
 
 

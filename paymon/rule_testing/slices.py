@@ -21,8 +21,7 @@ def put_slice(suite: Suite, rule_files: Mapping[Path, RuleFile], folder: Path) -
     base = Path(os.path.commonpath([suite.path.parent, *(file.path.parent for file in used)]))
     for file in used:
         groups = [
-            {**group, "rules": [rule.data for rule in rules if id(rule) in needed]}
-            for group, rules in file.groups
+            {**group, "rules": [rule.data for rule in rules if id(rule) in needed]} for group, rules in file.groups
         ]
         target = folder / file.path.relative_to(base)
         target.parent.mkdir(parents=True, exist_ok=True)

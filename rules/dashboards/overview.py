@@ -2,13 +2,15 @@
 
 from rules import account, budget, database, declines, health, latency, outcomes, rollout, webhooks
 from rules.dashboards.shapes import OK, SWITCH, buckets, counted, pace
+from rules.organisation import ORGANISATION
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, State, Tone, Unit
 
 __all__ = ["OVERVIEW"]
 
 _FIRING = (State(1, "Pending", Tone.WARNING), State(2, "Firing", Tone.BAD))
-_PEOPLE_HEAR_OF = 'ALERTS{priority=~"P[1-4]"}'
-_FIRING_NOW = 'ALERTS{priority=~"P[1-4]",alertstate="firing"}'
+_OURS = f'service="{ORGANISATION.service}",priority=~"P[1-4]"'
+_PEOPLE_HEAR_OF = f"ALERTS{{{_OURS}}}"
+_FIRING_NOW = f'ALERTS{{{_OURS},alertstate="firing"}}'
 
 OVERVIEW = Dashboard(
     uid="paymon-overview",

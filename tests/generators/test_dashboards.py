@@ -23,7 +23,7 @@ from generators.dashboards.queries import Queries
 from generators.files import environment_files
 from generators.panel_links import panel_link, panel_of
 from paymon.programs import find
-from rules import budget, database, disputes, latency, outcomes
+from rules import budget, database, disputes, health, latency, outcomes
 from rules.catalog import catalog
 from rules.dashboards import DASHBOARDS
 from rules.vocabulary import Curve, Panel, Picture, Row, State, Tone, Unit
@@ -237,6 +237,31 @@ def test_no_two_of_a_dozen_series_look_alike_and_neighbours_differ_twice() -> No
         assert one.dash != next_.dash
 
 
+def test_series_are_styled_by_the_names_that_their_legends_give_them() -> None:
+    queries_ = Queries(CATALOG)
+
+    assert queries_.series_names(Curve(outcomes.attempts_5m, "attempts")) == ("attempts",)
+    assert queries_.series_names(Curve(database.gap, "missing in {{side}}")) == (
+        "missing in database",
+        "missing in stripe",
+    )
+    assert queries_.series_names(Curve(health.certificate_left, "{{host}}")) == ()
+    assert queries_.series_names(Curve(health.headers, "{{host}} {{header}}")) == ()
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_every_series_of_a_chart_has_its_own_colour_and_dashes_where_its_name_is_known(path: str) -> None:
+    for one in panels(BOARDS[path]):
+        drawn = [
+            tuple(json.dumps(property_["value"]) for property_ in override["properties"])
+            for override in one["fieldConfig"]["overrides"]
+            if override["properties"][0]["id"] == "color"
+        ]
+        bounds = sum(target["refId"].startswith("L") for target in one["targets"])
+        series_ = drawn[: len(drawn) - bounds]
+        assert len(set(series_)) == len(series_), one["title"]
+
+
 def test_a_panel_leads_to_the_runbook_entry_of_each_of_its_alerts() -> None:
     links = [(link["title"], link["url"]) for link in panel("paymon-overview", "Health checks")["links"]]
 
@@ -355,15 +380,16 @@ def test_a_row_with_a_hole_in_it_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.42", "3.5"])
 def test_every_query_of_every_panel_returns_series_from_a_real_prometheus(version: str, tmp_path: Path) -> None:
-    with production(version, tmp_path) as url:
+    with production(version, tmp_path) as url, httpx.Client(base_url=url, timeout=10) as client:
         waiting = dict(queries())
         deadline = time.monotonic() + 45
         while waiting and time.monotonic() < deadline:
-            waiting = {place: query for place, query in waiting.items() if not series(url, query)}
+            now = time.time()
+            waiting = {place: query for place, query in waiting.items() if not series(client, query, now)}
 
         assert waiting == {}
         for _, query in annotations():
-            series(url, query)
+            series(client, query, now)
 
 
 def production(version: str, folder: Path) -> Any:
@@ -391,9 +417,9 @@ def annotations() -> Iterator[tuple[str, str]]:
             yield f"{board['uid']}, {one['name']}", one["expr"]
 
 
-def series(url: str, query: str) -> list[dict[str, Any]]:
+def series(client: httpx.Client, query: str, at: float) -> list[dict[str, Any]]:
     """What Grafana would get with every variable at its default. Fails where Prometheus complains."""
-    answer = httpx.post(f"{url}/api/v1/query", data={"query": with_defaults(query)}, timeout=10).json()
+    answer = client.post("/api/v1/query", data={"query": with_defaults(query), "time": at}).json()
     assert answer["status"] == "success", (query, answer)
     assert not answer.get("warnings"), (query, answer)
     found: list[dict[str, Any]] = answer["data"]["result"]

@@ -1,0 +1,124 @@
+"""Does sampling cost the same, however many payments the database holds?
+
+Each query of the exporter on tables of 10 thousand and 1 million payments, with the indexes of deploy/postgres, at the
+same traffic: a larger table is an older one. Aim: within 2x. 10 million too: `python -m benchmarks.postgres_queries
+--full`.
+"""
+
+import asyncio
+import statistics
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import psycopg
+
+from exporters.labels import LabelOverflow
+from exporters.postgres import Database, PostgresSettings, questions
+from exporters.reconciling import SucceededPayments
+from simulator.postgres_server import SCHEMA, PostgresServer, installations, running
+
+NOW = 1_800_000_000.0
+SECONDS_BETWEEN_PAYMENTS = 17
+RUNS = 31
+INDEXES = Path(__file__).parents[1] / "deploy" / "postgres" / "indexes.sql"
+
+_FILL = (
+    f"""
+    INSERT INTO payments (order_id, user_id, payment_intent_id, status, amount, currency, created_at, completed_at)
+    SELECT 'order_' || n, n %% 100000, 'pi_' || md5(n::text),
+        CASE WHEN n > %(rows)s - 40 THEN 'processing' WHEN n %% 20 = 0 THEN 'failed' ELSE 'completed' END,
+        1000, 'usd', moment, CASE WHEN n <= %(rows)s - 40 AND n %% 20 <> 0 THEN moment + interval '2 s' END
+    FROM generate_series(1, %(rows)s) AS n,
+        LATERAL (SELECT to_timestamp({NOW} - (%(rows)s - n) * {SECONDS_BETWEEN_PAYMENTS})) AS at (moment)
+    """,
+    """
+    INSERT INTO payment_attempts (payment_id, user_id, status, created_at)
+    SELECT id, user_id, CASE status WHEN 'failed' THEN 'failed' ELSE 'succeeded' END, created_at FROM payments
+    """,
+    """
+    INSERT INTO webhook_events (id, type, created_at, received_at, processed_at)
+    SELECT 'evt_' || md5(id::text), 'payment_intent.succeeded', created_at, created_at + interval '1 s',
+        CASE WHEN id <= (SELECT max(id) - 40 FROM payments) THEN created_at + interval '2 s' END
+    FROM payments
+    """,
+)
+
+
+class _Stripe(SucceededPayments):
+    """Stripe's side, which agrees with the database."""
+
+    def __init__(self, server: PostgresServer, database: str) -> None:
+        with psycopg.connect(server.dsn(database)) as connection:
+            self._intents = frozenset(
+                row[0]
+                for row in connection.execute(
+                    "SELECT payment_intent_id FROM payments WHERE created_at >= to_timestamp(%s)", (NOW - 2 * 86_400,)
+                )
+            )
+
+    async def known(self) -> tuple[float, float]:
+        return NOW - 30 * 86_400, NOW
+
+    async def payment_intents(self, _since: float, _until: float, /) -> frozenset[str]:
+        return self._intents
+
+    async def events_sent(self, _since: float, _until: float, /) -> frozenset[str]:
+        return self._intents
+
+
+def main() -> None:
+    """Print the median time of each query by size of the table, and the largest against the smallest."""
+    sizes = (10_000, 1_000_000, 10_000_000) if "--full" in sys.argv[1:] else (10_000, 1_000_000)
+    with running(installations()[0], {"shared_buffers": "2GB", "maintenance_work_mem": "512MB"}) as server:
+        for size in sizes:
+            _fill(server, size)
+        medians = asyncio.run(_measured(server, sizes))
+    _print("milliseconds (median)", tuple(f"{size:,}" for size in sizes), "ratio")
+    for name, times in (*medians.items(), ("all", tuple(map(sum, zip(*medians.values(), strict=True))))):
+        _print(name, tuple(f"{1000 * time:.2f}" for time in times), f"{times[-1] / times[0]:.2f}")
+
+
+def _print(name: str, columns: tuple[str, ...], last: str) -> None:
+    print(f"{name:24}" + "".join(f"{column:>14}" for column in columns) + f"{last:>8}")
+
+
+def _name(size: int) -> str:
+    return f"payments_{size}"
+
+
+def _fill(server: PostgresServer, size: int) -> None:
+    with psycopg.connect(server.create(_name(size)), autocommit=True) as connection:
+        connection.execute(SCHEMA.read_bytes())
+        connection.execute("ALTER TABLE payment_attempts DROP CONSTRAINT payment_attempts_payment_id_fkey")
+        for statement in _FILL:
+            connection.execute(statement.encode(), {"rows": size})
+    server.psql(_name(size), INDEXES, seconds=1800)
+    with psycopg.connect(server.dsn(_name(size)), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+async def _measured(server: PostgresServer, sizes: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
+    """The median seconds of each query by size; the sizes take turns, so that noise hits them alike."""
+    databases, asked = [], []
+    for size in sizes:
+        settings = PostgresSettings.model_validate({"dsn": server.dsn(_name(size))})
+        databases.append(Database(settings))
+        by_source = questions(settings, LabelOverflow(), _Stripe(server, _name(size)))
+        asked.append([question for some in by_source.values() for question in some])
+    medians = {}
+    for same in zip(*asked, strict=True):
+        times: list[list[float]] = [[] for _ in sizes]
+        for run in range(RUNS):
+            for question, database, taken in zip(same, databases, times, strict=True):
+                started = perf_counter()
+                await question.answer(database, NOW + 15 * run)
+                taken.append(perf_counter() - started)
+        medians[same[0].name] = tuple(statistics.median(taken) for taken in times)
+    for database in databases:
+        await database.close()
+    return medians
+
+
+if __name__ == "__main__":
+    main()

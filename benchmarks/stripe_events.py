@@ -1,0 +1,107 @@
+"""How many of Stripe's events are counted in a second, beside merely parsing their JSON, and in how much memory?
+
+`python -m benchmarks.stripe_events [events]`, 200,000 unless told otherwise. Every page is parsed, read, and recorded
+in the SQLite state, one durable transaction each; the yardstick is `json.loads` of the same pages. CPU time is given
+beside wall time, which a busy machine or a slow disk lengthens.
+"""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from exporters.labels import LabelOverflow
+from exporters.stripe_api.events import _read
+from exporters.stripe_api.ledger import Ledger
+from exporters.stripe_api.marks import LATEST, Pass
+from exporters.stripe_api.sqlite import open_sqlite
+from simulator.stripe import FakeStripe
+from simulator.stripe.traffic import Traffic
+
+START = 1_799_971_200.0
+PAGE = 100
+PER_MINUTE = 1000.0
+PAGES_BETWEEN_MARKS = 20
+
+
+def main() -> None:
+    """Print events per second as a share of json.loads, and resident memory on the way."""
+    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    now = [START]
+    fake = FakeStripe(lambda: now[0])
+    traffic = Traffic(fake, PER_MINUTE, seed=1)
+    parse, count = Stopwatch(), Stopwatch()
+    sizes: list[int] = []
+    done = 0
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_sqlite(
+            Path(folder) / "state.sqlite3",
+            2**34,
+            lambda: now[0],
+            lambda database: Ledger(database, LabelOverflow().bounded),
+        )
+        ledger.begin(int(START) - 1, False)
+        while done < wanted:
+            while fake.last_event + 1 < done + PAGE:
+                now[0] += 2
+                traffic.until(now[0])
+            body = json.dumps({"data": [fake.event(number) for number in range(done, done + PAGE)]}).encode()
+            raw = parse.time(lambda body=body: json.loads(body))  # type: ignore[misc]
+            count.time(lambda raw=raw: record(ledger, raw["data"], now[0], done))  # type: ignore[misc]
+            done += PAGE
+            if done % (wanted // 10) < PAGE:
+                sizes.append(resident())
+        state = ledger.size()
+        ledger.close()
+    print(f"{done:,} events in pages of {PAGE}, each page one durable transaction")
+    print(f"json.loads alone          {done / parse.cpu:9,.0f} events/s of CPU   {done / parse.wall:9,.0f} events/s")
+    print(f"facts, tally and state    {done / count.cpu:9,.0f} events/s of CPU   {done / count.wall:9,.0f} events/s")
+    print(
+        f"counting against parsing  {parse.cpu / count.cpu:9.2f} of its rate (CPU)   {parse.wall / count.wall:.2f} (wall)"
+    )
+    print(
+        f"both against parsing      {parse.cpu / (parse.cpu + count.cpu):9.2f} of its rate (CPU)"
+        f"   {parse.wall / (parse.wall + count.wall):.2f} (wall)"
+    )
+    print(f"resident memory in MiB at each tenth: {' '.join(f'{size / 2**20:.0f}' for size in sizes)}")
+    print(f"last tenth against the first: {sizes[-1] / sizes[0]:.2f}; this includes the fake Stripe's own rows")
+    print(f"state {state / 2**20:.1f} MiB, {state / done:.0f} bytes an event")
+
+
+def record(ledger: Ledger, raw: list[object], now: float, done: int) -> None:
+    """Count a page as the sampler does, with the marks moved every few pages."""
+    page, cursor, reached = _read(raw)
+    walk = Pass(int(START), top=int(now), cursor=cursor, reached=reached)
+    if done // PAGE % PAGES_BETWEEN_MARKS:
+        ledger.record(page, True, lambda marks: marks.under_way("head", walk))
+    else:
+        ledger.record(page, True, lambda marks: marks.done("deep", Pass(int(START), top=int(now) + LATEST)))
+
+
+class Stopwatch:
+    """CPU and wall time that something took in all."""
+
+    def __init__(self) -> None:
+        self.cpu = 0.0
+        self.wall = 0.0
+
+    def time(self, work: Callable[[], object]) -> dict[str, list[object]]:
+        """Do it, and add what it took."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        found = work()
+        self.cpu += time.process_time() - cpu
+        self.wall += time.perf_counter() - wall
+        return found  # type: ignore[return-value]
+
+
+def resident() -> int:
+    """Bytes of memory that the process has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What does the payments database say, asked gently?"""
+
+from exporters.labels import LabelOverflow
+from exporters.model import Sampler
+from exporters.postgres.attempts import attempts_questions
+from exporters.postgres.connection import Database
+from exporters.postgres.custom import custom_questions
+from exporters.postgres.explain import Scan, scans
+from exporters.postgres.inbox import inbox_questions
+from exporters.postgres.leader import Leader, LeaderSettings
+from exporters.postgres.payments import payments_questions
+from exporters.postgres.questions import Health, Question
+from exporters.postgres.reconciliation import reconciliation_questions
+from exporters.postgres.sampler import QuestionsSampler
+from exporters.postgres.settings import PostgresSettings
+from exporters.postgres.structure import structure_questions
+from exporters.reconciling import SucceededPayments
+from rules.vocabulary import Source
+
+__all__ = [
+    "Database",
+    "Leader",
+    "LeaderSettings",
+    "PostgresSettings",
+    "Question",
+    "Scan",
+    "questions",
+    "samplers",
+    "scans",
+]
+
+
+def samplers(
+    settings: PostgresSettings, overflow: LabelOverflow, stripe: SucceededPayments | None = None
+) -> tuple[Sampler, ...]:
+    """The samplers of POSTGRES, WEBHOOK_INBOX and, where Stripe's side is known, RECONCILIATION, on one connection."""
+    database = Database(settings)
+    health = Health()
+    return tuple(
+        QuestionsSampler(
+            source,
+            database,
+            asked,
+            health,
+            max_age=settings.max_age,
+            large_table=settings.large_table,
+            serves_health=source is Source.POSTGRES,
+        )
+        for source, asked in questions(settings, overflow, stripe).items()
+        if asked
+    )
+
+
+def questions(
+    settings: PostgresSettings, overflow: LabelOverflow, stripe: SucceededPayments | None = None
+) -> dict[Source, tuple[Question, ...]]:
+    """Every question that is to be asked, by source."""
+    asked: dict[Source, tuple[Question, ...]] = {
+        Source.POSTGRES: (
+            *payments_questions(settings, overflow),
+            *attempts_questions(settings),
+            *structure_questions(settings),
+            *custom_questions(settings, overflow),
+        ),
+        Source.WEBHOOK_INBOX: inbox_questions(settings) if settings.inbox.enabled else (),
+        Source.RECONCILIATION: (
+            reconciliation_questions(settings, stripe) if stripe and settings.reconciliation.enabled else ()
+        ),
+    }
+    off = {name for name, chosen in settings.built_in.items() if not chosen.enabled}
+    return {source: tuple(one for one in some if one.name not in off) for source, some in asked.items()}

@@ -1,0 +1,178 @@
+"""How is a production database asked without hurting it?
+
+One connection for all sources; each query in a read-only transaction of its own with a statement and a lock timeout, so
+that it also passes a pooler in transaction mode; a deadline of our own that cancels; nothing prepared, nothing held.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import conninfo, sql
+
+from exporters.model import ErrorClass
+from exporters.postgres.failures import (
+    NoConnectionError,
+    connection_failure,
+    deadline_exceeded,
+    query_failure,
+    silence,
+    transient,
+)
+from exporters.postgres.settings import PostgresSettings
+from exporters.secrets import Secret
+
+__all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "within"]
+
+APPLICATION_NAME = "paymon-exporter"
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+_DSN = "postgres.dsn"
+_RETRIES = 2
+_CANCELLING_SECONDS = 1.0
+_ADDRESSES = 4
+"""How many addresses of a DSN may fail to answer, one connect_timeout each, before the whole of it does."""
+
+
+class Database:
+    """The one connection to the payments database: opened when needed, behind every protection."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._turn = asyncio.Lock()
+
+    async def rows(
+        self,
+        query: sql.Composed,
+        parameters: Mapping[str, object],
+        *,
+        where: str,
+        timeout: timedelta | None = None,
+    ) -> tuple[Row, ...]:
+        """Every row that the query gives. `where` names it in errors; `timeout` is the server's statement_timeout.
+
+        Raises NoConnectionError where no query could succeed, SampleError where this one did not.
+        """
+        limit = timeout or self._settings.statement_timeout
+        async with self._turn:
+            for retry in reversed(range(_RETRIES + 1)):
+                connection = await self._connected()
+                asking = _transaction(connection, query, parameters, limit, self._settings.lock_timeout)
+                try:
+                    return await within((limit + self._settings.deadline_margin).total_seconds(), asking)
+                except TimeoutError:
+                    raise (silence(_DSN) if connection.closed else deadline_exceeded(where)) from None
+                except psycopg.Error as error:
+                    lost = connection.closed
+                    if retry and (lost or transient(error)):
+                        continue
+                    raise (connection_failure(error, _DSN) if lost else query_failure(error, where)) from None
+            raise AssertionError("the last try returns or raises")
+
+    async def close(self) -> None:
+        """Close the connection; the next query opens another."""
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
+
+    async def _connected(self) -> psycopg.AsyncConnection[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await opened(self._settings.dsn, self._settings.connect_timeout, _DSN)
+        return self._connection
+
+
+async def within(seconds: float, asking: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine gives. Raises TimeoutError at the deadline.
+
+    Its query is cancelled then, and the connection kept; where not even that succeeds within a second, it is closed.
+    """
+    task = asyncio.create_task(asking)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCELLING_SECONDS)
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+
+
+async def _transaction(
+    connection: psycopg.AsyncConnection[Row],
+    query: sql.Composed,
+    parameters: Mapping[str, object],
+    limit: timedelta,
+    lock_limit: timedelta,
+) -> tuple[Row, ...]:
+    async with connection.cursor() as cursor:
+        await cursor.execute(_prologue(limit, lock_limit))
+        try:
+            await cursor.execute(query, parameters)
+            return tuple(await cursor.fetchall())
+        finally:
+            if not connection.closed:
+                await cursor.execute("ROLLBACK")
+
+
+def _prologue(limit: timedelta, lock_limit: timedelta) -> sql.Composed:
+    """One message to the server. UTC lets columns without a time zone be read as what they nearly always hold."""
+    milliseconds = max(1, round(limit.total_seconds() * 1000))
+    return sql.SQL(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock};"
+        " SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';"
+        " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
+    ).format(
+        limit=sql.Literal(milliseconds),
+        lock=sql.Literal(max(1, round(lock_limit.total_seconds() * 1000))),
+        idle=sql.Literal(milliseconds + 10_000),
+    )
+
+
+async def opened(
+    dsn: Secret,
+    timeout: timedelta,
+    where: str,
+) -> psycopg.AsyncConnection[Row]:
+    """A new connection; what the DSN, found at `where` in the settings, says has precedence over the defaults here.
+
+    Raises NoConnectionError.
+    """
+    defaults = {
+        "application_name": APPLICATION_NAME,
+        "connect_timeout": str(max(2, round(timeout.total_seconds()))),
+        "keepalives": "1",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
+    try:
+        wanted = defaults | conninfo.conninfo_to_dict(dsn.get_secret_value())
+    except psycopg.ProgrammingError:
+        raise NoConnectionError(
+            ErrorClass.REFUSED,
+            where,
+            "it is not a DSN that libpq understands",
+            "write postgresql://role@host/database",
+        ) from None
+    try:
+        async with asyncio.timeout(_ADDRESSES * timeout.total_seconds()):
+            return await psycopg.AsyncConnection.connect(
+                "",
+                autocommit=True,
+                prepare_threshold=None,
+                **wanted,  # type: ignore[arg-type] # conninfo_to_dict gives what connect takes
+            )
+    except (psycopg.Error, OSError) as error:
+        raise connection_failure(error, where) from None

@@ -1,0 +1,159 @@
+"""What does a failure of Postgres mean to the reader of a log, without host, user, password or data in it?"""
+
+import psycopg
+
+from exporters.model import ErrorClass, SampleError
+
+__all__ = [
+    "NoConnectionError",
+    "connection_failure",
+    "deadline_exceeded",
+    "null_value",
+    "query_failure",
+    "silence",
+    "transient",
+]
+
+_NAMES_ONLY = {"42P01", "42703", "42501", "3F000", "42883"}
+"""Errors whose message holds nothing but names that stand in the settings: tables, columns, functions."""
+
+_TRANSIENT = {"40001", "40P01"}
+"""Cancelled by the server on somebody else's behalf: a replica's conflict with recovery, a deadlock."""
+
+
+class NoConnectionError(SampleError):
+    """There is no connection, so that no other query can succeed either."""
+
+
+def transient(error: psycopg.Error) -> bool:
+    """Whether asking again at once is the right answer (PostgreSQL documentation, "Handling Query Conflicts")."""
+    return error.sqlstate in _TRANSIENT
+
+
+def connection_failure(error: Exception, where: str) -> NoConnectionError:
+    """Why no connection could be opened, or why an open one was lost; `where` is the setting of its DSN."""
+    text = str(error)
+    if isinstance(error, psycopg.errors.ConnectionTimeout | TimeoutError):
+        return NoConnectionError(
+            ErrorClass.TIMEOUT, where, "the database did not answer in time", "see that it runs and can be reached"
+        )
+    for kind, signs, what, how_to_fix in _CONNECTION_FAILURES:
+        if any(sign in text for sign in signs):
+            return NoConnectionError(kind, where, what, how_to_fix)
+    return NoConnectionError(
+        ErrorClass.UNREACHABLE, where, "the database cannot be reached", "see that it runs, and that the DSN is right"
+    )
+
+
+_CONNECTION_FAILURES = (
+    (
+        ErrorClass.REFUSED,
+        ("password authentication failed", "no password supplied", "authentication failed"),
+        "the database refused the user or the password",
+        "mend the DSN, or the role's password",
+    ),
+    (
+        ErrorClass.REFUSED,
+        ("pg_hba.conf", "is not permitted to log in", "permission denied for database"),
+        "the database lets nobody in this way",
+        "add a line to pg_hba.conf for this role, database and address, or let the role log in",
+    ),
+    (
+        ErrorClass.REFUSED,
+        ("does not exist",),
+        "the role or the database does not exist",
+        "create it (deploy/postgres/role.sql), or mend the DSN",
+    ),
+    (
+        ErrorClass.REFUSED,
+        ("SSL", "certificate"),
+        "TLS could not be agreed upon",
+        "see sslmode and sslrootcert of the DSN, and the server's certificate",
+    ),
+    (
+        ErrorClass.UNREACHABLE,
+        ("too many clients", "too many connections", "connection slots"),
+        "the database has no connection left",
+        "free some, or give this role a connection of its own",
+    ),
+    (
+        ErrorClass.UNREACHABLE,
+        ("starting up", "shutting down", "not accepting connections", "recovery"),
+        "the database starts or stops",
+        "wait; it is tried again",
+    ),
+    (
+        ErrorClass.UNREACHABLE,
+        ("resolve host", "translate host name", "Name or service not known"),
+        "the name of the host is not known",
+        "mend the DSN, or the name service",
+    ),
+)
+
+
+def query_failure(error: psycopg.Error, where: str) -> SampleError:
+    """Why the query named `where` failed on a connection that lives on."""
+    state = error.sqlstate or ""
+    said = error.diag.message_primary or "" if state in _NAMES_ONLY else ""
+    match state:
+        case "57014":
+            return SampleError(
+                ErrorClass.TIMEOUT,
+                where,
+                "the query took longer than statement_timeout",
+                "create the indexes of deploy/postgres/indexes.sql, or raise its timeout",
+            )
+        case "55P03":
+            return SampleError(
+                ErrorClass.TIMEOUT,
+                where,
+                "the table is locked, probably by a change of the schema",
+                "wait; the exporter steps back rather than queue",
+            )
+        case "42501":
+            return SampleError(
+                ErrorClass.NOT_PERMITTED, where, said, "grant what deploy/postgres/role.sql grants to this role"
+            )
+        case "42P01" | "3F000":
+            return SampleError(ErrorClass.BAD_DATA, where, said, "create it, set its name, or turn the query off")
+        case "42703" | "42883":
+            return SampleError(
+                ErrorClass.BAD_DATA, where, said, "set the column's name as the table has it, or turn the query off"
+            )
+        case _ if transient(error):
+            return SampleError(
+                ErrorClass.TIMEOUT,
+                where,
+                "the server cancelled the query again and again",
+                "raise max_standby_streaming_delay on the replica, or sample the primary",
+            )
+        case _ if state.startswith("22") or isinstance(error, psycopg.DataError):
+            return SampleError(
+                ErrorClass.BAD_DATA, where, f"a value does not fit (SQLSTATE {state or 'none'})", "mend the data"
+            )
+        case _:
+            return SampleError(
+                ErrorClass.BAD_ANSWER,
+                where,
+                f"the query failed (SQLSTATE {state or 'none'})",
+                "run it in psql as this role to see why",
+            )
+
+
+def deadline_exceeded(where: str) -> SampleError:
+    """The server kept neither to its own timeout nor answered within the exporter's."""
+    return SampleError(
+        ErrorClass.TIMEOUT, where, "no answer within the deadline", "see whether the database and the network are well"
+    )
+
+
+def null_value(where: str, what: str) -> SampleError:
+    """A NULL where a value was needed."""
+    return SampleError(ErrorClass.BAD_DATA, where, f"{what} is NULL", "mend the data, or let the query leave NULLs out")
+
+
+def silence(where: str) -> NoConnectionError:
+    """A connection on which nothing comes any more, not even the end of a cancelled query."""
+    return NoConnectionError(
+        ErrorClass.TIMEOUT, where, "the database fell silent in the middle of a query", "see that it can be reached"
+    )

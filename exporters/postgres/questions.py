@@ -1,0 +1,153 @@
+"""What is one question to the database, and what becomes of its answer?"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from psycopg import sql
+
+from exporters.model import Distribution, Reading, SampleError, reading
+from exporters.postgres.connection import Database, Row
+from exporters.postgres.failures import null_value
+from exporters.postgres.settings import PostgresSettings, QueryName
+from rules import database as metrics
+from rules.vocabulary import Gauge
+
+__all__ = [
+    "CAP",
+    "Answer",
+    "Health",
+    "Question",
+    "SingleQuery",
+    "column",
+    "if_any",
+    "moment",
+    "number",
+    "one_of",
+    "table",
+    "timing",
+]
+
+CAP = 10_001
+"""Where counts stop: enough to say "more than ten thousand" at a constant cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The readings of one question; `catching_up` while there are more rows than one sample may read."""
+
+    readings: tuple[Reading | Distribution, ...]
+    catching_up: bool = False
+    complete_until: float | None = None
+    """Up to which moment it is complete, where that is not the moment of asking."""
+    problem: SampleError | None = None
+    """What is wrong with some of the rows; the readings hold the others."""
+
+
+class Question(Protocol):
+    """Something to ask the database, at an interval of its own."""
+
+    @property
+    def name(self) -> str:
+        """Its value of the label `query`."""
+
+    @property
+    def interval(self) -> timedelta:
+        """How long until it is asked again."""
+
+    async def answer(self, database: Database, now: float) -> Answer:
+        """Ask it. Raises SampleError."""
+
+    def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
+        """The statements that it runs, with parameters as large as usual, to be explained."""
+
+
+@dataclass(frozen=True, slots=True)
+class SingleQuery:
+    """A question that one statement answers; the statement may use %(now)s."""
+
+    name: str
+    interval: timedelta
+    timeout: timedelta | None
+    statement: sql.Composed
+    read: Callable[[tuple[Row, ...]], tuple[Reading, ...]]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    async def answer(self, database: Database, now: float) -> Answer:
+        """Ask it. Raises SampleError."""
+        rows = await database.rows(self.statement, self._with(now), where=self.name, timeout=self.timeout)
+        return Answer(self.read(rows))
+
+    def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
+        """The one statement."""
+        return ((self.statement, self._with(now)),)
+
+    def _with(self, now: float) -> Mapping[str, object]:
+        return {"now": moment(now), **self.parameters}
+
+
+class Health:
+    """How the latest run of each query went, whichever source asked it."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[bool, float]] = {}
+
+    def ran(self, name: str, *, success: bool, seconds: float) -> None:
+        """Take note of a run."""
+        self._latest[name] = (success, seconds)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Success and duration of every query that has run."""
+        return tuple(
+            found
+            for name, (success, seconds) in self._latest.items()
+            for found in (
+                reading(metrics.query_success, success, query=name),
+                reading(metrics.query_duration, seconds, query=name),
+            )
+        )
+
+
+def timing(
+    settings: PostgresSettings, name: QueryName, usual: timedelta | None = None
+) -> tuple[timedelta, timedelta | None]:
+    """The interval and the timeout of a built-in query: as set, or as usual."""
+    chosen = settings.of(name)
+    return chosen.interval or max(usual or settings.interval, settings.interval), chosen.timeout
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as Postgres takes them."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def table(name: str) -> sql.Identifier:
+    """A table as the settings name it: `payments` or `public.payments`."""
+    return sql.Identifier(*name.split("."))
+
+
+def column(name: str) -> sql.Identifier:
+    """A column as the settings name it."""
+    return sql.Identifier(name)
+
+
+def one_of(values: tuple[str, ...]) -> sql.Composed:
+    """The values as SQL wants them behind IN.
+
+    Literals rather than parameters: their type then follows the column's, be it text or an enum, and the planner sees
+    that a partial index applies.
+    """
+    return sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, values)))
+
+
+def number(value: object, where: str, what: str) -> float:
+    """The value as a number. Raises SampleError for NULL."""
+    if value is None:
+        raise null_value(where, what)
+    return float(value)  # type: ignore[arg-type] # int, float or Decimal
+
+
+def if_any(metric: Gauge, rows: tuple[Row, ...]) -> tuple[Reading, ...]:
+    """A reading of the only value, none where it is NULL: for metrics whose help says so."""
+    return () if rows[0][0] is None else (reading(metric, rows[0][0]),)

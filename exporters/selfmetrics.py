@@ -1,0 +1,30 @@
+"""What does the exporter export about itself and about each of its sources?"""
+
+from collections.abc import Iterator
+
+from exporters.model import Reading, reading
+from exporters.scheduler import Line
+from rules import monitoring
+
+__all__ = ["about_source", "build_info"]
+
+
+def build_info(version: str) -> Reading:
+    """The exporter's version."""
+    return reading(monitoring.build, 1, version=version)
+
+
+def about_source(line: Line) -> Iterator[Reading]:
+    """How the sampling of one source goes, from before its first sample on; a moment that never was is absent."""
+    source, health = line.source.value, line.health
+    yield reading(monitoring.source_up, health.up, source=source)
+    yield reading(monitoring.interval, line.interval, source=source)
+    yield reading(monitoring.catching_up, health.catching_up, source=source)
+    if health.duration is not None:
+        yield reading(monitoring.sample_duration, health.duration, source=source)
+    if health.last_success is not None:
+        yield reading(monitoring.last_success, health.last_success, source=source)
+    if health.complete_until is not None:
+        yield reading(monitoring.watermark, health.complete_until, source=source)
+    for kind, times in health.errors.items():
+        yield reading(monitoring.errors, times, source=source, **{"class": kind.value})

@@ -1,0 +1,51 @@
+"""Which few operations does the state need from whatever keeps it?"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "CorruptError", "Database"]
+
+SCHEMA_VERSION = 1
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS paymon_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS paymon_counters (series TEXT PRIMARY KEY, total BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS paymon_buckets"
+    " (width INTEGER, start BIGINT, series TEXT, total BIGINT NOT NULL, PRIMARY KEY (width, start, series))",
+    "CREATE TABLE IF NOT EXISTS paymon_events"
+    " (at BIGINT, id TEXT, seen_for BIGINT NOT NULL, type TEXT NOT NULL, about TEXT NOT NULL, PRIMARY KEY (at, id))",
+    "CREATE TABLE IF NOT EXISTS paymon_changes (change BIGINT PRIMARY KEY, seen_for BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS paymon_networks (charge BIGINT PRIMARY KEY, network TEXT NOT NULL, at BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS paymon_unplaced (charge BIGINT NOT NULL, metric TEXT NOT NULL, at BIGINT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS paymon_unplaced_charge ON paymon_unplaced (charge)",
+    "CREATE TABLE IF NOT EXISTS paymon_intents"
+    " (id TEXT PRIMARY KEY, steps TEXT NOT NULL, outcome TEXT NOT NULL, touched BIGINT NOT NULL, due BIGINT)",
+    "CREATE INDEX IF NOT EXISTS paymon_intents_due ON paymon_intents (due) WHERE due IS NOT NULL",
+)
+"""The tables, in SQL that SQLite and Postgres both read.
+
+`changes` and the charges of `networks` and `unplaced` are 64-bit hashes: two of a million changes share one with a
+probability of 3e-8. `seen_for` is the moment until which a row must be remembered, rather than when it happened.
+"""
+
+type_of_row = tuple[Any, ...]
+
+
+class CorruptError(Exception):
+    """What was kept cannot be read any more."""
+
+
+class Database(Protocol):
+    """A connection that nobody else writes through; parameters are written `?`."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[type_of_row]:
+        """Run one statement and give its rows. Raises SampleError or CorruptError."""
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row. Raises SampleError or CorruptError."""
+
+    def size(self) -> int:
+        """Bytes that the state takes."""
+
+    def close(self) -> None:
+        """Let go, also of the lock; never raises."""

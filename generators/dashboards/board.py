@@ -1,0 +1,121 @@
+"""What surrounds the panels of a dashboard: their places, variables, annotations and links?"""
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.models import dashboard as models
+
+from generators.dashboards.looks import TONE_COLOURS
+from generators.dashboards.panels import DATASOURCE, PanelBuilder, panel_builder
+from generators.dashboards.queries import Queries
+from rules.vocabulary import COLUMNS, Catalog, Dashboard, Link, Signal, Tone
+
+__all__ = ["TAG", "dashboard_model"]
+
+TAG = "paymon"
+"""By this tag the dashboards find each other."""
+
+_ROW_IDS = 1000
+"""Rows are numbered from here, so that no panel's id ever changes with them."""
+
+_OURS = '__name__=~"(payment|stripe).*"'
+
+
+_WHOSE_TARGET = "Narrows the panels on raw series. Recorded series have a job and an instance of their own."
+
+
+def dashboard_model(dashboard: Dashboard, catalog: Catalog, queries: Queries) -> models.Dashboard:
+    """The dashboard in Grafana's classic schema, version 42, which Grafana 10 to 13 import."""
+    built = builders.Dashboard(dashboard.title).uid(dashboard.uid).description(dashboard.description).tags([TAG])
+    built.readonly().refresh("30s").time("now-6h", "now").timezone("browser")
+    built.tooltip(models.DashboardCursorSync.CROSSHAIR)
+    built.links([*_links(catalog)])
+    expressions = [curve.expr for panel in dashboard.panels for curve in panel.curves]
+    built.variables([*_variables(catalog, "$payment_method" in queries.scoped("\n".join(expressions)))])
+    built.annotations([*_annotations(catalog, queries)])
+    top = 0
+    for number, row in enumerate(dashboard.rows, 1):
+        built.with_row(
+            builders.Row(row.title).id(_ROW_IDS + number).grid_pos(models.GridPos(h=1, w=COLUMNS, x=0, y=top))
+        )
+        top += 1
+        left = 0
+        for panel in row.panels:
+            placed: PanelBuilder = panel_builder(panel, catalog, queries)
+            built.with_panel(placed.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=left, y=top)))
+            left += panel.width
+            if left == COLUMNS:
+                left, top = 0, top + panel.height
+    return built.build()
+
+
+def _variables(catalog: Catalog, by_method: bool) -> Iterator[builders.DatasourceVariable | builders.QueryVariable]:
+    first = catalog.organisation.environments[0].name
+    yield builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+    always: Signal = next(alert.watches for alert in catalog.alerts if alert.always)
+    environment = _query("environment", f"label_values({always}, environment)")
+    yield environment.current(models.VariableOption(selected=True, text=first, value=first)).multi(False)
+    here = f'{_OURS},environment="$environment"'
+    yield _all_or_some("job", f"label_values({{{here}}}, job)").description(_WHOSE_TARGET)
+    yield _all_or_some("instance", f'label_values({{{here},job=~"$job"}}, instance)').description(_WHOSE_TARGET)
+    if by_method:
+        method = _all_or_some(
+            "payment_method", 'label_values(payment_attempts_total{environment="$environment"}, payment_method)'
+        )
+        yield method.label("Payment method").description("Narrows the panels that tell payment methods apart.")
+
+
+def _query(name: str, query: str) -> builders.QueryVariable:
+    variable = builders.QueryVariable(name).label(name.capitalize()).datasource(DATASOURCE).query(query)
+    variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
+    return variable.regex("")
+
+
+def _all_or_some(name: str, query: str) -> builders.QueryVariable:
+    every = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+    return _query(name, query).multi(True).include_all(True).all_value(".+").current(every)
+
+
+def _annotations(catalog: Catalog, queries: Queries) -> Iterator[builders.AnnotationQuery]:
+    ours = f'service="{catalog.organisation.service}"'
+    yield _annotation(
+        "Alerts firing",
+        f'max by (alertname, priority) (ALERTS{{{ours},alertstate="firing",priority=~"P[1-4]"}})',
+        "{{priority}} {{alertname}}",
+        Tone.BAD,
+        queries,
+    )
+    yield _annotation(
+        "Rollout changes",
+        "changes(payments_feature_flag_rollout_ratio[2m]) > 0",
+        "The rollout changed",
+        Tone.WARNING,
+        queries,
+    )
+    yield _annotation(
+        "Deployments",
+        "count by (version) (payments_build_info) unless count by (version) (payments_build_info offset 5m)",
+        "Release {{version}}",
+        Tone.NEUTRAL,
+        queries,
+    )
+
+
+def _annotation(name: str, expr: str, title: str, tone: Tone, queries: Queries) -> builders.AnnotationQuery:
+    annotation = builders.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True)
+    return annotation.icon_color(TONE_COLOURS[tone]).expr(queries.scoped(expr)).step("60s").title_format(title)
+
+
+def _links(catalog: Catalog) -> Iterator[builders.DashboardLink]:
+    organisation = catalog.organisation
+    others = builders.DashboardLink("Payments dashboards").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
+    yield others.as_dropdown(True).include_vars(True).keep_time(True).icon("external link")
+    yield _link(Link(title="Runbook", url=organisation.runbook_url))
+    for link in organisation.links:
+        if not link.url.startswith(organisation.dashboard_url):
+            yield _link(link)
+
+
+def _link(link: Link) -> builders.DashboardLink:
+    built = builders.DashboardLink(link.title).type(models.DashboardLinkType.LINK).url(link.url)
+    return built.icon("external link").target_blank(True)

@@ -1,0 +1,261 @@
+"""How does Grafana draw each panel?"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from grafana_foundation_sdk.builders import common, heatmap, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import heatmap as heatmap_models
+from grafana_foundation_sdk.models import prometheus as prometheus_models
+
+from generators.dashboards.looks import (
+    ALERT_STATES,
+    BOUND_STYLES,
+    GRAFANA_UNITS,
+    TONE_COLOURS,
+    Step,
+    Style,
+    steps,
+    style,
+)
+from generators.dashboards.queries import Queries
+from generators.rules import runbook_anchor
+from generators.wording import spoken_value
+from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Picture, State, Unit, spoken_duration
+
+__all__ = ["DATASOURCE", "PanelBuilder", "panel_builder"]
+
+DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+_HIDDEN_COLUMNS = ("Time", "environment", "instance", "job")
+_LETTERS = "ABCDEFGH"
+
+PanelBuilder = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
+_AnyPanel = TypeVar("_AnyPanel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
+
+
+def panel_builder(panel: Panel, catalog: Catalog, queries: Queries) -> PanelBuilder:
+    """The SDK's builder of one panel, without its place on the grid."""
+    match panel.picture:
+        case Picture.STAT:
+            return _stat(panel, catalog, queries)
+        case Picture.TIMESERIES | Picture.STACKED:
+            return _timeseries(panel, catalog, queries)
+        case Picture.HEATMAP:
+            return _heatmap(panel, catalog, queries)
+        case Picture.STATE_TIMELINE:
+            return _state_timeline(panel, catalog, queries)
+        case Picture.TABLE:
+            return _table(panel, catalog, queries)
+
+
+def _common(built: _AnyPanel, panel: Panel, catalog: Catalog) -> _AnyPanel:
+    built.id(panel.id).title(panel.title).description(_description(panel, catalog)).datasource(DATASOURCE)
+    built.unit(GRAFANA_UNITS[panel.unit])
+    built.links([_runbook_link(alert, catalog) for alert in panel.alerts])
+    return built
+
+
+def _description(panel: Panel, catalog: Catalog) -> str:
+    lines = [panel.description]
+    for alert in panel.alerts:
+        if alert.always:
+            continue
+        for threshold in alert.thresholds:
+            name = f"{alert.name} ({threshold.tier})" if threshold.tier else alert.name
+            bound = f"{threshold.comparison.words} {spoken_value(threshold.value, alert.watches.unit)}"
+            lasting = f" for {spoken_duration(threshold.lasting)}" if threshold.lasting else ""
+            lines.append(f"- {name}, {threshold.priority.value}: {bound}{lasting}; {threshold.because}")
+    first, *others = catalog.organisation.environments
+    differing = {override.threshold.partition("/")[0] for other in others for override in other.overrides}
+    if differing & {alert.name for alert in panel.alerts}:
+        lines.append(
+            f"- These bounds are those of {first.name}; lines, words and alerts follow the environment chosen."
+        )
+    return "\n".join([lines[0], "", *lines[1:]]) if lines[1:] else lines[0]
+
+
+def _runbook_link(alert: Alert, catalog: Catalog) -> builders.DashboardLink:
+    page = f"{catalog.organisation.runbook_url}/{catalog.area_of(alert).name}#{runbook_anchor(alert)}"
+    link = builders.DashboardLink(f"Runbook: {alert.name}").type(models.DashboardLinkType.LINK)
+    return link.url(page).target_blank(True)
+
+
+def _target(expr: str, legend: str, ref: str) -> prometheus.Dataquery:
+    query = prometheus.Dataquery().datasource(DATASOURCE).expr(expr).legend_format(legend).ref_id(ref)
+    return query.editor_mode(prometheus_models.QueryEditorMode.CODE)
+
+
+def _over_time(panel: Panel, queries: Queries) -> list[prometheus.Dataquery]:
+    return [
+        _target(queries.curve(curve, panel.unit), curve.legend, letter).range()
+        for letter, curve in zip(_LETTERS, panel.curves, strict=False)
+    ]
+
+
+def _now(panel: Panel, queries: Queries) -> list[prometheus.Dataquery]:
+    return [
+        _target(queries.curve(curve, panel.unit), curve.legend, letter).instant()
+        for letter, curve in zip(_LETTERS, panel.curves, strict=False)
+    ]
+
+
+def _thresholds(found: Iterable[Step]) -> builders.ThresholdsConfig:
+    return (
+        builders.ThresholdsConfig()
+        .mode(models.ThresholdsMode.ABSOLUTE)
+        .steps([models.Threshold(value=step.since, color=TONE_COLOURS[step.tone]) for step in found])
+    )
+
+
+def _words(states: Iterable[State]) -> list[models.ValueMapping]:
+    return [
+        models.ValueMap(
+            {
+                str(state.value): models.ValueMappingResult(
+                    text=state.word, color=TONE_COLOURS[state.tone], index=index
+                )
+                for index, state in enumerate(states)
+            }
+        )
+    ]
+
+
+def _by_thresholds() -> builders.FieldColor:
+    return builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
+
+
+def _property(name: str, value: object) -> models.DynamicConfigValue:
+    return models.DynamicConfigValue(id_val=name, value=value)
+
+
+def _stat(panel: Panel, catalog: Catalog, queries: Queries) -> stat.Panel:
+    built = _common(stat.Panel(), panel, catalog)
+    built.targets(list(_now(panel, queries)))
+    built.thresholds(_thresholds(steps(panel.alerts))).color_scheme(_by_thresholds()).no_value("no data")
+    built.color_mode(common_models.BigValueColorMode.VALUE).graph_mode(common_models.BigValueGraphMode.NONE)
+    built.text_mode(common_models.BigValueTextMode.VALUE_AND_NAME).orientation(common_models.VizOrientation.HORIZONTAL)
+    built.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    if panel.states:
+        built.mappings(_words(panel.states))
+    if panel.alerts:
+        built.with_target(_target(queries.state(panel), "alert", "S").instant())
+        built.override_by_query("S", [_property("unit", "none"), _property("mappings", _words(ALERT_STATES))])
+    return built
+
+
+def _timeseries(panel: Panel, catalog: Catalog, queries: Queries) -> timeseries.Panel:
+    built = _common(timeseries.Panel(), panel, catalog)
+    built.targets(list(_over_time(panel, queries)))
+    built.draw_style(common_models.GraphDrawStyle.LINE).line_width(2).span_nulls(False)
+    built.show_points(common_models.VisibilityMode.AUTO)
+    built.legend(
+        common.VizLegendOptions()
+        .display_mode(common_models.LegendDisplayMode.LIST)
+        .placement(common_models.LegendPlacement.BOTTOM)
+        .show_legend(True)
+        .calcs([])
+    )
+    built.tooltip(
+        common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI).sort(common_models.SortOrder.DESCENDING)
+    )
+    bounds = queries.bounds(panel) if panel.picture is Picture.TIMESERIES else ()
+    if _from_zero(panel):
+        built.axis_soft_min(0)
+    # What no override below names is told apart by brightness.
+    built.color_scheme(builders.FieldColor().mode(models.FieldColorModeId.SHADES).fixed_color(style(0).colour))
+    if panel.picture is Picture.STACKED:
+        built.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A")).fill_opacity(40)
+    else:
+        built.fill_opacity(0)
+    _draw_series(built, panel, queries)
+    for number, bound in enumerate(bounds, 1):
+        built.with_target(_target(bound.expr, bound.legend, f"L{number}").range())
+        built.override_by_query(f"L{number}", _drawn(BOUND_STYLES[bound.severity]))
+    return built
+
+
+def _from_zero(panel: Panel) -> bool:
+    if panel.unit.lowest != 0 and panel.unit is not Unit.SECONDS:
+        return False
+    downward = (Comparison.BELOW, Comparison.AT_MOST)
+    return not any(threshold.comparison in downward for alert in panel.alerts for threshold in alert.thresholds)
+
+
+def _draw_series(built: timeseries.Panel, panel: Panel, queries: Queries) -> None:
+    names = [name for curve in panel.curves for name in queries.series_names(curve)]
+    for index, name in enumerate(names):
+        built.override_by_name(name, _drawn(style(index)))
+
+
+def _drawn(drawn: Style) -> list[models.DynamicConfigValue]:
+    line = {"fill": "dash", "dash": list(drawn.dash)} if drawn.dash else {"fill": "solid"}
+    return [
+        _property("color", {"mode": "fixed", "fixedColor": drawn.colour}),
+        _property("custom.lineStyle", line),
+        _property("custom.lineWidth", drawn.width),
+    ]
+
+
+def _heatmap(panel: Panel, catalog: Catalog, queries: Queries) -> heatmap.Panel:
+    built = _common(heatmap.Panel(), panel, catalog)
+    targets = _over_time(panel, queries)
+    built.targets([target.format(prometheus_models.PromQueryFormat.HEATMAP) for target in targets])
+    built.calculate(False).cell_gap(1).show_legend()
+    built.color(
+        heatmap.HeatmapColorOptions()
+        .mode(heatmap_models.HeatmapColorMode.SCHEME)
+        .scheme("Viridis")
+        .steps(64)
+        .exponent(0.5)
+        .fill(style(0).colour)
+    )
+    built.y_axis(heatmap.YAxisConfig().unit(GRAFANA_UNITS[panel.unit]).axis_placement(common_models.AxisPlacement.LEFT))
+    built.tooltip(heatmap.HeatmapTooltip().mode(common_models.TooltipDisplayMode.SINGLE).y_histogram(True))
+    built.filter_values(heatmap.FilterValueRange().le(1e-9))
+    return built
+
+
+def _state_timeline(panel: Panel, catalog: Catalog, queries: Queries) -> statetimeline.Panel:
+    built = _common(statetimeline.Panel(), panel, catalog)
+    built.targets(list(_over_time(panel, queries)))
+    built.mappings(_words(panel.states)).color_scheme(_by_thresholds())
+    built.thresholds(_thresholds([Step(None, next(s.tone for s in panel.states))]))
+    built.merge_values(True).show_value(common_models.VisibilityMode.ALWAYS).row_height(0.8)
+    built.line_width(1).fill_opacity(80).no_value("nothing to show")
+    built.legend(
+        common.VizLegendOptions()
+        .display_mode(common_models.LegendDisplayMode.LIST)
+        .placement(common_models.LegendPlacement.BOTTOM)
+        .show_legend(True)
+    )
+    return built
+
+
+def _table(panel: Panel, catalog: Catalog, queries: Queries) -> table.Panel:
+    built = _common(table.Panel(), panel, catalog)
+    targets = _now(panel, queries)
+    built.targets([target.format(prometheus_models.PromQueryFormat.TABLE) for target in targets])
+    built.no_value("none")
+    built.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+    built.with_transformation(
+        models.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "excludeByName": dict.fromkeys(_HIDDEN_COLUMNS, True),
+                "indexByName": {},
+                "renameByName": _columns(panel.curves),
+            },
+        )
+    )
+    built.show_header(True).sort_by([common.TableSortByFieldState().display_name(panel.curves[0].legend).desc(True)])
+    return built
+
+
+def _columns(curves: tuple[Curve, ...]) -> dict[str, str]:
+    """The names of the value columns: Grafana calls a single one `Value`, one of several `Value #A`."""
+    if len(curves) == 1:
+        return {"Value": curves[0].legend}
+    return {f"Value #{letter}": curve.legend for letter, curve in zip(_LETTERS, curves, strict=False)}

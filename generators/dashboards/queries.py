@@ -1,0 +1,159 @@
+"""What does each panel ask Prometheus?"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from generators.rules import Expressions
+from generators.wording import spoken_value
+from rules.promql import selectors
+from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Severity, Signal, Unit, matchers, plain
+
+__all__ = ["TARGET_MATCHERS", "Bound", "Queries", "without_variables"]
+
+TARGET_MATCHERS = 'job=~"$job",instance=~"$instance"'
+"""What dashboard-linter demands of every selector: rules target-job-rule and target-instance-rule, to the letter."""
+
+_OF_PROMETHEUS = ("ALERTS", "ALERTS_FOR_STATE")
+"""Series that Prometheus itself records of the alerts."""
+
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
+_LABELS = re.compile(r"\{\{(\w+)\}\}")
+_SEVEREST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One line of a panel: where one or more alerts' signals stop being fine."""
+
+    expr: str
+    legend: str
+    severity: Severity
+
+
+def without_variables(expr: str) -> str:
+    """The expression with a value for each of Grafana's variables outside of quotes, so that it can be parsed."""
+    return expr.replace("$__rate_interval", "5m").replace("$__range", "1h")
+
+
+class Queries:
+    """The PromQL of panels: what the definitions say, with the dashboard's variables added to every selector."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[bool, frozenset[str]]]:
+        """Every series' name, with whether it carries `environment`, and its labels."""
+        known: dict[str, tuple[bool, frozenset[str]]] = dict.fromkeys(_OF_PROMETHEUS, (True, frozenset()))
+        for metric in self._catalog.metrics:
+            labels = frozenset(label.name for label in metric.labels)
+            known.update(dict.fromkeys(metric.series_names, (metric.source.of_environment, labels)))
+        expressions = Expressions(self._catalog, self._catalog.organisation.environments[0])
+        known.update({signal.name: (True, expressions.labels(signal)) for signal in self._catalog.signals})
+        return known
+
+    @cached_property
+    def _signals(self) -> dict[str, Signal]:
+        return {signal.name: signal for signal in self._catalog.signals}
+
+    @cached_property
+    def _always(self) -> str:
+        """The name of a signal that is always there, in every environment."""
+        return next(alert.watches.name for alert in self._catalog.alerts if alert.always)
+
+    def scoped(self, expr: str) -> str:
+        """The expression with matchers for the dashboard's variables on every selector."""
+
+        def add(found: re.Match[str]) -> str:
+            name = found.group(1)
+            if name not in self._known:
+                return found.group(0)
+            of_environment, labels = self._known[name]
+            parts = ['environment="$environment"'] if of_environment else []
+            parts.append(TARGET_MATCHERS)
+            if "payment_method" in labels:
+                parts.append('payment_method=~"$payment_method"')
+            matched = ",".join(parts)
+            return f"{name}{{{matched}," if found.group(2) else f"{name}{{{matched}}}"
+
+        return _TOKENS.sub(add, expr)
+
+    def curve(self, curve: Curve, unit: Unit) -> str:
+        """What a curve asks; moments in milliseconds, as Grafana shows them."""
+        scoped = self.scoped(curve.expr)
+        return f"1000 * {scoped}" if unit is Unit.TIMESTAMP else scoped
+
+    def state(self, panel: Panel) -> str:
+        """2 while one of the panel's alerts fires, 1 while one is pending, 0 while none is and the number is there.
+
+        Taken from the alerts themselves, with their guards and their environment's bounds: panel and page agree.
+        """
+        wanted = tuple(alert.name for alert in panel.alerts)
+        alertname = wanted[0] if len(wanted) == 1 else wanted
+        firing = "ALERTS" + matchers(alertname=alertname, alertstate="firing")
+        pending = "ALERTS" + matchers(alertname=alertname, alertstate="pending")
+        return self.scoped(f"max(2 * {firing} or {pending} or 0 * ({panel.curves[0].expr}))")
+
+    def bounds(self, panel: Panel) -> tuple[Bound, ...]:
+        """A line for each bound of an alert whose watched signal the panel shows, alike ones as one, severest first."""
+        found: dict[tuple[Comparison, tuple[Decimal, ...]], list[tuple[str, Severity]]] = {}
+        for alert, comparison, values, severity, name in self._watched(panel):
+            if not alert.always:
+                found.setdefault((comparison, values), []).append((name, severity))
+        lines = []
+        for (comparison, values), alerts in found.items():
+            words = f"{comparison.words} {spoken_value(values[0], panel.unit)}"
+            names = ", ".join(dict.fromkeys(name for name, _ in alerts))
+            severity = min((severity for _, severity in alerts), key=_SEVEREST_FIRST.index)
+            lines.append(Bound(self._line(values), f"{names}: {words}", severity))
+        return tuple(sorted(lines, key=lambda line: _SEVEREST_FIRST.index(line.severity)))
+
+    def _watched(self, panel: Panel) -> Iterator[tuple[Alert, Comparison, tuple[Decimal, ...], Severity, str]]:
+        """Each bound that the panel can show: alert, comparison, value in every environment, severity, name."""
+        shown = {curve.shows.name for curve in panel.curves if isinstance(curve.shows, Signal)}
+        environments = self._catalog.organisation.environments
+        for alert in panel.alerts:
+            in_all = zip(*(alert.thresholds_in(environment) for environment in environments), strict=True)
+            for first, thresholds in zip(alert.thresholds, in_all, strict=True):
+                if alert.watches.name in shown:
+                    name = f"{alert.name} ({first.tier})" if first.tier else alert.name
+                    yield alert, first.comparison, tuple(one.value for one in thresholds), first.severity, name
+                for branch in alert.or_else:
+                    if branch.watches.name in shown:
+                        values = (branch.value,) * len(environments)
+                        yield alert, branch.comparison, values, first.severity, alert.name
+
+    def _line(self, values: tuple[Decimal, ...]) -> str:
+        """A constant; where environments differ, the one of the environment that is chosen."""
+        if len(set(values)) == 1:
+            return f"vector({plain(values[0])})"
+        environments = self._catalog.organisation.environments
+        return " or ".join(
+            f"vector({plain(value)}) and on () " + self.scoped(self._always + matchers(environment=environment.name))
+            for environment, value in zip(environments, values, strict=True)
+        )
+
+    def series_names(self, curve: Curve) -> tuple[str, ...]:
+        """The legends of all its series; none where they depend on several labels, or on values that nobody lists."""
+        match _LABELS.findall(curve.legend):
+            case []:
+                return (curve.legend,)
+            case [label]:
+                values = self._values(label, curve.expr)
+                return tuple(curve.legend.replace(f"{{{{{label}}}}}", value) for value in values)
+            case _:
+                return ()
+
+    def _values(self, name: str, expr: str) -> tuple[str, ...]:
+        metrics = {series: metric for metric in self._catalog.metrics for series in metric.series_names}
+        labels = [label for series in self._read(expr) if series in metrics for label in metrics[series].labels]
+        return tuple(dict.fromkeys(value for label in labels if label.name == name for value in label.values))
+
+    def _read(self, expr: str) -> Iterator[str]:
+        for selector in selectors(without_variables(expr)):
+            yield selector.name
+            if selector.name in self._signals:
+                yield from self._read(self._signals[selector.name].expr)

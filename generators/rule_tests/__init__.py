@@ -1,0 +1,68 @@
+"""Which tests follow from the definitions? For each alert when it fires, for each signal what it reads."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from generators.rule_tests.alert_cases import alert_cases, evaluation_step
+from generators.rule_tests.known import Known
+from generators.rule_tests.signal_cases import nothing_there, signal_cases
+from generators.rule_tests.text import TestFile
+from generators.rules import AlertingRule, Expressions, RuleGroup, rule_groups
+from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
+
+__all__ = ["rule_test_files"]
+
+
+def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
+    """Test files for promtool 2.42 to 3.x by path: `<Alert>.yml` and `signals-<area>-<moment>.yml`.
+
+    They name the rule files as `../rules/<area>.yml`. The signals of an area are split by the moment of their examples,
+    because promtool evaluates a whole file at one pace, and an example must be evaluated at its own moment.
+    """
+    known = Known(Expressions(catalog, environment))
+    groups = rule_groups(catalog, environment)
+    files: dict[str, str] = {}
+    for group in groups:
+        for alert, rules in _by_alert(group):
+            files[f"{alert.name}.yml"] = str(_alert_file(group, rules, known))
+        for at, signals in _by_moment(group.area):
+            files[f"signals-{group.area.name}-{prometheus_duration(at)}.yml"] = str(
+                _signals_file(group, signals, groups, known)
+            )
+    return files
+
+
+def _by_alert(group: RuleGroup) -> Iterator[tuple[Alert, list[AlertingRule]]]:
+    for alert in group.area.alerts:
+        yield alert, [rule for rule in group.rules if isinstance(rule, AlertingRule) and rule.alert is alert]
+
+
+def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
+    for at in sorted({signal.example.at for signal in area.signals}):
+        yield at, [signal for signal in area.signals if signal.example.at == at]
+
+
+def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> TestFile:
+    step = evaluation_step(rules, group.interval)
+    return TestFile(_source(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
+
+
+def _signals_file(group: RuleGroup, signals: list[Signal], groups: tuple[RuleGroup, ...], known: Known) -> TestFile:
+    read = {one.name for signal in signals for one in known.signals_read(signal)}
+    needed = [one for one in groups if one is group or read & {signal.name for signal in one.area.signals}]
+    cases = [case for signal in signals for case in signal_cases(signal, known)]
+    return TestFile(
+        _source(group.area),
+        tuple(_rule_file(one.area) for one in needed),
+        signals[0].example.at,
+        (*cases, nothing_there(signals, known)),
+        tuple(one.name for one in needed),
+    )
+
+
+def _source(area: Area) -> str:
+    return area.module.replace(".", "/") + ".py"
+
+
+def _rule_file(area: Area) -> str:
+    return f"../rules/{area.name}.yml"

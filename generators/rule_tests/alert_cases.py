@@ -1,0 +1,389 @@
+"""When must an alert fire, and when must it not? One threshold's cases, derived from its definition.
+
+The recorded signals are the input, not raw metrics, so that every value is exact; what the signals make of raw metrics
+is tested by their own examples. Each case is a timeline of phases. What ALERTS shows is read at the ends of phases.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from generators.rule_tests.known import Known
+from generators.rule_tests.rendering import rendered
+from generators.rule_tests.series import MISSING, Series, of_runs
+from generators.rule_tests.text import Firing, Firings, Probe, TestGroup
+from generators.rules import AlertingRule, Conjunct
+from rules.vocabulary import Comparison, Signal, Unit, plain, prometheus_duration
+
+__all__ = ["alert_cases", "evaluation_step"]
+
+EPSILON = Decimal("0.001")
+"""How near to a bound the tests go, as a share of it; equality of floating-point numbers is nothing to test."""
+
+_STEPS = tuple(timedelta(minutes=n) for n in (4, 3, 2, 1))
+_FEWEST_STEPS = 10
+_ELSEWHERE = "elsewhere"
+Values = Mapping[Series, Decimal | None]
+
+
+def evaluation_step(rules: Sequence[AlertingRule], interval: timedelta) -> timedelta:
+    """The pace at which these thresholds are tested: `interval`, or slower where an alert waits for hours.
+
+    It divides every duration of the rules, and stays under the 5 minutes for which a sample counts.
+    """
+    durations = [d for rule in rules for d in (rule.threshold.lasting, rule.threshold.keep_firing) if d]
+    for step in _STEPS:
+        divides = not any(duration % step for duration in durations) and not step % interval
+        if durations and step * _FEWEST_STEPS <= max(durations) and divides:
+            return step
+    return interval
+
+
+def alert_cases(rules: Sequence[AlertingRule], step: timedelta, known: Known) -> Iterator[TestGroup]:
+    """The test groups of one alert's thresholds in one environment, evaluated at that pace."""
+    for rule in rules:
+        yield from _threshold_cases(rule, rules, step, known)
+
+
+def _threshold_cases(
+    rule: AlertingRule, tiers: Sequence[AlertingRule], step: timedelta, known: Known
+) -> Iterator[TestGroup]:
+    if rule.alert.always:
+        yield _always(rule, step, known)
+        return
+    branches = [_Branch.of(conjuncts, known) for conjuncts in rule.branches]
+    for index, branch in enumerate(branches):
+        where = " ".join(
+            part for part in (rule.threshold.tier, f"branch {index + 1}" if len(branches) > 1 else "") if part
+        )
+        cases = _Cases(rule, tiers, branch, step, f"{where}: " if where else "")
+        yield cases.bound_and_time()
+        yield cases.guards()
+        if branch.watched.slope:
+            yield cases.ramp()
+        yield cases.extra_label()
+        for label in branch.watched.carried:
+            yield cases.two_series(label)
+        if branch.without_data is not None:
+            yield cases.no_data()
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One comparison of an alert's expression, with values on either side of its bound."""
+
+    series: Series
+    text: str
+    forbids: bool
+    holding: tuple[Decimal, ...]
+    """Values for which the comparison is true, the nearest to the bound last."""
+    failing: tuple[Decimal, ...]
+    slope: tuple[Decimal, ...]
+    """Values on a straight line through the bound, as many before as past it."""
+    carried: tuple[str, ...]
+    other_values: Mapping[str, str]
+    """For each carried label another value than that of `series`."""
+
+    @property
+    def favourable(self) -> Decimal | None:
+        """A value with which the alert fires, as far as this condition goes."""
+        chosen = self.failing if self.forbids else self.holding
+        return chosen[0] if chosen else MISSING
+
+    @property
+    def adverse(self) -> tuple[Decimal, ...]:
+        """Values with which the alert must not fire."""
+        return self.holding if self.forbids else self.failing
+
+    @classmethod
+    def of(cls, conjunct: Conjunct, known: Known, *, marked: bool) -> "_Condition":
+        """The condition; `marked` puts a label on its series that tells it from what a record writes by itself."""
+        series = Series.parse(conjunct.selector)
+        operator, bound = conjunct.comparison.split()
+        signal = known.signals[series.name]
+        carried = tuple(sorted(known.expressions.labels(signal) - dict(series.labels).keys()))
+        values = {label: _values_of(label, signal, known) for label in carried}
+        shown = Series(series.name, tuple((name, value) for name, value in series.labels if name != "environment"))
+        series = series.having(**{label: first for label, (first, _) in values.items()})
+        return cls(
+            series.having(shard="fed") if marked else series,
+            f"{shown} {conjunct.comparison}",
+            conjunct.join.startswith("unless"),
+            *_around(Comparison(operator), Decimal(bound), signal.unit),
+            carried,
+            {label: second for label, (_, second) in values.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One way for an alert to be true."""
+
+    watched: _Condition
+    others: tuple[_Condition, ...]
+    quieting: tuple[Series, ...]
+    """Raw series, fed at 1, with which the watched signal's own record says nothing that could fire."""
+    without_data: bool | None
+    """Whether the alert fires when there are no series at all; None where its signal is then missing too."""
+
+    @classmethod
+    def of(cls, conjuncts: tuple[Conjunct, ...], known: Known) -> "_Branch":
+        """The branch of these comparisons, the watched signal first."""
+        signal = known.signals[Series.parse(conjuncts[0].selector).name]
+        value = known.without_data(signal)
+        operator, bound = conjuncts[0].comparison.split()
+        return cls(
+            _Condition.of(conjuncts[0], known, marked=value is not None),
+            tuple(_Condition.of(conjunct, known, marked=False) for conjunct in conjuncts[1:]),
+            tuple(known.scoped(series) for series in known.absences(signal)) if value is not None else (),
+            None if value is None else Comparison(operator).holds(value, Decimal(bound)) and len(conjuncts) == 1,
+        )
+
+    @property
+    def favourable(self) -> dict[Series, Decimal | None]:
+        """Values with which the alert fires."""
+        values: dict[Series, Decimal | None] = {one.series: one.favourable for one in (self.watched, *self.others)}
+        return values | {series: Decimal(1) for series in self.quieting}
+
+
+class _Timeline:
+    """Series in phases, each of some evaluations."""
+
+    def __init__(self) -> None:
+        self._phases: list[tuple[int, Values]] = []
+        self.length = 0
+
+    def hold(self, evaluations: int, values: Values) -> int:
+        """Add a phase in which only these series exist; gives the index of its last evaluation."""
+        self._phases.append((evaluations, values))
+        self.length += evaluations
+        return self.length - 1
+
+    @property
+    def series(self) -> tuple[tuple[Series, str], ...]:
+        """Every series with its samples, one for each evaluation."""
+        names = dict.fromkeys(series for _, values in self._phases for series in values)
+        found = ((name, [(values.get(name), count) for count, values in self._phases]) for name in names)
+        return tuple((name, of_runs(runs)) for name, runs in found if any(value is not None for value, _ in runs))
+
+
+class _Cases:
+    """The cases of one branch of one threshold."""
+
+    def __init__(
+        self, rule: AlertingRule, tiers: Sequence[AlertingRule], branch: _Branch, step: timedelta, where: str
+    ) -> None:
+        self.rule, self.tiers, self.branch, self.step, self.where = rule, tiers, branch, step, where
+        self.waiting = -(-rule.threshold.lasting // step)
+        self.keeping = -(-rule.threshold.keep_firing // step)
+        self.long_enough = self.waiting + 2
+        self.values = branch.favourable
+
+    def bound_and_time(self) -> TestGroup:
+        """Up to the bound, past it for too short a time, past it for long enough, and back."""
+        name = f"{self.where}the bound and the times"
+        watched, lasting = self.branch.watched, self.rule.threshold.lasting
+        line, probes = _Timeline(), []
+        inside = watched.failing[-1] if watched.failing else MISSING
+        line.hold(1, self._with(watched, inside))
+        for value in watched.failing:
+            last = line.hold(self.long_enough, self._with(watched, value))
+            probes.append(self._probe(name, last, 0, f"at {plain(value)}, inside the bound"))
+        if self.waiting:
+            last = line.hold(self.waiting, self.values)
+            probes.append(self._probe(name, last, 0, f"past the bound for less than {prometheus_duration(lasting)}"))
+            last = line.hold(1, self._with(watched, inside))
+            probes.append(self._probe(name, last, 0, "inside again"))
+            last = line.hold(self.waiting, self.values)
+            probes.append(self._probe(name, last, 0, "past the bound, but the time counts anew"))
+        fires = line.hold(1, self.values)
+        probes.append(self._probe(name, fires, 1, f"past the bound for {prometheus_duration(lasting)}"))
+        settled = line.hold(1 + max(-(-one.threshold.lasting // self.step) for one in self.tiers), self.values)
+        if self.keeping:
+            last = line.hold(self.keeping, self._with(watched, inside))
+            keep = prometheus_duration(self.rule.threshold.keep_firing)
+            probes.append(self._probe(name, last, 1, f"recovered for less than {keep}"))
+        last = line.hold(1, self._with(watched, inside))
+        probes.append(self._probe(name, last, 0, "recovered"))
+        return self._group(name, line, probes, (self._everything_firing(settled),))
+
+    def guards(self) -> TestGroup:
+        """Past the bound all the time, with one condition after the other unmet or missing; then with none."""
+        name = f"{self.where}each condition"
+        branch, line, probes = self.branch, _Timeline(), []
+        elsewhere = {
+            one.series.having(environment=_ELSEWHERE): one.holding[0] for one in (branch.watched, *branch.others)
+        }
+
+        def silent(values: Values, what: str) -> None:
+            last = line.hold(self.long_enough, elsewhere | dict(values))
+            probes.append(self._probe(name, last, 0, what))
+
+        for condition in branch.others:
+            for value in condition.adverse:
+                verdict = "met" if condition.forbids else "unmet"
+                silent(self._with(condition, value), f"{verdict} at {plain(value)}: {condition.text}")
+            if not condition.forbids:
+                silent(self._with(condition, MISSING), f"missing: {condition.text}")
+        silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
+        if branch.without_data is None:
+            silent({}, "all missing here, all there in another environment")
+        nearest = {one.series: one.holding[-1] for one in (branch.watched, *branch.others) if not one.forbids}
+        gone: Values = {one.series: MISSING for one in branch.others if one.forbids}
+        values = elsewhere | self.values | nearest | dict(gone)
+        if self.waiting:
+            probes.append(self._probe(name, line.hold(self.waiting, values), 0, "every condition met, not for long"))
+        probes.append(self._probe(name, line.hold(1, values), 1, "every condition met"))
+        return self._group(name, line, probes)
+
+    def ramp(self) -> TestGroup:
+        """Steadily across the bound: the time counts from the crossing."""
+        name = f"{self.where}a ramp"
+        watched, line, probes = self.branch.watched, _Timeline(), []
+        half = len(watched.slope) // 2
+        for value in watched.slope:
+            line.hold(1, self._with(watched, value))
+        line.hold(self.waiting + 1, self._with(watched, watched.slope[-1]))
+        fires = half + self.waiting
+        probes.append(self._probe(name, fires - 1, 0, "one evaluation before it is due"))
+        probes.append(self._probe(name, fires, 1, "counted from the crossing"))
+        return self._group(name, line, probes)
+
+    def extra_label(self) -> TestGroup:
+        """A label more on every series, as another scrape configuration would add it, changes nothing."""
+        name = f"{self.where}an extra label"
+        line = _Timeline()
+        last = line.hold(self.waiting + 1, {series.having(shard="x"): v for series, v in self.values.items()})
+        return self._group(name, line, [self._probe(name, last, 1, "with a label more on every series")])
+
+    def two_series(self, label: str) -> TestGroup:
+        """Each value of a label that the signal carries alerts on its own, with its own guards."""
+        name = f"{self.where}two of {label}"
+        branch, line, probes = self.branch, _Timeline(), []
+        watched = branch.watched
+        inside = watched.failing[0] if watched.failing else MISSING
+        first = dict(self.values)
+        second = {
+            one.series.having(**{label: one.other_values[label]}): one.favourable
+            for one in (watched, *branch.others)
+            if label in one.carried
+        }
+        other_watched = watched.series.having(**{label: watched.other_values[label]})
+        shared = [one for one in branch.others if label in one.carried and not one.forbids]
+        if shared:
+            lacking = {one.series: MISSING for one in shared}
+            last = line.hold(self.long_enough, first | second | lacking | {other_watched: inside})
+            probes.append(self._probe(name, last, 0, "one past the bound, only the other's guards met"))
+        last = line.hold(self.waiting + 1, first | second | {other_watched: inside})
+        probes.append(self._probe(name, last, 1, "one past the bound"))
+        probes.append(self._probe(name, last, 1, "that one", **{label: watched.series.label(label)}))
+        last = line.hold(self.waiting + 1, first | second)
+        probes.append(self._probe(name, last, 2, "both past the bound"))
+        return self._group(name, line, probes)
+
+    def no_data(self) -> TestGroup:
+        """Nothing is scraped at all, of which this signal speaks."""
+        name = f"{self.where}nothing there"
+        fires = self.branch.without_data
+        probes = [self._probe(name, self.waiting - 1, 0, "no series, not for long")] if self.waiting else []
+        probes.append(self._probe(name, self.long_enough, 1 if fires else 0, "no series"))
+        return self._group(name, _Timeline(), probes)
+
+    def _with(self, condition: _Condition, value: Decimal | None) -> dict[Series, Decimal | None]:
+        return self.values | {condition.series: value}
+
+    def _probe(self, case: str, evaluation: int, firing: int, what: str, **labels: str) -> Probe:
+        return _firing_probe(self.rule, self.step * evaluation, firing, f"{case}: {what}", **labels)
+
+    def _everything_firing(self, evaluation: int) -> Firings:
+        """All that fires of this alert with the favourable values: this threshold, and every tier below it."""
+        watched = self.branch.watched
+        value = watched.holding[0]
+        passed = [one for one in self.tiers if one.threshold.comparison.holds(value, one.threshold.value)]
+        return _firings(passed if len(self.tiers) > 1 else [self.rule], self.step * evaluation, watched.series, value)
+
+    def _group(
+        self, name: str, line: _Timeline, probes: Sequence[Probe], firings: tuple[Firings, ...] = ()
+    ) -> TestGroup:
+        return TestGroup(name, self.step, line.series, tuple(probes), firings)
+
+
+def _always(rule: AlertingRule, step: timedelta, known: Known) -> TestGroup:
+    """An alert that must fire whatever there is: nothing at all is the hardest case."""
+    signal = rule.alert.watches
+    probes = (
+        _firing_probe(rule, step * 0, 1, "always: from the first evaluation"),
+        _firing_probe(rule, step * 20, 1, "always: and on"),
+    )
+    series = Series(signal.name, known.expressions.recorded_labels)
+    value = known.without_data(signal)
+    return TestGroup("always", step, (), probes, (_firings([rule], step, series, value or Decimal(0)),))
+
+
+def _firing_probe(rule: AlertingRule, at: timedelta, firing: int, what: str, **labels: str) -> Probe:
+    wanted = {"alertname": rule.alert.name, "alertstate": "firing"} | labels
+    if rule.threshold.tier:
+        wanted["tier"] = rule.threshold.tier
+    answer = (((), str(firing)),) if firing else ()
+    return Probe(f"count({Series('ALERTS', tuple(wanted.items()))}) # {what}", at, answer)
+
+
+def _firings(rules: Sequence[AlertingRule], at: timedelta, series: Series, value: Decimal) -> Firings:
+    carried = dict(series.labels)
+    firing = (
+        Firing(
+            tuple((carried | dict(rule.labels)).items()),
+            tuple((name, rendered(text, value, carried)) for name, text in rule.annotations),
+        )
+        for rule in rules
+    )
+    return Firings(rules[0].alert.name, at, tuple(firing))
+
+
+def _around(
+    comparison: Comparison, bound: Decimal, unit: Unit
+) -> tuple[tuple[Decimal, ...], tuple[Decimal, ...], tuple[Decimal, ...]]:
+    """Values past the bound, values inside it, each the nearest last, and a line from inside to past.
+
+    Whole numbers are met exactly; where windows estimate them, fractions occur too, and are tried as well.
+    """
+    towards = 1 if comparison.upward else -1
+    past, inside = [], []
+    if unit.whole:
+        rounding = ROUND_FLOOR if comparison.upward else ROUND_CEILING
+        nearest = bound.to_integral_value(rounding)
+        candidates = [nearest + towards * step for step in (-1, 0, 1)]
+        first = next(one for one in candidates if comparison.holds(one, bound))
+        possible = _within(first - towards, unit) == first - towards
+        past.append(first if possible else first + towards)  # a bound that every value passes asks for presence
+        inside.append(first - towards)
+    if not unit.whole or (unit is not Unit.BOOLEAN and bound):
+        margin = abs(bound) * EPSILON or EPSILON
+        past.append(bound + towards * margin)
+        inside.append(bound - towards * margin)
+    slope: tuple[Decimal, ...] = ()
+    if unit is not Unit.BOOLEAN:
+        pace = max(abs(bound) / 10, Decimal(1) if unit.whole or not bound else Decimal(0))
+        slope = tuple(_within(bound + towards * pace * (step + Decimal("0.5")), unit) for step in range(-4, 4))
+    return (
+        tuple(one for one in past if one == _within(one, unit)),
+        tuple(one for one in inside if one == _within(one, unit)),
+        slope,
+    )
+
+
+def _within(value: Decimal, unit: Unit) -> Decimal:
+    if unit.lowest is not None:
+        value = max(value, unit.lowest)
+    return value if unit.highest is None else min(value, unit.highest)
+
+
+def _values_of(label: str, signal: Signal, known: Known) -> tuple[str, str]:
+    """Two values of a label that a signal carries."""
+    for metric in known.metrics_read(signal):
+        for declared in metric.labels:
+            if declared.name == label:
+                first, *others = declared.values or (declared.specimen,)
+                return first, others[0] if others else f"{first}-2"
+    return "example", "example-2"

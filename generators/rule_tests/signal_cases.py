@@ -1,0 +1,316 @@
+"""What does a signal read from raw series? Its example, and what must follow from the example.
+
+An example says what comes out for some series. From it follow, without another number written by hand: what another
+replica of the source changes, a label more, a restart of the source, no traffic, a child that has no series yet.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice, pairwise
+
+from generators.rule_tests.known import Known
+from generators.rule_tests.series import Sample, Series, labels_of, notation, samples
+from generators.rule_tests.text import Probe, TestGroup
+from rules.promql import Aggregation, Expression, Number, Operation, Selector, labels_carried, selectors, walk
+from rules.promql import Series as Selected
+from rules.vocabulary import Counter, Histogram, Metric, Signal, Source, Unit, plain
+
+__all__ = ["nothing_there", "signal_cases"]
+
+_GROWING = frozenset({"rate", "increase", "irate"})
+_ADDITIVE = (Unit.COUNT, Unit.EVENTS_PER_SECOND, Unit.PER_MINUTE)
+_DECIMALS = 9
+_ELSEWHERE = "elsewhere"
+_LOUD = 1000
+Fed = tuple[tuple[Series, str], ...]
+Result = tuple[Mapping[str, str], Decimal]
+
+
+def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
+    """The test groups of one signal; each reads it at its example's moment."""
+    fed = tuple((known.scoped(Series.parse(series)), values) for series, values in signal.example.series)
+    gives = [(labels_of(labels), Decimal(value)) for labels, value in signal.example.gives]
+    case = _Case(signal, known, fed, gives)
+    yield case.example()
+    yield from case.not_selected()
+    yield from case.replica()
+    yield from case.lagging_replica()
+    yield case.extra_label()
+    if case.only_growth:
+        yield case.restart()
+        yield case.no_traffic()
+    yield from case.nothing_to_divide_by()
+    yield from case.missing_numerators()
+    yield from case.missing_parts()
+
+
+def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
+    """No series but another environment's: none of these signals speaks, but for those that speak of absence."""
+    fed: dict[Series, str] = {}
+    probes = []
+    for signal in signals:
+        value = known.without_data(signal)
+        gives: list[Result] = [] if value is None else [({}, value)]
+        probes.append(_probe(signal, known, gives, "nothing there"))
+        for text, values in signal.example.series:
+            series = known.scoped(Series.parse(text))
+            if series.label("environment"):
+                fed.setdefault(series.having(environment=_ELSEWHERE), values)
+    return TestGroup("nothing there", signals[0].example.every, tuple(fed.items()), tuple(probes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A signal, the series of its example, and what they give."""
+
+    signal: Signal
+    known: Known
+    fed: Fed
+    gives: Sequence[Result]
+
+    def example(self) -> TestGroup:
+        """The example itself."""
+        return self._group("example", self.fed, self._reading("example", self.gives))
+
+    def not_selected(self) -> Iterator[TestGroup]:
+        """Series of another environment, or with another value of a label that is asked for, do not matter.
+
+        They have values that would show: larger ones where the largest counts.
+        """
+        name = "series that it does not ask for"
+        leanings = self._leanings()
+        reads = self.known.reads(self.signal)
+        fed: dict[Series, str] = {}
+        for series, values in self.fed:
+            loud = notation(_shifted(samples(values), -_LOUD * leanings.get(series.name, 0)))
+            fed[series] = values if _read_by(reads, series) else loud
+            if series.label("environment"):
+                fed[series.having(environment=_ELSEWHERE)] = loud
+            for other in self._not_asked_for(series):
+                fed.setdefault(other, loud)
+        if fed != dict(self.fed):
+            yield self._group(name, tuple(fed.items()), self._reading(name, self.gives))
+
+    def replica(self) -> Iterator[TestGroup]:
+        """Every series a second time, from another instance and pod.
+
+        What our exporter serves, each replica serves alike, and it counts once. What applications count, each counts
+        for itself: counts double, shares stay. Where both kinds meet, nothing follows.
+        """
+        metrics = self.known.metrics_read(self.signal)
+        if not metrics:
+            return
+        exported = {metric.source.exported for metric in metrics}
+        growing = all(isinstance(metric, Counter | Histogram) for metric in metrics)
+        if exported == {True}:
+            factor = 1
+        elif exported == {False} and growing and Source.APPLICATION in {metric.source for metric in metrics}:
+            factor = 2 if self.signal.unit in _ADDITIVE else 1
+        else:
+            return
+        copies = tuple((_replica_of(series), values) for series, values in self.fed)
+        gives = [(labels, value * factor) for labels, value in self.gives]
+        name = "a second replica"
+        yield self._group(name, self.fed + copies, self._reading(name, gives))
+
+    def lagging_replica(self) -> Iterator[TestGroup]:
+        """Another replica with smaller values is not seen where the largest counts, and the other way round."""
+        name = "a replica that lags behind"
+        leanings = self._leanings()
+        copies = tuple(
+            (_replica_of(series), notation(_shifted(samples(values), leanings[series.name])))
+            for series, values in self.fed
+            if series.name in leanings
+        )
+        if copies:
+            yield self._group(name, self.fed + copies, self._reading(name, self.gives))
+
+    def extra_label(self) -> TestGroup:
+        """A label more on every series; it may come out, and changes no value."""
+        name = "an extra label"
+        extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
+        fed = tuple((series.having(shard="x"), values) for series, values in self.fed)
+        return self._group(
+            name, fed, self._reading(name, [(dict(labels) | extra, value) for labels, value in self.gives])
+        )
+
+    @property
+    def only_growth(self) -> bool:
+        """Whether every counter is read for its growth only, so that its absolute value cannot matter."""
+        reads = [one for one in self.known.reads(self.signal) if self._is_counter(one.name)]
+        return bool(reads) and all(_GROWING & set(one.calls) for one in reads)
+
+    def restart(self) -> TestGroup:
+        """Every counter starts again at 0 inside the window: what it had counted before is not lost."""
+        name = "a counter that starts again"
+        fed = self._counters_changed(_restarted)
+        return self._group(name, fed, self._reading(name, self.gives))
+
+    def no_traffic(self) -> TestGroup:
+        """Counters that stand still: nothing, or 0, and never a number that is none."""
+        name = "no traffic"
+        fed = self._counters_changed(lambda values: [Decimal(7)] * len(values))
+        probes = self._finite(name)
+        if all(self._is_counter(one.name) for one in self.known.reads(self.signal)):
+            probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
+        return self._group(name, fed, probes)
+
+    def nothing_to_divide_by(self) -> Iterator[TestGroup]:
+        """A denominator of 0 gives no infinite number and none that is none."""
+        divisors = [
+            selector
+            for signal in self.known.signals_read(self.signal)
+            for one in walk(self.known.tree(signal))
+            if isinstance(one, Operation) and one.operator == "/"
+            for selector in selectors(one.right)
+        ]
+        if not divisors:
+            return
+        name = "nothing to divide by"
+        nought = Decimal(0)
+        fed = tuple(
+            (series, notation([nought] * len(samples(values))) if _read_by(divisors, series) else values)
+            for series, values in self.fed
+        )
+        yield self._group(name, fed, self._finite(name))
+
+    def missing_numerators(self) -> Iterator[TestGroup]:
+        """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so."""
+        expression = self.known.tree(self.signal)
+        while isinstance(expression, Operation) and expression.operator in ("/", "*"):
+            expression = expression.right if isinstance(expression.left, Number) else expression.left
+        if not (isinstance(expression, Operation) and expression.operator == "or" and _is_zero_times(expression.right)):
+            return
+        name = "a numerator without series"
+        gives = [(labels, Decimal(0)) for labels, _ in self.gives]
+        yield self._group(name, self._without(expression.left), self._reading(name, gives))
+
+    def missing_parts(self) -> Iterator[TestGroup]:
+        """A part that stands in for itself when its series are missing (`or vector(0)`) takes nothing else away."""
+        parts = [
+            one.left
+            for one in walk(self.known.tree(self.signal))
+            if isinstance(one, Operation) and one.operator == "or" and not selectors(one.right)
+        ]
+        for number, part in enumerate(parts, 1):
+            name = f"part {number} without series"
+            count = Probe(
+                f"count({self.signal}) # {self.signal}: {name}",
+                self.signal.example.at,
+                (((), str(len(self.gives))),),
+            )
+            yield self._group(name, self._without(part), [count])
+
+    def _leanings(self) -> Mapping[str, int]:
+        """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
+        found: dict[str, list[int]] = {}
+        for signal in self.known.signals_read(self.signal):
+            for one in walk(self.known.tree(signal)):
+                match one:
+                    case Aggregation(operator="max" | "min" as operator, of=Selected(name=name)):
+                        found.setdefault(name, []).append(-1 if operator == "max" else 1)
+        reads = [one.name for one in self.known.reads(self.signal)]
+        return {
+            name: ways[0]
+            for name, ways in found.items()
+            if len(set(ways)) == 1 and len(ways) == reads.count(name) and not self._is_counter(name)
+        }
+
+    def _not_asked_for(self, series: Series) -> Iterator[Series]:
+        """The series with other values of labels, such that no selector of the signal takes it."""
+        metric = self.known.metrics[series.name]
+        reads = [one for one in self.known.reads(self.signal) if one.name == series.name]
+        asked = {label for one in reads for label, _, _ in one.matchers}
+        fed = dict(self.fed)
+        for label in metric.labels:
+            others = (series.having(**{label.name: value}) for value in label.values if label.name in asked)
+            strangers = (other for other in others if other not in fed and not _read_by(reads, other))
+            yield from islice(strangers, 1)
+
+    def _counters_changed(self, change: Callable[[Sequence[Sample]], Sequence[Sample]]) -> Fed:
+        return tuple(
+            (series, notation(change(samples(values))) if self._is_counter(series.name) else values)
+            for series, values in self.fed
+        )
+
+    def _is_counter(self, name: str) -> bool:
+        metric: Metric | None = self.known.metrics.get(name)
+        return isinstance(metric, Counter | Histogram)
+
+    def _without(self, part: Expression) -> Fed:
+        read = selectors(part)
+        return tuple((series, values) for series, values in self.fed if not _read_by(read, series))
+
+    def _reading(self, case: str, gives: Sequence[Result]) -> list[Probe]:
+        return [_probe(self.signal, self.known, gives, case)]
+
+    def _finite(self, case: str) -> list[Probe]:
+        return [
+            self._nothing(f"{self.signal} != {self.signal}", f"{case}: no NaN"),
+            self._nothing(f"abs({self.signal}) == Inf", f"{case}: not infinite"),
+        ]
+
+    def _nothing(self, expr: str, what: str) -> Probe:
+        return Probe(f"{expr} # {self.signal}: {what}", self.signal.example.at, ())
+
+    def _group(self, name: str, fed: Fed, probes: Sequence[Probe]) -> TestGroup:
+        return TestGroup(f"{self.signal}: {name}", self.signal.example.every, fed, tuple(probes))
+
+
+def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> Probe:
+    """The signal's whole answer, to nine decimals, or nine digits of what is 1 and more."""
+    recorded = known.expressions.recorded_labels
+    largest = max((abs(value) for _, value in gives), default=Decimal(0))
+    scale = Decimal(10) ** (_DECIMALS - max(0, largest.adjusted() if largest else 0))
+    answer = tuple(
+        (tuple(sorted((*recorded, *labels.items()))), plain(round(value * scale) / scale)) for labels, value in gives
+    )
+    factor = plain(scale)
+    return Probe(f"round({signal} * {factor}) / {factor} # {signal}: {case}", signal.example.at, answer)
+
+
+def _restarted(values: Sequence[Sample]) -> Sequence[Sample]:
+    """A counter's samples, 1000 higher up to the third from last, and from there counted from 0.
+
+    What has gaps or starts again by itself stays as it is.
+    """
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    place = len(values) - 3
+    if place < 1 or len(numbers) < len(values) or any(one > other for one, other in pairwise(numbers)):
+        return values
+    return [value + 1000 if index < place else value - numbers[place - 1] for index, value in enumerate(numbers)]
+
+
+def _read_by(read: Iterable[Selector], series: Series) -> bool:
+    return any(series.selected_by(one.name, one.matchers) for one in read)
+
+
+def _replica_of(series: Series) -> Series:
+    return series.having(instance=f"{series.label('instance')}-2", pod=f"{series.label('pod')}-2")
+
+
+def _shifted(values: Sequence[Sample], by: int) -> Sequence[Sample]:
+    return [value + by if isinstance(value, Decimal) else value for value in values]
+
+
+def _is_zero_times(expression: Expression) -> bool:
+    return (
+        isinstance(expression, Operation)
+        and expression.operator == "*"
+        and isinstance(expression.left, Number)
+        and expression.left.value == 0
+        and bool(selectors(expression.right))
+        and not any({"absent", "absent_over_time"} & set(one.calls) for one in selectors(expression.right))
+    )
+
+
+def _carries(signal: Signal, known: Known, label: str) -> bool:
+    """Whether a label that every series has comes out of the signal."""
+
+    def labels(name: str) -> frozenset[str]:
+        inner = known.signals.get(name)
+        return labels_carried(known.tree(inner), labels) if inner else declared | {label}
+
+    declared = frozenset(one.name for metric in known.expressions.catalog.metrics for one in metric.labels)
+    return label in labels_carried(known.tree(signal), labels)

@@ -1,0 +1,183 @@
+"""What does each alert on payments do at every evaluation, by its definition's numbers?
+
+The definitions give bounds, guards and durations; what their signals measure is said here a second time, in Python over
+counts. Where this and Prometheus disagree, one of the two is wrong.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import repeat
+
+from rules import budget, outcomes, rollout
+from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, hours, minutes
+from rules.vocabulary import days as days_
+from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
+
+__all__ = ["MEASURES", "Evaluation", "Firing"]
+
+_COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
+    Comparison.ABOVE: operator.gt,
+    Comparison.AT_LEAST: operator.ge,
+    Comparison.BELOW: operator.lt,
+    Comparison.AT_MOST: operator.le,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One time that an alert fired: from the evaluation at `begins` until the one at `ends`, in seconds."""
+
+    begins: int
+    ends: int
+
+
+class Evaluation:
+    """Every alert on payments, evaluated over one history; what several of them need is computed once."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._columns: dict[tuple[str, int], Column] = {}
+        self._signals: dict[str, Column] = {}
+
+    def increase(self, result: str, window: timedelta) -> Column:
+        """Attempts with that result, or with any (`""`), in the window before each evaluation."""
+        key = (result, int(window.total_seconds()))
+        if key not in self._columns:
+            self._columns[key] = self.history.increase(*key) if result else self._sum(window)
+        return self._columns[key]
+
+    def _sum(self, window: timedelta) -> Column:
+        return list(map(sum, zip(*(self.increase(result, window) for result in self.history.counts), strict=True)))
+
+    def share(self, result: str, window: timedelta) -> Column:
+        """Share of that result among all attempts in the window; no result where there was none."""
+        pairs = zip(self.increase(result, window), self.increase("", window), strict=True)
+        return [part / whole if whole > 0 else NO_RESULT for part, whole in pairs]
+
+    def column(self, signal: Signal) -> Column:
+        """The signal at each evaluation. Raises KeyError for a signal that is not measured here."""
+        if signal.name not in self._signals:
+            self._signals[signal.name] = MEASURES[signal](self)
+        return self._signals[signal.name]
+
+    def truth(self, branch: Branch) -> list[bool]:
+        """At which evaluations the branch's condition held, all guards included."""
+        holds = self._compared(branch.watches, branch.comparison, float(branch.value))
+        for guard in branch.guards:
+            if True not in holds:
+                break
+            guarded = self._compared(guard.signal, guard.comparison, float(guard.value))
+            wanted = map(operator.not_, guarded) if guard.forbids else guarded
+            holds = list(map(operator.and_, holds, wanted))
+        return holds
+
+    def _compared(self, signal: Signal, comparison: Comparison, bound: float) -> list[bool]:
+        return list(map(_COMPARE[comparison], self.column(signal), repeat(bound)))
+
+    def firings(self, alert: Alert, threshold: Threshold | None = None) -> tuple[Firing, ...]:
+        """Every time that the alert fired at one of its thresholds, the first if none is given."""
+        threshold = threshold or alert.thresholds[0]
+        truths = [self.truth(branch) for branch in alert.branches(threshold)]
+        truth = truths[0]
+        for other in truths[1:]:
+            truth = list(map(operator.or_, truth, other))
+        return self.episodes(truth, threshold.lasting, threshold.keep_firing)
+
+    def episodes(self, truth: list[bool], lasting: timedelta, keep_firing: timedelta) -> tuple[Firing, ...]:
+        """When a rule with that condition fires: `for` and `keep_firing_for` as Prometheus' rules/alerting.go."""
+        if True not in truth:
+            return ()
+        step = self.history.clock.evaluation
+        wait, keep = lasting.total_seconds(), keep_firing.total_seconds()
+        found: list[Firing] = []
+        pending: int | None = None
+        fired: int | None = None
+        false_since: int | None = None
+        for now, holds in zip(range(0, len(truth) * step, step), truth, strict=True):
+            if holds:
+                false_since = None
+                pending = now if pending is None else pending
+                if fired is None and now - pending >= wait:
+                    fired = now
+            elif fired is not None:
+                false_since = now if false_since is None else false_since
+                if now - false_since >= keep:
+                    found.append(Firing(fired, now))
+                    pending = fired = false_since = None
+            else:
+                pending = None
+        if fired is not None:
+            found.append(Firing(fired, len(truth) * step))
+        return tuple(found)
+
+
+def first(firings: Iterable[Firing]) -> float:
+    """The moment of the first firing; infinity where there is none."""
+    return min((firing.begins for firing in firings), default=float("inf"))
+
+
+_FAILED = "technical_failure"
+_SUCCEEDED = "success"
+
+Measure = Callable[[Evaluation], Column]
+
+
+def _increase(result: str, window: timedelta) -> Measure:
+    return lambda evaluation: evaluation.increase(result, window)
+
+
+def _share(result: str, window: timedelta) -> Measure:
+    return lambda evaluation: evaluation.share(result, window)
+
+
+def _burn(window: timedelta) -> Measure:
+    budget_ = float(budget.success.budget)
+    return lambda evaluation: [share / budget_ for share in evaluation.share(_FAILED, window)]
+
+
+def _expected(window: timedelta, offset: timedelta) -> Measure:
+    pace = minutes(5) / window
+
+    def measure(evaluation: Evaluation) -> Column:
+        lag = offset // timedelta(seconds=evaluation.history.clock.evaluation)
+        return delayed([value * pace for value in evaluation.increase("", window)], lag)
+
+    return measure
+
+
+def _counted_before(offset: timedelta) -> Measure:
+    return lambda evaluation: evaluation.history.total_before(int(offset.total_seconds()))
+
+
+MEASURES: Mapping[Signal, Measure] = {
+    outcomes.attempts_2m: _increase("", minutes(2)),
+    outcomes.attempts_5m: _increase("", minutes(5)),
+    outcomes.attempts_15m: _increase("", minutes(15)),
+    outcomes.attempts_by_customers_2m: _increase("", minutes(2)),
+    outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),
+    outcomes.success_ratio_15m: _share(_SUCCEEDED, minutes(15)),
+    outcomes.failures_5m: _increase(_FAILED, minutes(5)),
+    outcomes.failure_ratio_5m: _share(_FAILED, minutes(5)),
+    outcomes.technical_success_5m: lambda evaluation: [1 - x for x in evaluation.share(_FAILED, minutes(5))],
+    outcomes.expected_recently: _expected(minutes(30), minutes(10)),
+    outcomes.expected_weekly: _expected(hours(1), days_(7)),
+    outcomes.failures_1h: _increase(_FAILED, hours(1)),
+    budget.failures_6h: _increase(_FAILED, hours(6)),
+    budget.failures_1d: _increase(_FAILED, days_(1)),
+    budget.failures_3d: _increase(_FAILED, days_(3)),
+    budget.burn_5m: _burn(minutes(5)),
+    budget.burn_30m: _burn(minutes(30)),
+    budget.burn_1h: _burn(hours(1)),
+    budget.burn_2h: _burn(hours(2)),
+    budget.burn_6h: _burn(hours(6)),
+    budget.burn_1d: _burn(days_(1)),
+    budget.burn_3d: _burn(days_(3)),
+    budget.history_1h: _counted_before(hours(1)),
+    budget.history_6h: _counted_before(hours(6)),
+    budget.history_1d: _counted_before(days_(1)),
+    budget.history_3d: _counted_before(days_(3)),
+    rollout.kill_switch: lambda evaluation: evaluation.history.was_killed(),
+}
+"""What each signal measures: all attempts are customers', made with one method, and exported by one replica."""

@@ -1,0 +1,58 @@
+"""How does a test ask the database what the exporter would?"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from exporters.labels import LabelOverflow
+from exporters.model import Distribution, Reading, Sampler, Snapshot
+from exporters.postgres import PostgresSettings, samplers
+from exporters.reconciling import SucceededPayments
+from rules.vocabulary import Metric, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The samplers of one exporter."""
+
+    by_source: dict[Source, Sampler]
+    overflow: LabelOverflow
+
+    async def sample(self, now: float, source: Source = Source.POSTGRES) -> "Seen":
+        return Seen(await self.by_source[source].sample(now))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A snapshot, read by metric and labels."""
+
+    snapshot: Snapshot
+
+    def value(self, metric: Metric, **labels: str) -> float | None:
+        """The value of one series, None where it is absent."""
+        found = self._find(metric, labels)
+        assert found is None or isinstance(found, Reading)
+        return None if found is None else found.value
+
+    def distribution(self, metric: Metric, **labels: str) -> Distribution | None:
+        found = self._find(metric, labels)
+        assert found is None or isinstance(found, Distribution)
+        return found
+
+    def _find(self, metric: Metric, labels: dict[str, str]) -> Reading | Distribution | None:
+        found = [one for one in self.snapshot.readings if one.metric.name == metric.name and dict(one.labels) == labels]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+
+@asynccontextmanager
+async def asking(dsn: str, *, stripe: SucceededPayments | None = None, **settings: Any) -> AsyncIterator[Asked]:
+    """The exporter's samplers on that database, closed at the end."""
+    overflow = LabelOverflow()
+    made = samplers(PostgresSettings.model_validate({"dsn": dsn, **settings}), overflow, stripe)
+    try:
+        yield Asked({sampler.source: sampler for sampler in made}, overflow)
+    finally:
+        for sampler in made:
+            await sampler.close()

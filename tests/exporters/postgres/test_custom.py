@@ -1,0 +1,115 @@
+"""What becomes of a query of the user's own?"""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from exporters.model import reading
+from exporters.postgres import PostgresSettings
+from rules import database as metrics
+from rules import monitoring
+from rules.vocabulary import OTHER
+from tests.exporters.postgres.asking import Seen, asking
+from tests.postgres import NOW, PaymentsDatabase
+
+QUERY: dict[str, object] = {
+    "name": "by_currency",
+    "sql": "SELECT currency, count(*) AS value FROM payments GROUP BY currency;",
+    "metric": "payments_custom_by_currency",
+    "help": "Payments by currency",
+    "labels": {"currency": ["usd", "eur"]},
+}
+METRIC = PostgresSettings.model_validate({"dsn": "host=x", "queries": [QUERY]}).queries[0].gauge
+
+
+def seen(database: PaymentsDatabase, *queries: dict[str, object], **settings: Any) -> Seen:
+    async def once() -> Seen:
+        async with asking(database.dsn, queries=queries, **settings) as exporter:
+            return await exporter.sample(NOW)
+
+    return asyncio.run(once())
+
+
+def in_currencies(database: PaymentsDatabase, *currencies: str) -> None:
+    for currency in currencies:
+        database.payment()
+        database.execute("UPDATE payments SET currency = %(it)s WHERE id = lastval()", {"it": currency})
+
+
+def test_a_row_is_a_series_and_what_no_allow_list_names_is_added_up(payments_database: PaymentsDatabase) -> None:
+    in_currencies(payments_database, "usd", "usd", "eur", "chf", "jpy", "jpy")
+
+    async def story() -> None:
+        async with asking(payments_database.dsn, queries=[QUERY]) as exporter:
+            found = await exporter.sample(NOW)
+            values = {value: found.value(METRIC, currency=value) for value in ("usd", "eur", OTHER)}
+            assert values == {"usd": 2, "eur": 1, OTHER: 3}
+            assert reading(monitoring.label_overflow, 2, label="currency") in exporter.overflow.readings()
+
+    asyncio.run(story())
+
+
+def test_the_time_of_the_sample_and_percent_signs_may_stand_in_it(payments_database: PaymentsDatabase) -> None:
+    found = seen(
+        payments_database,
+        QUERY | {"sql": "SELECT 'usd' AS currency, extract(epoch FROM %(now)s) AS value WHERE 'a%b' LIKE 'a%' -- done"},
+    )
+    assert found.value(METRIC, currency="usd") == NOW
+
+
+def test_more_rows_than_allowed_are_an_error_not_a_part_of_the_truth(payments_database: PaymentsDatabase) -> None:
+    in_currencies(payments_database, "usd", "eur", "chf")
+    found = seen(payments_database, QUERY | {"max_rows": 2})
+    assert found.value(metrics.query_success, query="by_currency") == 0
+    assert found.value(METRIC, currency="usd") is None
+    assert seen(payments_database, QUERY | {"max_rows": 3}).value(METRIC, currency="usd") == 1
+
+
+def test_a_null_is_an_error_unless_the_query_says_otherwise(payments_database: PaymentsDatabase) -> None:
+    null = QUERY | {"sql": "SELECT 'usd' AS currency, NULL AS value UNION ALL SELECT 'eur', 1"}
+    assert seen(payments_database, null).value(metrics.query_success, query="by_currency") == 0
+    found = seen(payments_database, null | {"null": "absent"})
+    assert found.value(metrics.query_success, query="by_currency") == 1
+    assert found.value(METRIC, currency="usd") is None
+    assert found.value(METRIC, currency="eur") == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'usd' AS currency, 1 AS value) AS a; DROP TABLE payments; SELECT * FROM (SELECT 1",
+        "DROP TABLE payments",
+        "WITH gone AS (DELETE FROM payments RETURNING currency) SELECT currency, 1 AS value FROM gone",
+        "COMMIT",
+    ],
+)
+def test_only_one_select_can_be_asked(payments_database: PaymentsDatabase, sql: str) -> None:
+    in_currencies(payments_database, "usd")
+    assert seen(payments_database, QUERY | {"sql": sql}).value(metrics.query_success, query="by_currency") == 0
+    assert payments_database.value("SELECT count(*) FROM payments") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": "unfinished"}, "a built-in query is already named unfinished; choose another name"),
+        ({"labels": {"job": ["a"]}}, "label 'job' is not ours to set"),
+        ({"metric": "payment_attempts_total"}, "String should match pattern"),
+        ({"metric": "payments_custom_rows_total"}, "ends like a counter's or a histogram's sample"),
+        ({"labels": {"currency": []}}, "at least 1 item"),
+        ({"interval": 0}, "greater than 0 seconds"),
+        ({"sql": " "}, "at least 1 character"),
+    ],
+)
+def test_a_query_that_could_not_be_served_is_refused_with_the_settings(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PostgresSettings.model_validate({"dsn": "host=x", "queries": [QUERY | wrong]})
+
+
+def test_two_queries_cannot_share_a_name_or_a_metric() -> None:
+    with pytest.raises(ValidationError, match="two queries have the name by_currency; give each its own"):
+        PostgresSettings.model_validate({"dsn": "host=x", "queries": [QUERY, QUERY]})
+    with pytest.raises(ValidationError, match="two queries have the metric payments_custom_by_currency"):
+        PostgresSettings.model_validate({"dsn": "host=x", "queries": [QUERY, QUERY | {"name": "again"}]})

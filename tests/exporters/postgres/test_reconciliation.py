@@ -1,0 +1,138 @@
+"""Is every difference between Stripe and the database found, and nothing else?"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporters.reconciling import SucceededPayments
+from rules import database as metrics
+from rules.vocabulary import Source
+from tests.exporters.postgres.asking import Seen, asking
+from tests.postgres import NOW, PaymentsDatabase
+
+HOUR = 3600.0
+
+
+@dataclass(slots=True)
+class Known(SucceededPayments):
+    """Stripe's side in memory; times are seconds before NOW."""
+
+    succeeded: dict[str, float] = field(default_factory=dict)
+    sent: dict[str, float] = field(default_factory=dict)
+    since: float = 30 * 24 * HOUR
+    until: float = 0
+
+    async def known(self) -> tuple[float, float]:
+        return NOW - self.since, NOW - self.until
+
+    async def payment_intents(self, since: float, until: float) -> frozenset[str]:
+        return frozenset(key for key, ago in self.succeeded.items() if since <= NOW - ago < until)
+
+    async def events_sent(self, since: float, until: float) -> frozenset[str]:
+        return frozenset(key for key, ago in self.sent.items() if since <= NOW - ago < until)
+
+
+def compared(database: PaymentsDatabase, stripe: Known, **settings: Any) -> Seen:
+    async def once() -> Seen:
+        async with asking(database.dsn, stripe=stripe, **settings) as exporter:
+            return await exporter.sample(NOW, Source.RECONCILIATION)
+
+    return asyncio.run(once())
+
+
+def missing(seen: Seen) -> tuple[float | None, float | None]:
+    """At the database, at Stripe."""
+    return seen.value(metrics.missing, side="database"), seen.value(metrics.missing, side="stripe")
+
+
+def test_two_sides_that_agree_miss_nothing(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=HOUR)
+    assert missing(compared(payments_database, Known({"pi_1": HOUR + 3}))) == (0, 0)
+
+
+def test_a_payment_that_only_stripe_has_is_missing_in_the_database(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("processing", payment_intent_id="pi_1")
+    assert missing(compared(payments_database, Known({"pi_1": HOUR, "pi_2": HOUR}))) == (2, 0)
+
+
+def test_a_payment_that_only_the_database_has_is_missing_at_stripe(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=HOUR)
+    payments_database.payment("completed", payment_intent_id=None, completed_ago=HOUR)
+    assert missing(compared(payments_database, Known())) == (0, 1)
+
+
+def test_a_rolled_back_or_refunded_payment_is_not_missing(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("pending_review", payment_intent_id="pi_1", completed_ago=HOUR)
+    payments_database.payment("refunded", payment_intent_id="pi_2", completed_ago=HOUR)
+    assert missing(compared(payments_database, Known({"pi_1": HOUR, "pi_2": HOUR}))) == (0, 0)
+
+
+def test_differences_within_the_grace_period_are_not_yet_any(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=899)
+    assert missing(compared(payments_database, Known({"pi_2": 899}))) == (0, 0)
+    assert missing(compared(payments_database, Known({"pi_2": 899}), reconciliation={"grace": 890})) == (1, 1)
+
+
+def test_differences_older_than_the_window_are_no_longer_counted(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=25 * HOUR)
+    assert missing(compared(payments_database, Known({"pi_2": 25 * HOUR}))) == (0, 0)
+
+
+def test_a_completion_long_after_the_success_is_no_difference(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=HOUR)
+    assert missing(compared(payments_database, Known({"pi_1": 30 * HOUR}))) == (0, 0)
+
+
+def test_what_stripes_side_cannot_know_is_not_compared(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", payment_intent_id="before", completed_ago=6 * HOUR)
+    payments_database.payment("completed", payment_intent_id="just_before", completed_ago=5 * HOUR - 60)
+    payments_database.payment("completed", payment_intent_id="behind_the_watermark", completed_ago=1 * HOUR)
+    payments_database.payment("completed", payment_intent_id="lost", completed_ago=3 * HOUR)
+    stripe = Known({"pi_1": 4 * HOUR}, since=5 * HOUR, until=2 * HOUR)
+    seen = compared(payments_database, stripe)
+    assert missing(seen) == (1, 1)
+    assert seen.snapshot.complete_until == NOW - 2 * HOUR
+
+
+def test_a_young_exporter_says_nothing_rather_than_zero(payments_database: PaymentsDatabase) -> None:
+    seen = compared(payments_database, Known({"pi_1": 300}, since=600))
+    assert missing(seen) == (None, None)
+    assert seen.snapshot.catching_up
+
+
+def test_events_that_the_inbox_never_saw_are_counted(payments_database: PaymentsDatabase) -> None:
+    payments_database.event("evt_1", created=HOUR, received=HOUR)
+    seen = compared(payments_database, Known(sent={"evt_1": HOUR, "evt_2": HOUR, "evt_3": 60}))
+    assert seen.value(metrics.events_missing) == 1
+
+
+def test_without_an_inbox_payments_are_compared_all_the_same(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute("DROP TABLE webhook_events")
+    seen = compared(payments_database, Known({"pi_1": HOUR}, sent={"evt_1": HOUR}))
+    assert missing(seen) == (1, 0)
+    assert seen.value(metrics.events_missing) is None
+
+
+moments = st.dictionaries(
+    st.sampled_from([f"pi_{number}" for number in range(6)]),
+    st.sampled_from([60.0, 2 * HOUR, 10 * HOUR, 23 * HOUR]),
+    max_size=6,
+)
+
+
+def test_both_counts_are_the_differences_of_the_two_sets(payments_database: PaymentsDatabase) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(at_stripe=moments, completed=moments)
+    def holds(at_stripe: dict[str, float], completed: dict[str, float]) -> None:
+        payments_database.execute("DELETE FROM payments")
+        for key, ago in completed.items():
+            payments_database.payment("completed", payment_intent_id=key, completed_ago=ago)
+        assert missing(compared(payments_database, Known(at_stripe))) == (
+            len({key for key, ago in at_stripe.items() if ago > 900} - completed.keys()),
+            len({key for key, ago in completed.items() if ago > 900} - at_stripe.keys()),
+        )
+
+    holds()

@@ -1,0 +1,62 @@
+"""Which settings of the payments database are refused, and what do they say?"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from exporters.labels import LabelOverflow
+from exporters.postgres import PostgresSettings, questions, samplers
+from rules.vocabulary import Source
+
+
+def settings(**more: object) -> PostgresSettings:
+    return PostgresSettings.model_validate({"dsn": "host=x", **more})
+
+
+def test_the_dsn_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "dsn"
+    file.write_text("postgresql://paymon:hunter2@db/payments\n")
+    found = PostgresSettings.model_validate({"dsn_file": file})
+    assert found.dsn.get_secret_value() == "postgresql://paymon:hunter2@db/payments"
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"payments": {"table": "payments; drop table x"}}, "String should match pattern"),
+        ({"payments": {"table": "a.b.c"}}, "String should match pattern"),
+        ({"payments": {"colour": "red"}}, "Extra inputs are not permitted"),
+        ({"statuses": {"completed": []}}, "at least 1 item"),
+        ({"statuses": {"completed": ["100%"]}}, "String should match pattern"),
+        ({"lock_timeout": 2, "statement_timeout": 2}, "lock_timeout must be below statement_timeout"),
+        ({"reconciliation": {"grace": 3600, "window": 3600}}, "the window must be longer than the grace period"),
+        ({"built_in": {"unfinshed": {"enabled": False}}}, "Input should be 'last_completed'"),
+        ({"interval": -1}, "greater than 0 seconds"),
+    ],
+)
+def test_a_wrong_setting_is_refused(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        settings(**wrong)
+
+
+def test_the_interval_and_the_timeout_of_a_built_in_query_may_be_set() -> None:
+    asked = questions(settings(interval=30, built_in={"unfinished": {"interval": 45}}), LabelOverflow())
+    intervals = {question.name: question.interval for question in asked[Source.POSTGRES]}
+    assert intervals["unfinished"] == timedelta(seconds=45)
+    assert intervals["last_completed"] == timedelta(seconds=30)
+    assert intervals["duplicates"] == timedelta(minutes=1)
+
+
+def test_an_answer_is_kept_at_least_until_it_is_due_again() -> None:
+    (sampler, _) = samplers(settings(max_age=20), LabelOverflow())
+    assert sampler.max_age == timedelta(minutes=2)
+
+
+def test_without_stripes_side_nothing_is_reconciled() -> None:
+    assert [sampler.source for sampler in samplers(settings(), LabelOverflow())] == [
+        Source.POSTGRES,
+        Source.WEBHOOK_INBOX,
+    ]

@@ -1,0 +1,367 @@
+"""Do the generated rule tests pass, say enough, and notice when a rule is wrong?"""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.rule_mutants import Mutant, Workbench
+from generators.rule_tests import rule_test_files
+from generators.rule_tests.known import Known
+from generators.rule_tests.rendering import rendered
+from generators.rule_tests.series import STALE, Sample, Series, notation, of_runs, samples
+from generators.rule_tests.text import Firing, Firings, Probe, TestFile, TestGroup
+from generators.rule_tests.without_data import value_without_data
+from generators.rules import Expressions, rule_file, rule_groups
+from generators.text import as_yaml
+from paymon.promtool import Promtool
+from paymon.rule_testing import RuleFile, Suite, coverage, run_suites, silent_passes
+from rules.catalog import catalog
+from rules.promql import parse
+from rules.vocabulary import Environment
+
+CATALOG = catalog()
+PRODUCTION = CATALOG.organisation.environment("production")
+
+
+@pytest.fixture(scope="module")
+def production() -> dict[str, str]:
+    return dict(rule_test_files(CATALOG, PRODUCTION))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    return Workbench(CATALOG, PRODUCTION, tmp_path_factory.mktemp("originals"))
+
+
+# ---- the whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", CATALOG.organisation.environments, ids=lambda environment: environment.name)
+def test_every_rule_does_what_its_tests_say(environment: Environment, promtool: Promtool, tmp_path: Path) -> None:
+    files, suites = _on_disk(environment, tmp_path)
+    assert run_suites(suites, files, promtool) == ()
+
+
+def test_the_tests_ask_about_every_aspect_of_every_rule(tmp_path: Path) -> None:
+    for environment in CATALOG.organisation.environments:
+        files, suites = _on_disk(environment, tmp_path / environment.name)
+        rules = [rule for file in files.values() for rule in file.rules]
+        assert list(silent_passes(rules, suites)) == []
+        assert [f"{rule.title}: {aspect}" for rule, aspect in coverage(rules, suites).gaps] == []
+
+
+def test_promtool_runs_a_test_file_where_it_lies(promtool: Promtool, tmp_path: Path) -> None:
+    _on_disk(PRODUCTION, tmp_path)
+    tests = [tmp_path / "tests" / name for name in ("PaymentsDegraded.yml", "signals-rollout-8m.yml")]
+    assert [(result.failures, result.warnings) for result in promtool.run_tests(tests)] == [((), ()), ((), ())]
+
+
+def test_each_alert_and_each_moment_of_an_area_has_a_file(production: dict[str, str]) -> None:
+    alerts = {f"{alert.name}.yml" for alert in CATALOG.alerts}
+    assert alerts <= production.keys()
+    assert all(re.fullmatch(r"signals-[a-z]+-[0-9dhms]+\.yml", name) for name in production.keys() - alerts)
+
+
+def test_every_group_has_an_interval_and_nothing_is_newer_than_prometheus_2_42(production: dict[str, str]) -> None:
+    for name, text in production.items():
+        groups = text.split("\n- name: ")[1:]
+        assert groups, name
+        assert all("\n  interval: " in group for group in groups), name
+        assert not re.search("fuzzy_compare|start_timestamp|NaN\n|{{schema", text), name
+        assert text.startswith("# Written by `paymon generate` from rules/"), name
+
+
+def test_the_tests_of_an_environment_stay_small_enough_to_review(production: dict[str, str]) -> None:
+    assert sum(map(len, production.values())) < 1_500_000
+
+
+def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> None:
+    program = (
+        "import hashlib; from generators.rule_tests import rule_test_files; from rules.catalog import catalog;"
+        "c = catalog(); files = rule_test_files(c, c.organisation.environment('production'));"
+        "print(hashlib.sha256(repr(list(files.items())).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+# ---- what they contain
+
+
+@pytest.mark.parametrize(
+    ("alert", "expectations"),
+    [
+        (
+            "PaymentsDegraded",
+            [
+                ("at 0.0999, inside the bound", "3m", 0),
+                ("past the bound for less than 2m", "5m", 0),
+                ("past the bound for 2m", "8m", 1),
+                ("recovered for less than 5m", "14m30s", 1),
+                ("recovered", "15m", 0),
+                ("unmet at 4: payments:technical_failures:increase5m >= 5", "2m30s", 0),
+                ('missing: payments_exporter:source_age:intervals{source="stripe_events"} < 3', "14m30s", 0),
+                ("counted from the crossing", "4m", 1),
+                ("with a label more on every series", "2m", 1),
+            ],
+        ),
+        (
+            "PaymentsTrafficStopped",
+            [
+                ("met at 1: payments:kill_switch:engaged >= 1", "4m", 0),
+                ("every condition met", "8m", 1),
+            ],
+        ),
+        (
+            "PaymentDisputeRateHigh",
+            [
+                ("one past the bound, only the other's guards met", "1h8m", 0),
+                ("both past the bound", "3h16m", 2),
+            ],
+        ),
+        ("PaymentMetricsAbsent", [("no series, not for long", "4m30s", 0), ("no series", "6m", 1)]),
+        ("PaymentsWatchdog", [("from the first evaluation", "0s", 1), ("and on", "10m", 1)]),
+    ],
+)
+def test_an_alert_is_asked_at_its_bound_and_at_its_times(
+    alert: str, expectations: list[tuple[str, str, int]], production: dict[str, str]
+) -> None:
+    asked = re.findall(r"# [^:']+: (?:[^:']+: )?(.*?)', eval_time: (\w+), exp_samples: (.*)}", production[f"{alert}.yml"])
+    flat = [(what.replace("''", "'"), at, 0 if answer == "[]" else int(answer[-3])) for what, at, answer in asked]
+    missing = [one for one in expectations if not any(one[0] in f"{a}" and one[1:] == (b, c) for a, b, c in flat)]
+    assert missing == [], flat
+
+
+def test_a_tier_expects_the_tiers_that_it_passes(production: dict[str, str]) -> None:
+    text = production["PaymentDisputeRateRising.yml"]
+    elevated, excessive = re.findall(r"exp_alerts:\n((?:    - exp_labels.*\n(?:      .*\n)+)+)", text)
+    assert re.findall("tier: '(\\w+)'", elevated) == ["elevated"]
+    assert re.findall("tier: '(\\w+)'", excessive) == ["elevated", "excessive"]
+
+
+def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: dict[str, str]) -> None:
+    assert (
+        "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1000000000) / 1000000000 "
+        "# payment_method:technical_failure:ratio_rate5m: example', eval_time: 10m30s, exp_samples: ["
+        """{labels: '{environment="production",payment_method="card"}', value: 0.1}, """
+        """{labels: '{environment="production",payment_method="link"}', value: 0.25}]}"""
+    ) in production["signals-declines-10m30s.yml"]
+
+
+# ---- mistakes that they must notice
+
+
+@pytest.fixture(scope="module")
+def promtool_2_42() -> Promtool:
+    return Promtool.find(version_prefix="2.42")
+
+
+SAMPLE = {
+    "bound off by 1 %": ("PaymentsDegraded", "PaymentBackupOld", "PaymentDisputeRateRising"),
+    "bound off by 10 %": ("PaymentErrorBudgetBurnFast",),
+    "bound included or not": ("PaymentDuplicateCharges", "PaymentsTrafficStopped"),
+    "comparison flipped": ("TlsCertificateExpiring", "PaymentAttestationExpired"),
+    "for removed": ("PaymentsDegraded", "PaymentMetricsAbsent"),
+    "for halved": ("PaymentProcessingLagHigh", "PaymentDisputeRateHigh"),
+    "for added": ("PaymentDuplicateCharges",),
+    "keep_firing_for removed": ("PaymentsCompleteFailure",),
+    "keep_firing_for halved": ("PaymentsDegraded",),
+    "guard dropped": ("PaymentMethodDegraded", "PaymentsKillSwitchIneffective"),
+    "branch dropped": ("PaymentErrorBudgetBurnSlow", "StripeWebhookBacklog"),
+    "and to or": ("PaymentTimeouts",),
+    "unless to and": ("PaymentRolloutDrift",),
+    "guard on no label": ("PaymentDisputeRateHigh",),
+    "label changed": ("PaymentHealthDown",),
+    "annotation changed": ("StripeAccountDisabled",),
+    "environment dropped": ("PaymentsDegraded", "payments_health:up:min", "payments:attempts:increase5m"),
+    "series renamed": ("PaymentsStuck", "stripe:refunds:ratio30d"),
+    "window doubled": ("payments:attempts:increase5m", "payments:issuer_declines:increase30m"),
+    "window halved": ("payments:attempts:increase5m", "stripe_webhooks:processed:increase5m"),
+    "rate to irate": ("payments_health:attempts:per_minute15m",),
+    "increase to irate": ("payments:timeouts:increase5m",),
+    "offset dropped": ("payments:attempts_expected:from_past_week",),
+    "label of sum dropped": ("stripe_network:disputes:in30d",),
+    "numerator without 0": ("payments:success:ratio_rate2m", "payment_method:technical_failure:ratio_rate5m"),
+    "default dropped": ("payments_monitoring:notifications_lost:increase10m",),
+    "replicas summed": ("payments:attempts:increase2m", "payments_db:pending_review:max"),
+    "max to min": ("payments:kill_switch:engaged",),
+    "zero denominator": ("stripe:refunds:ratio30d",),
+    "matcher dropped": ("stripe_account:charges_enabled:min", "stripe_network:disputes:ratio30d"),
+    "constant changed": ("payments:error_budget_burn:rate1h",),
+}
+
+
+def _sampled() -> list[tuple[str, str]]:
+    return [(kind, name) for kind, names in SAMPLE.items() for name in names]
+
+
+@pytest.mark.parametrize(("kind", "name"), _sampled())
+def test_a_mistake_in_a_rule_is_noticed(
+    kind: str, name: str, bench: Workbench, promtool_2_42: Promtool, tmp_path: Path
+) -> None:
+    mutants = [mutant for mutant in bench.mutants_of(name) if mutant.kind == kind]
+    assert mutants, "there is no such mutant any more; choose another rule"
+    chosen = mutants[: 2 if len(mutants) > 1 else 1]
+    assert [str(one) for one in chosen if bench.survives(one, promtool_2_42, tmp_path / str(id(one)))] == []
+
+
+def test_an_unchanged_rule_survives(bench: Workbench, promtool_2_42: Promtool, tmp_path: Path) -> None:
+    rule = next(rule for file in bench.rule_files.values() for rule in file.rules if rule.name == "PaymentsDegraded")
+    assert bench.survives(Mutant("none", rule, rule.data, ""), promtool_2_42, tmp_path)
+
+
+# ---- notation
+
+
+def test_samples_are_read_as_promtool_writes_them() -> None:
+    assert samples("0+4x2 7x1 -1-0.5x1 _ _x2 stale 3") == (
+        *(Decimal(n) for n in (0, 4, 8, 7, 7, -1)),
+        Decimal("-1.5"),
+        None,
+        None,
+        None,
+        STALE,
+        Decimal(3),
+    )
+
+
+def test_what_is_no_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="'five' is no value of a series; write one such as 1, 0\\+4x10, _x3 or stale"):
+        samples("5 five")
+
+
+SAMPLES = st.lists(st.one_of(st.integers(-3, 9).map(Decimal), st.none(), st.just(STALE)), max_size=30)
+
+
+@given(SAMPLES)
+def test_notation_loses_no_sample(values: list[Sample]) -> None:
+    assert list(samples(notation(values))) == values
+
+
+def test_rows_are_written_as_one_word() -> None:
+    values = [Decimal(n) for n in (5, 5, 5, 1, 2, 3, 4, 9)]
+    assert notation([*values, None, None]) == "5x2 1+1x3 9 _x2"
+
+
+def test_a_series_that_ends_is_marked_as_ended() -> None:
+    one = Decimal(1)
+    assert of_runs([(None, 2), (one, 3), (one, 1), (None, 1), (None, 2), (Decimal("0.5"), 1)]) == "_x2 1x3 stale _x2 0.5"
+
+
+def test_a_series_keeps_its_labels_in_order_and_changes_them_in_place() -> None:
+    series = Series.parse('up{job="payments", instance="a"}')
+    assert str(series.having(job="other", pod="b")) == 'up{job="other",instance="a",pod="b"}'
+    assert str(Series.parse("up")) == "up"
+    assert series.selected_by("up", (("job", "=~", "pay.*"), ("instance", "!=", "b"), ("pod", "!~", ".+")))
+    assert not series.selected_by("up", (("job", "=", "pay"),))
+
+
+# ---- what is said without data
+
+
+@pytest.mark.parametrize(
+    ("expr", "value"),
+    [
+        ("vector(1)", 1),
+        ("absent(up)", 1),
+        ("min(up) or 0 * max(absent(up))", 0),
+        ("(sum(increase(up[5m])) or vector(0)) + (sum(up) or vector(2))", 2),
+        ("1 - absent(up)", 0),
+        ("sum(up)", None),
+        ("sum(up) or 0 * sum(other)", None),
+        ("absent(vector(1))", None),
+        ("vector(1) / sum(up)", None),
+    ],
+)
+def test_an_expression_without_series_says_something_only_by_itself(expr: str, value: int | None) -> None:
+    assert value_without_data(parse(expr), lambda _name: None) == value
+
+
+def test_the_signals_that_speak_without_data_are_known() -> None:
+    known = Known(Expressions(CATALOG, PRODUCTION))
+    spoken = {signal.name: known.without_data(signal) for signal in CATALOG.signals}
+    assert {name: value for name, value in spoken.items() if value is not None} == {
+        "payments:attempts:absent": 1,
+        "payments_exporter:up:min": 0,
+        "payments_monitoring:notifications_lost:increase10m": 0,
+        "payments_monitoring:heartbeat:constant": 1,
+    }
+
+
+# ---- templates
+
+
+def test_templates_are_rendered_as_prometheus_does(promtool: Promtool, tmp_path: Path) -> None:
+    templates = (
+        "{{ $value | humanizePercentage }} of {{ $labels.side }}",
+        "{{ $value | humanizeDuration }}",
+        "{{ $value | humanize1024 }}B",
+        '{{ $value | printf "%.0f" }}',
+        '{{ $value | printf "%.1f" }}',
+    )
+    values = "0.0501 0.1001 1 1.5 59.94 300.3 3603.6 93693.6 2594592 -0.001 -540 0.25 2048 123456789".split()
+    rules = [
+        {
+            "alert": f"A{index}",
+            "expr": "x:y:z > -1000",
+            "annotations": {f"a{number}": template for number, template in enumerate(templates)},
+        }
+        for index in range(1)
+    ]
+    (tmp_path / "rules.yml").write_text(as_yaml({"groups": [{"name": "g", "rules": rules}]}))
+    groups = []
+    for text in values:
+        annotations = tuple(
+            (f"a{number}", rendered(template, Decimal(text), {"side": "stripe"}))
+            for number, template in enumerate(templates)
+        )
+        series = Series("x:y:z", (("side", "stripe"),))
+        firing = Firings("A0", timedelta(0), (Firing(series.labels, annotations),))
+        groups.append(TestGroup(text, timedelta(minutes=1), ((series, text),), (), (firing,)))
+    tests = tmp_path / "tests.yml"
+    tests.write_text(str(TestFile("rules/x.py", ("rules.yml",), timedelta(minutes=1), tuple(groups))))
+    (result,) = promtool.run_tests([tests])
+    assert result.failures == ()
+
+
+@pytest.mark.parametrize("template", ["{{ $value | humanize }}", "{{ query `up` }}"])
+def test_a_template_that_is_not_known_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match="is not known here"):
+        rendered(template, Decimal(1), {})
+
+
+def test_a_text_of_several_lines_is_refused() -> None:
+    probe = Probe("up # one\ntwo", timedelta(0), ())
+    group = TestGroup("x", timedelta(minutes=1), (), (probe,))
+    with pytest.raises(ValueError, match="has a line break; write it on one line"):
+        str(TestFile("rules/x.py", ("rules.yml",), timedelta(minutes=1), (group,)))
+
+
+def _on_disk(environment: Environment, folder: Path) -> tuple[dict[Path, RuleFile], list[Suite]]:
+    (folder / "rules").mkdir(parents=True)
+    (folder / "tests").mkdir()
+    for group in rule_groups(CATALOG, environment):
+        (folder / "rules" / f"{group.area.name}.yml").write_text(rule_file(group))
+    for name, text in rule_test_files(CATALOG, environment).items():
+        (folder / "tests" / name).write_text(text)
+    files = [RuleFile.read(path) for path in sorted((folder / "rules").iterdir())]
+    return {file.path: file for file in files}, [Suite.read(path) for path in sorted((folder / "tests").iterdir())]

