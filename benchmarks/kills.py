@@ -1,8 +1,8 @@
 """How many counts are lost or doubled when the exporter is killed a thousand times?
 
-`python -m benchmarks.kills [kills]`. A process of its own samples the fake Stripe over HTTP as fast as it can, is killed
-with SIGKILL at a random moment and started again, while a shop sells and events come late, doubled and broken. At the
-end the counters are compared with the shop's books. It stops after ten minutes, whatever it was asked for.
+`python -m benchmarks.kills [kills]`. A process of its own samples the fake Stripe over HTTP as fast as it can, is
+killed with SIGKILL at a random moment and started again, while a shop sells and events come late, doubled and broken.
+At the end the counters are compared with the shop's books. It stops after ten minutes, whatever it was asked for.
 """
 
 import sys

@@ -44,7 +44,7 @@ _RECORD_CHANGES = (
     ("zero denominator", r"(?<=\)) > 0(?=\))", ""),
     ("absolute value dropped", r"\babs\(", "("),
     ("matcher dropped", r'(?<=[{,])(\w+)(?:=|!=|=~|!~)"(?:[^"\\]|\\.)*",?', ""),
-    ("constant changed", r"(?<=[*/] )0\.\d+|\b\d+(?= \* sum)", "0.123"),
+    ("constant changed", r"(?<=[*/] )0\.\d+|\b[1-9]\d*(?= \* sum)", "0.123"),
 )
 _FACTORS = {"1 %": ("1.01", "0.99"), "10 %": ("1.1", "0.9")}
 _FLIPPED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -235,8 +235,8 @@ def main() -> None:
                 survivors[mutant.kind].append(mutant)
     for kind, count in sorted(total.items()):
         print(f"{kind:24} killed {count - len(survivors[kind]):5} of {count:5}")
-    alive = sum(map(len, survivors.values()))
-    print(f"{'all':24} killed {total.total() - alive:5} of {total.total():5}, promtool {version}")
+    left = sum(map(len, survivors.values()))
+    print(f"{'all':24} killed {total.total() - left:5} of {total.total():5}, promtool {version}")
     for kind in sorted(survivors):
         for mutant in survivors[kind]:
             print(f"survivor: {mutant}")

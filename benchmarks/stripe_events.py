@@ -50,7 +50,7 @@ def main() -> None:
                 traffic.until(now[0])
             body = json.dumps({"data": [fake.event(number) for number in range(done, done + PAGE)]}).encode()
             raw = parse.time(lambda body=body: json.loads(body))  # type: ignore[misc]
-            count.time(lambda raw=raw: record(ledger, raw["data"], now[0], done))  # type: ignore[misc]
+            count.time(lambda raw=raw, done=done: record(ledger, raw["data"], now[0], done))  # type: ignore[misc]
             done += PAGE
             if done % (wanted // 10) < PAGE:
                 sizes.append(resident())
@@ -59,13 +59,12 @@ def main() -> None:
     print(f"{done:,} events in pages of {PAGE}, each page one durable transaction")
     print(f"json.loads alone          {done / parse.cpu:9,.0f} events/s of CPU   {done / parse.wall:9,.0f} events/s")
     print(f"facts, tally and state    {done / count.cpu:9,.0f} events/s of CPU   {done / count.wall:9,.0f} events/s")
-    print(
-        f"counting against parsing  {parse.cpu / count.cpu:9.2f} of its rate (CPU)   {parse.wall / count.wall:.2f} (wall)"
-    )
-    print(
-        f"both against parsing      {parse.cpu / (parse.cpu + count.cpu):9.2f} of its rate (CPU)"
-        f"   {parse.wall / (parse.wall + count.wall):.2f} (wall)"
-    )
+    for name, taken in (
+        ("counting", (count.cpu, count.wall)),
+        ("both", (parse.cpu + count.cpu, parse.wall + count.wall)),
+    ):
+        shares = f"{parse.cpu / taken[0]:.2f} of its rate in CPU time, {parse.wall / taken[1]:.2f} in wall time"
+        print(f"{name} against json.loads: {shares}")
     print(f"resident memory in MiB at each tenth: {' '.join(f'{size / 2**20:.0f}' for size in sizes)}")
     print(f"last tenth against the first: {sizes[-1] / sizes[0]:.2f}; this includes the fake Stripe's own rows")
     print(f"state {state / 2**20:.1f} MiB, {state / done:.0f} bytes an event")

@@ -15,6 +15,7 @@ from rules import (
     webhooks,
 )
 from rules.dashboards import DASHBOARDS
+from rules.dashboards.rest import with_the_rest
 from rules.items import ITEMS
 from rules.organisation import ORGANISATION
 from rules.procedures import STAGES
@@ -40,10 +41,11 @@ _AREAS = (
 
 def catalog() -> Catalog:
     """Every definition of the project, unchecked."""
+    areas = tuple(Area.of(module) for module in _AREAS)
     return Catalog(
         organisation=ORGANISATION,
-        areas=tuple(Area.of(module) for module in _AREAS),
+        areas=areas,
         items=ITEMS,
         procedures=STAGES,
-        dashboards=DASHBOARDS,
+        dashboards=with_the_rest(DASHBOARDS, areas),
     )

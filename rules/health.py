@@ -165,9 +165,9 @@ answer_age = Signal(
     Unit.SECONDS,
     f"max without (instance, pod) (abs(time() - {reported_at}))",
     Example(
-        series=((f'{reported_at}{{pod="a"}}', "60x10"), (f'{reported_at}{{pod="b"}}', "900x10")),
+        series=((f'{reported_at}{{pod="a"}}', "60x10"), (f'{reported_at}{{pod="b"}}', "1500x10")),
         at=minutes(10),
-        gives=(("", "540"),),
+        gives=(("", "900"),),
     ),
     serves=("HLT-03",),
 )

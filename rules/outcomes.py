@@ -163,16 +163,6 @@ failures_5m = Signal(
     Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "5"),)),
 )
 
-failures_1h = Signal(
-    "payments:technical_failures:increase1h",
-    "Technical failures in an hour",
-    Unit.COUNT,
-    f"{total(TECHNICAL, '1h')}\nor 0 * {total(attempts.name, '1h')}",
-    Example.over(hours(1), FIVE_FAILURES_IN_FIFTY, (("", "5"),)),
-    serves=("KM-04",),
-    steady=True,
-)
-
 failure_ratio_5m = Signal(
     "payments:technical_failure:ratio_rate5m",
     "Share of attempts that fail for technical reasons, over 5 minutes",
@@ -379,34 +369,6 @@ success_rate_low = Alert(
     ),
     hidden_by=(complete_failure, degraded),
     serves=("KM-01", "AL-01", "SEV-P2"),
-)
-
-failures_per_hour = Alert(
-    "PaymentFailuresPerHourHigh",
-    watches=failures_1h,
-    thresholds=(
-        above(
-            50,
-            Severity.CRITICAL,
-            Priority.P2,
-            keep_firing=minutes(15),
-            because="key metrics table: more than 50 an hour is critical; at 125 payments a minute that is 0.67 %",
-        ),
-    ),
-    summary="More than {threshold} payments failed for technical reasons within an hour.",
-    description="{value} payment attempts failed for technical reasons in the past hour.",
-    runbook=Runbook(
-        meaning="The number of technical failures in an hour is past what the business accepts, whatever the share.",
-        impact="Dozens of customers an hour cannot pay.",
-        diagnosis=(
-            Step("Look whether the failures came at once or trickle in; at full traffic 50 an hour is a trickle."),
-            ERROR_LOGS,
-            RECENT_CHANGES,
-        ),
-        mitigation=(ROLL_BACK, CALL_STRIPE),
-    ),
-    hidden_by=(complete_failure, degraded),
-    serves=("KM-04",),
 )
 
 metrics_absent = Alert(

@@ -105,7 +105,8 @@ class _Condition:
         carried = tuple(sorted(known.expressions.labels(signal) - dict(series.labels).keys()))
         values = {label: _values_of(label, signal, known) for label in carried}
         shown = Series(series.name, tuple((name, value) for name, value in series.labels if name != "environment"))
-        series = series.having(**{label: first for label, (first, _) in values.items()})
+        first = {label: value for label, (value, _) in values.items()}
+        series = series.having(**dict(known.expressions.recorded_labels), **first)
         return cls(
             series.having(shard="fed") if marked else series,
             f"{shown} {conjunct.comparison}",

@@ -66,12 +66,16 @@ class Known:
 
     def without_data(self, signal: Signal) -> Decimal | None:
         """The signal's value where nothing is scraped, None where it then says nothing."""
+        return self.value(self.tree(signal))
+
+    def value(self, expression: Expression) -> Decimal | None:
+        """The expression's value where nothing is scraped, None where it then says nothing."""
 
         def of_series(name: str) -> Decimal | None:
             inner = self.signals.get(name)
             return self.without_data(inner) if inner else None
 
-        return value_without_data(self.tree(signal), of_series)
+        return value_without_data(expression, of_series)
 
     def scoped(self, series: Series) -> Series:
         """The series as it is scraped in this environment."""

@@ -6,13 +6,25 @@ replica of the source changes, a label more, a restart of the source, no traffic
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
 
 from generators.rule_tests.known import Known
 from generators.rule_tests.series import Sample, Series, labels_of, notation, samples
 from generators.rule_tests.text import Probe, TestGroup
-from rules.promql import Aggregation, Expression, Number, Operation, Selector, labels_carried, selectors, walk
+from rules.promql import (
+    Aggregation,
+    Call,
+    Expression,
+    Number,
+    Operation,
+    Selector,
+    is_scalar,
+    labels_carried,
+    selectors,
+    walk,
+)
 from rules.promql import Series as Selected
 from rules.vocabulary import Counter, Histogram, Metric, Signal, Source, Unit, plain
 
@@ -21,8 +33,8 @@ __all__ = ["nothing_there", "signal_cases"]
 _GROWING = frozenset({"rate", "increase", "irate"})
 _ADDITIVE = (Unit.COUNT, Unit.EVENTS_PER_SECOND, Unit.PER_MINUTE)
 _DECIMALS = 9
-_ELSEWHERE = "elsewhere"
 _LOUD = 1000
+_NOTHING = timedelta(0)
 Fed = tuple[tuple[Series, str], ...]
 Result = tuple[Mapping[str, str], Decimal]
 
@@ -39,10 +51,21 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     yield case.extra_label()
     if case.only_growth:
         yield case.restart()
+        yield case.uneven_growth()
         yield case.no_traffic()
     yield from case.nothing_to_divide_by()
     yield from case.missing_numerators()
     yield from case.missing_parts()
+    yield from _there(signal, known)
+
+
+def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
+    """What a signal misses is there, and it says nothing."""
+    if isinstance(known.tree(signal), Call) and known.absences(signal):
+        every = signal.example.every
+        there = notation([Decimal(1)] * (signal.example.at // every + 1))
+        fed = tuple((known.scoped(series), there) for series in known.absences(signal))
+        yield TestGroup(f"{signal}: what it misses is there", every, fed, (_probe(signal, known, [], "it is there"),))
 
 
 def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
@@ -56,7 +79,7 @@ def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
         for text, values in signal.example.series:
             series = known.scoped(Series.parse(text))
             if series.label("environment"):
-                fed.setdefault(series.having(environment=_ELSEWHERE), values)
+                fed.setdefault(series.having(environment="elsewhere"), values)
     return TestGroup("nothing there", signals[0].example.every, tuple(fed.items()), tuple(probes))
 
 
@@ -74,7 +97,7 @@ class _Case:
         return self._group("example", self.fed, self._reading("example", self.gives))
 
     def not_selected(self) -> Iterator[TestGroup]:
-        """Series of another environment, or with another value of a label that is asked for, do not matter.
+        """Series of other environments, or with another value of a label that is asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts.
         """
@@ -83,14 +106,24 @@ class _Case:
         reads = self.known.reads(self.signal)
         fed: dict[Series, str] = {}
         for series, values in self.fed:
-            loud = notation(_shifted(samples(values), -_LOUD * leanings.get(series.name, 0)))
+            loud = _shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
             if series.label("environment"):
-                fed[series.having(environment=_ELSEWHERE)] = loud
+                fed[series.having(environment="elsewhere")] = _shifted(values, _LOUD)
+                if not self._is_counter(series.name):
+                    fed[series.having(environment="somewhere")] = _shifted(values, -_LOUD)
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
+        length = max(len(samples(values)) for _, values in self.fed)
+        for series in (*self._recorded(), *map(self.known.scoped, self.known.absences(self.signal))):
+            fed[series.having(environment="elsewhere")] = notation([Decimal(1)] * length)
         if fed != dict(self.fed):
             yield self._group(name, tuple(fed.items()), self._reading(name, self.gives))
+
+    def _recorded(self) -> Iterator[Series]:
+        """A series of each signal that this one reads, as another environment would record it."""
+        for inner in self.known.signals_read(self.signal)[:-1]:
+            yield Series(inner.name, tuple(labels_of(inner.example.gives[0][0]).items()))
 
     def replica(self) -> Iterator[TestGroup]:
         """Every series a second time, from another instance and pod.
@@ -119,7 +152,7 @@ class _Case:
         name = "a replica that lags behind"
         leanings = self._leanings()
         copies = tuple(
-            (_replica_of(series), notation(_shifted(samples(values), leanings[series.name])))
+            (_replica_of(series), _shifted(values, leanings[series.name]))
             for series, values in self.fed
             if series.name in leanings
         )
@@ -146,6 +179,21 @@ class _Case:
         name = "a counter that starts again"
         fed = self._counters_changed(_restarted)
         return self._group(name, fed, self._reading(name, self.gives))
+
+    def uneven_growth(self) -> TestGroup:
+        """When inside the window a counter grows does not matter, nor what was before: only how much it grows."""
+        name = "growth in one step"
+        at = self.signal.example.at
+        fed = []
+        for series, values in self.fed:
+            windows = {
+                (at - (one.offset or _NOTHING) - one.range, at - (one.offset or _NOTHING))
+                for one in self.known.reads(self.signal)
+                if one.range and series.selected_by(one.name, one.matchers) and self._is_counter(one.name)
+            }
+            changed = notation(_in_one_step(samples(values), self.signal.example.every, sorted(windows)))
+            fed.append((series, changed if windows else values))
+        return self._group(name, tuple(fed), self._reading(name, self.gives))
 
     def no_traffic(self) -> TestGroup:
         """Counters that stand still: nothing, or 0, and never a number that is none."""
@@ -191,7 +239,7 @@ class _Case:
         parts = [
             one.left
             for one in walk(self.known.tree(self.signal))
-            if isinstance(one, Operation) and one.operator == "or" and not selectors(one.right)
+            if isinstance(one, Operation) and one.operator == "or" and self.known.value(one.right) is not None
         ]
         for number, part in enumerate(parts, 1):
             name = f"part {number} without series"
@@ -207,10 +255,10 @@ class _Case:
         found: dict[str, list[int]] = {}
         for signal in self.known.signals_read(self.signal):
             for one in walk(self.known.tree(signal)):
-                match one:
-                    case Aggregation(operator="max" | "min" as operator, of=Selected(name=name)):
-                        found.setdefault(name, []).append(-1 if operator == "max" else 1)
-        reads = [one.name for one in self.known.reads(self.signal)]
+                if isinstance(one, Aggregation) and one.operator in ("max", "min"):
+                    name, sign = _rises_with(one.of)
+                    found.setdefault(name, []).append(-sign if one.operator == "max" else sign)
+        reads = [one.name for one in self.known.reads(self.signal) if "absent" not in one.calls]
         return {
             name: ways[0]
             for name, ways in found.items()
@@ -223,6 +271,8 @@ class _Case:
         reads = [one for one in self.known.reads(self.signal) if one.name == series.name]
         asked = {label for one in reads for label, _, _ in one.matchers}
         fed = dict(self.fed)
+        if series.label("le") and not _read_by(reads, series.having(le="+Inf")):
+            yield series.having(le="+Inf")
         for label in metric.labels:
             others = (series.having(**{label.name: value}) for value in label.values if label.name in asked)
             strangers = (other for other in others if other not in fed and not _read_by(reads, other))
@@ -275,10 +325,10 @@ def _restarted(values: Sequence[Sample]) -> Sequence[Sample]:
 
     What has gaps or starts again by itself stays as it is.
     """
-    numbers = [value for value in values if isinstance(value, Decimal)]
     place = len(values) - 3
-    if place < 1 or len(numbers) < len(values) or any(one > other for one, other in pairwise(numbers)):
+    if place < 1 or not _only_grows(values):
         return values
+    numbers = [value for value in values if isinstance(value, Decimal)]
     return [value + 1000 if index < place else value - numbers[place - 1] for index, value in enumerate(numbers)]
 
 
@@ -290,8 +340,50 @@ def _replica_of(series: Series) -> Series:
     return series.having(instance=f"{series.label('instance')}-2", pod=f"{series.label('pod')}-2")
 
 
-def _shifted(values: Sequence[Sample], by: int) -> Sequence[Sample]:
-    return [value + by if isinstance(value, Decimal) else value for value in values]
+def _rises_with(expression: Expression) -> tuple[str, int]:
+    """The series with which it rises (1) or falls (-1), no name where that is not plain to see."""
+    match expression:
+        case Selected(name=name):
+            return name, 1
+        case Operation(operator="-", left=Selected(name=name), right=right) if is_scalar(right):
+            return name, 1
+        case Operation(operator="-", left=left, right=Selected(name=name)) if is_scalar(left):
+            return name, -1
+        case _:
+            return "", 1
+
+
+def _shifted(values: str, by: int) -> str:
+    return notation([value + by if isinstance(value, Decimal) else value for value in samples(values)])
+
+
+def _in_one_step(
+    values: Sequence[Sample], every: timedelta, windows: Iterable[tuple[timedelta, timedelta]]
+) -> Sequence[Sample]:
+    """A counter's samples, such that inside each window (from, to) it grows in the first step alone.
+
+    Before the first window it is 0. Stays as it is where it has gaps, starts again, or has a sample on an edge.
+    """
+    if not _only_grows(values):
+        return values
+    moments = [every * index for index in range(len(values))]
+    changed = list(values)
+    seen: set[int] = set()
+    for start, end in windows:
+        inside = [index for index, moment in enumerate(moments) if start < moment <= end]
+        if start in moments or not inside or seen & set(inside):
+            return values
+        seen |= set(inside)
+        for index in inside[1:-1]:
+            changed[index] = values[inside[-1]]
+    for index in range(min(seen, default=0)):
+        changed[index] = Decimal(0)
+    return changed
+
+
+def _only_grows(values: Sequence[Sample]) -> bool:
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    return len(numbers) == len(values) and all(one <= other for one, other in pairwise(numbers))
 
 
 def _is_zero_times(expression: Expression) -> bool:

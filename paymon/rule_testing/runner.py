@@ -18,6 +18,7 @@ __all__ = ["Failure", "run_suites"]
 _BATCHES_FOR_EACH_CPU = 4
 _LESS_GARBAGE_COLLECTION = {"GOGC": "400"}  # promtool lives for a second: a quarter less time for some memory
 _SAMPLE = re.compile(r"(-?[0-9.]+E[+-][0-9]+)")
+_NAMED = re.compile(r'\{__name__="([^"]+)"(?:, )?')
 _PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -115,7 +116,8 @@ def _plain(samples: str) -> str:
     """promtool's samples as people write them: `{} 1E+00` is 1, `nil` is nothing."""
     if samples.strip() == "nil":
         return "nothing"
-    return _SAMPLE.sub(lambda found: f"{float(found[1]):.12g}", samples).replace("{} ", "").strip()
+    named = _NAMED.sub(r"\1{", samples).replace("{} ", " ").strip()
+    return _SAMPLE.sub(lambda found: f"{float(found[1]):.12g}", named)
 
 
 def _difference(expected: str, got: str) -> tuple[str, str]:

@@ -5,17 +5,16 @@ counts. Where this and Prometheus disagree, one of the two is wrong.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
 
 from rules import budget, outcomes, rollout
-from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, hours, minutes
-from rules.vocabulary import days as days_
+from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, days, hours, minutes
 from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
 
-__all__ = ["MEASURES", "Evaluation", "Firing"]
+__all__ = ["CORE", "MEASURES", "Evaluation", "Firing"]
 
 _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
     Comparison.ABOVE: operator.gt,
@@ -113,10 +112,17 @@ class Evaluation:
         return tuple(found)
 
 
-def first(firings: Iterable[Firing]) -> float:
-    """The moment of the first firing; infinity where there is none."""
-    return min((firing.begins for firing in firings), default=float("inf"))
-
+CORE = (
+    outcomes.complete_failure,
+    outcomes.traffic_stopped,
+    outcomes.kill_switch_ineffective,
+    outcomes.degraded,
+    outcomes.success_rate_low,
+    budget.failures_per_hour,
+    budget.burn_fast,
+    budget.burn_slow,
+)
+"""The alerts that need nothing but counts of attempts, and the kill switch."""
 
 _FAILED = "technical_failure"
 _SUCCEEDED = "success"
@@ -133,8 +139,8 @@ def _share(result: str, window: timedelta) -> Measure:
 
 
 def _burn(window: timedelta) -> Measure:
-    budget_ = float(budget.success.budget)
-    return lambda evaluation: [share / budget_ for share in evaluation.share(_FAILED, window)]
+    allowed = float(budget.success.budget)
+    return lambda evaluation: [share / allowed for share in evaluation.share(_FAILED, window)]
 
 
 def _expected(window: timedelta, offset: timedelta) -> Measure:
@@ -162,22 +168,22 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.failure_ratio_5m: _share(_FAILED, minutes(5)),
     outcomes.technical_success_5m: lambda evaluation: [1 - x for x in evaluation.share(_FAILED, minutes(5))],
     outcomes.expected_recently: _expected(minutes(30), minutes(10)),
-    outcomes.expected_weekly: _expected(hours(1), days_(7)),
-    outcomes.failures_1h: _increase(_FAILED, hours(1)),
+    outcomes.expected_weekly: _expected(hours(1), days(7)),
+    budget.failures_1h: _increase(_FAILED, hours(1)),
     budget.failures_6h: _increase(_FAILED, hours(6)),
-    budget.failures_1d: _increase(_FAILED, days_(1)),
-    budget.failures_3d: _increase(_FAILED, days_(3)),
+    budget.failures_1d: _increase(_FAILED, days(1)),
+    budget.failures_3d: _increase(_FAILED, days(3)),
     budget.burn_5m: _burn(minutes(5)),
     budget.burn_30m: _burn(minutes(30)),
     budget.burn_1h: _burn(hours(1)),
     budget.burn_2h: _burn(hours(2)),
     budget.burn_6h: _burn(hours(6)),
-    budget.burn_1d: _burn(days_(1)),
-    budget.burn_3d: _burn(days_(3)),
+    budget.burn_1d: _burn(days(1)),
+    budget.burn_3d: _burn(days(3)),
     budget.history_1h: _counted_before(hours(1)),
     budget.history_6h: _counted_before(hours(6)),
-    budget.history_1d: _counted_before(days_(1)),
-    budget.history_3d: _counted_before(days_(3)),
+    budget.history_1d: _counted_before(days(1)),
+    budget.history_3d: _counted_before(days(3)),
     rollout.kill_switch: lambda evaluation: evaluation.history.was_killed(),
 }
 """What each signal measures: all attempts are customers', made with one method, and exported by one replica."""

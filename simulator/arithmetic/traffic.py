@@ -12,6 +12,8 @@ from simulator.arithmetic.history import Clock, History
 __all__ = ["Mix", "evenly_spaced", "poisson", "week_shape", "weeks_of_traffic"]
 
 _QUARTER = 900
+_LARGEST_TABLE = 600
+"""Mean up to which exp(-mean) is far from the smallest number that a float holds."""
 _WEEK = 7 * 86400
 
 
@@ -64,22 +66,20 @@ def weeks_of_traffic(
 
 
 def poisson(random: Random, mean: float, times: int) -> list[int]:
-    """So many draws of a number of independent events. Raises ValueError for a mean above 700."""
-    table = _cumulative(round(mean, 9))
-    return random.choices(range(len(table)), cum_weights=table, k=times)
+    """So many draws of a number of independent events, exact for any mean."""
+    parts = int(mean / _LARGEST_TABLE) + 1
+    table = _cumulative(round(mean / parts, 9))
+    drawn = [random.choices(range(len(table)), cum_weights=table, k=times) for _ in range(parts)]
+    return drawn[0] if parts == 1 else list(map(sum, zip(*drawn, strict=True)))
 
 
 @lru_cache(maxsize=4096)
 def _cumulative(mean: float) -> tuple[float, ...]:
     """Probabilities of at most 0, 1, 2 ... events of a Poisson distribution, up to where no more is to be expected."""
-    if mean > 700:
-        raise ValueError(f"{mean} events between two scrapes are too many to count one by one; lower the traffic")
     chance = total = math.exp(-mean)
     table = [total]
-    number = 0
-    while number < mean or chance > 1e-18:
-        number += 1
-        chance *= mean / number
+    while len(table) <= mean or chance > 1e-18:
+        chance *= mean / len(table)
         total += chance
         table.append(total)
     return tuple(table)

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from rules import monitoring
 from rules.catalog import catalog
 from rules.vocabulary import Metric
 from simulator.surroundings import Surroundings
-from tests.exporters.conftest import SteppedClock
 from tests.servers import free_port, prometheus, running, wait_until_ready
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,27 +39,29 @@ CUSTOM = "payments_custom_recent"
 
 
 @pytest.fixture(scope="module")
-def pages(around: Surroundings, clock: SteppedClock) -> dict[str, str]:
+def pages(around: Surroundings) -> dict[str, str]:
     """The pages, by Accept header, of the example's exporter once it has sampled every source twice."""
 
+    ahead = 0
+
     async def story() -> dict[str, str]:
+        nonlocal ahead
         exporter = Exporter(
             lambda: load(ROOT / "examples" / "exporter.yaml", around.environment),
-            lambda settings, overflow: assemble(settings, overflow, clock),
+            assemble,
             WebConfigFile(None, lambda _: None),
             metrics=CATALOG.metrics,
-            clock=clock,
+            clock=lambda: time.time() + ahead,
             version="1.2.3",
             environment={},
         )
         try:
             await exporter.sample()
-            clock.ahead = 60
+            ahead = 60  # whoever found nobody to ask asks again by then
             await exporter.sample()
             forms = ("text/plain", "application/openmetrics-text")
             return {accept: (await exporter.page.render(form_for(accept, ""))).body.decode() for accept in forms}
         finally:
-            clock.ahead = 0
             await exporter.close()
 
     return asyncio.run(story())
@@ -162,7 +163,7 @@ scrape_configs:
             [target] = _once(lambda: _healthy(ask))
             assert target["lastError"] == ""
             declared = {(one.name.removesuffix("_total"), one.kind, help_text(one)) for one in EXPORTED}
-            _once(lambda: declared <= _metadata(ask))
+            _once(lambda: declared <= _metadata(ask), lambda: declared - _metadata(ask))
             groups = _once(lambda: _evaluated(ask))
             broken = [rule for group in groups for rule in group["rules"] if rule["health"] != "ok"]
             assert broken == []
@@ -191,14 +192,14 @@ def _evaluated(ask: httpx.Client) -> Any:
     return groups if groups and all(r["health"] != "unknown" for group in groups for r in group["rules"]) else None
 
 
-def _once(asked: Any) -> Any:
-    """The answer, as soon as there is one."""
+def _once(asked: Callable[[], Any], explain: Callable[[], object] = str) -> Any:
+    """The answer, as soon as there is one; where there is none in time, what explains it."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         if found := asked():
             return found
         time.sleep(0.2)
-    raise AssertionError("no answer in time")
+    raise AssertionError(f"no answer in time: {explain()}")
 
 
 @pytest.mark.slow

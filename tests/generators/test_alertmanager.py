@@ -631,7 +631,7 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
         f"Since: {began:%Y-%m-%d %H:%M} UTC",
         "Because: fewer than &lt;5 %&gt; &amp; counting",
         "Response: P1, within 5 minutes",
-        f"<{annotations['runbook_url']}|Runbook> · <{annotations['dashboard_url']}|Dashboard> · "
+        f"<{annotations['runbook_url']}|Runbook> · <{html.escape(annotations['dashboard_url'])}|Dashboard> · "
         "<http://prometheus/graph?g0.expr=a+%3C+1&amp;g0.tab=1|Query>",
     ]
     assert "<https://status.stripe.com|Stripe status>" in attachment["text"].splitlines()[-1]

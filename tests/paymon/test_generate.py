@@ -55,12 +55,12 @@ def test_two_runs_in_two_places_write_the_same_bytes(project: Path, tmp_path: Pa
 
 def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_it(project: Path) -> None:
     paymon(project, "generate")
-    _replace(project / "rules/outcomes.py", "        above(\n            50,", "        above(\n            60,")
+    _replace(project / "rules/budget.py", "        above(\n            50,", "        above(\n            60,")
 
     result = paymon(project, "generate", "--check")
 
     assert result.returncode == 1
-    assert "generated/production/rules/outcomes.yml differs from the definitions" in result.stdout
+    assert "generated/production/rules/budget.yml differs from the definitions" in result.stdout
     assert "-    expr: |-\n" not in result.stdout
     assert '  -      payments:technical_failures:increase1h{environment="production"} > 50\n' in result.stdout
     assert '  +      payments:technical_failures:increase1h{environment="production"} > 60\n' in result.stdout
@@ -116,7 +116,7 @@ def test_text_that_is_no_python_is_reported_with_its_line(project: Path) -> None
 
 
 def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -> None:
-    _replace(project / "rules/outcomes.py", "        above(\n            50,", "        above(\n            -1,")
+    _replace(project / "rules/budget.py", "        above(\n            50,", "        above(\n            -1,")
     _replace(project / "rules/rollout.py", '            "0.005",', '            "1.5",')
 
     result = paymon(project, "generate")

@@ -47,7 +47,9 @@ def ask_promtool(tool: Promtool, history: History, alerts: tuple[Alert, ...], fo
     document = {
         "rule_files": [f"{group.area.name}.yml" for group in groups],
         "evaluation_interval": f"{clock.evaluation}s",
-        "group_eval_order": [group.name for group in sorted(groups, key=lambda group: _READ_FIRST.index(group.area.name))],
+        "group_eval_order": [
+            group.name for group in sorted(groups, key=lambda group: _READ_FIRST.index(group.area.name))
+        ],
         "tests": [
             {
                 "interval": f"{clock.phase}s",

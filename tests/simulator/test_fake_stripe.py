@@ -42,7 +42,7 @@ class Plain(stripe.HTTPClient):
         super().__init__()
         self._http = http
 
-    def request(self, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
+    def request(self, method: str, url: str, headers: Any, post_data: Any = None, **_: Any) -> Any:
         answer = self._http.request(method, url, headers=headers, timeout=10)
         return answer.content, answer.status_code, answer.headers
 

@@ -1,0 +1,423 @@
+"""Does `paymon test` run promtool's tests, say what fails, and object to what promtool passes in silence?"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from paymon.promtool import Promtool
+from paymon.rule_testing import (
+    Failure,
+    JunitCase,
+    JunitSuite,
+    RuleFile,
+    Suite,
+    UnreadableError,
+    coverage,
+    run_suites,
+    silent_passes,
+    write_junit,
+)
+from paymon.rule_testing.slices import put_slice
+from paymon.test import test as command
+
+RULES = """
+groups:
+- name: shop
+  interval: 30s
+  rules:
+  - record: shop:orders:increase5m
+    expr: sum(increase(orders_total[5m]))
+    labels: {environment: production}
+  - record: shop:visits:increase5m
+    expr: sum(increase(visits_total[5m]))
+    labels: {environment: production}
+  - alert: OrdersMany
+    expr: |-
+      shop:orders:increase5m{environment="production"} > 10
+      and on () shop:visits:increase5m{environment="production"} >= 5
+    for: 2m
+    keep_firing_for: 1m
+    labels: {environment: production, severity: warning}
+    annotations: {summary: Many orders., description: '{{ $value | printf "%.0f" }} orders.'}
+"""
+
+ALERT_TESTS = """
+rule_files: [../rules/shop.yml]
+evaluation_interval: 1m
+tests:
+- name: bound and times
+  interval: 1m
+  input_series:
+  - {series: 'shop:orders:increase5m{environment="production"}', values: '10x3 11x4 10x4'}
+  - {series: 'shop:visits:increase5m{environment="production"}', values: '5x20'}
+  promql_expr_test:
+  - {expr: 'count(ALERTS{alertname="OrdersMany",alertstate="firing"}) # inside', eval_time: 3m, exp_samples: []}
+  - {expr: 'count(ALERTS{alertname="OrdersMany",alertstate="firing"}) # too short', eval_time: 5m, exp_samples: []}
+  - expr: 'count(ALERTS{alertname="OrdersMany",alertstate="firing"}) # long'
+    eval_time: 6m
+    exp_samples: [{labels: '{}', value: 1}]
+  - expr: 'count(ALERTS{alertname="OrdersMany",alertstate="firing"}) # kept'
+    eval_time: 9m
+    exp_samples: [{labels: '{}', value: 1}]
+  alert_rule_test:
+  - alertname: OrdersMany
+    eval_time: 6m
+    exp_alerts:
+    - exp_labels: {environment: production, severity: warning}
+      exp_annotations: {summary: Many orders., description: 11 orders.}
+- name: guard
+  interval: 1m
+  input_series:
+  - {series: 'shop:orders:increase5m{environment="production"}', values: '11x9'}
+  - {series: 'shop:visits:increase5m{environment="production"}', values: '4x9'}
+  promql_expr_test:
+  - {expr: 'count(ALERTS{alertname="OrdersMany",alertstate="firing"}) # unmet', eval_time: 8m, exp_samples: []}
+"""
+
+SIGNAL_TESTS = """
+rule_files: [../rules/shop.yml]
+evaluation_interval: 10m30s
+tests:
+- name: example
+  interval: 1m
+  input_series:
+  - {series: 'orders_total{environment="production"}', values: '1+2x10'}
+  - {series: 'visits_total{environment="production"}', values: '2+4x10'}
+  promql_expr_test:
+  - expr: 'shop:orders:increase5m # orders'
+    eval_time: 10m30s
+    exp_samples: [{labels: 'shop:orders:increase5m{environment="production"}', value: 10}]
+  - expr: 'shop:visits:increase5m # visits'
+    eval_time: 10m30s
+    exp_samples: [{labels: 'shop:visits:increase5m{environment="production"}', value: 20}]
+- name: nothing there
+  interval: 1m
+  promql_expr_test:
+  - {expr: 'shop:orders:increase5m # none', eval_time: 10m30s, exp_samples: []}
+  - {expr: 'shop:visits:increase5m # none', eval_time: 10m30s, exp_samples: []}
+"""
+
+Change = tuple[str, str]
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Writes a small `generated/`; changes are made to whichever of its three files has the text."""
+
+    def write(*changes: Change) -> Path:
+        folder = tmp_path / "generated" / "production"
+        texts = {"rules/shop.yml": RULES, "tests/OrdersMany.yml": ALERT_TESTS, "tests/signals-shop.yml": SIGNAL_TESTS}
+        for old, new in changes:
+            assert any(old in text for text in texts.values()), f"nowhere: {old}"
+            texts = {path: text.replace(old, new) for path, text in texts.items()}
+        for path, text in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        return folder.parent
+
+    return write
+
+
+def _run(promtool: Promtool, generated: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--promtool", str(promtool.path), "--generated", str(generated), *arguments])
+
+
+def _read(generated: Path) -> tuple[dict[Path, RuleFile], list[Suite]]:
+    folder = generated / "production"
+    files = [RuleFile.read(path) for path in sorted((folder / "rules").iterdir())]
+    return {file.path: file for file in files}, [Suite.read(path) for path in sorted((folder / "tests").iterdir())]
+
+
+def _findings(generated: Path) -> list[str]:
+    files, suites = _read(generated)
+    rules = [rule for file in files.values() for rule in file.rules]
+    gaps = [f"{rule.title}: {aspect}" for rule, aspect in coverage(rules, suites).gaps]
+    return [*silent_passes(rules, suites), *gaps]
+
+
+# ---- the command
+
+
+def test_sound_rules_and_tests_pass(promtool: Promtool, project: Project) -> None:
+    result = _run(promtool, project())
+    assert result.exit_code == 0, result.output
+    version = ".".join(map(str, promtool.version))
+    assert re.fullmatch(
+        r"production: 1 alerting and 2 recording rules, 0 failures, 0 findings; "
+        r"12 of 12 aspects asked about \(100 %\)\n"
+        rf"4 cases in \d+\.\d s, promtool {re.escape(version)}\n",
+        result.output,
+    )
+
+
+def test_a_wrong_rule_is_told_in_one_line_each(promtool: Promtool, project: Project) -> None:
+    result = _run(promtool, project(("> 10", "> 11")))
+    assert result.exit_code == 1
+    lines = [line for line in result.output.splitlines() if line.startswith("production: OrdersMany: bound")]
+    assert lines == [
+        "production: OrdersMany: bound and times: at 6m: expected firing, got nothing",
+        "production: OrdersMany: bound and times: long at 6m: expected 1, got nothing",
+        "production: OrdersMany: bound and times: kept at 9m: expected 1, got nothing",
+    ]
+
+
+def test_of_two_lists_of_labels_only_the_difference_is_told(promtool: Promtool, project: Project) -> None:
+    files, suites = _read(project(("%.0f", "%.1f"), ("severity: warning}\n    ann", "severity: info}\n    ann")))
+    assert [str(failure) for failure in run_suites(suites, files, promtool)] == [
+        "OrdersMany: bound and times: at 6m: "
+        'expected severity="warning", description="11 orders.", got severity="info", description="11.0 orders."'
+    ]
+
+
+def test_a_signals_value_is_told_with_its_labels(promtool: Promtool, project: Project) -> None:
+    files, suites = _read(project(("sum(increase(orders_total[5m]))", "sum(increase(orders_total[5m])) / 3")))
+    (failure,) = run_suites(suites, files, promtool)
+    assert failure == Failure(
+        "signals-shop",
+        "example",
+        'orders at 10m30s: expected shop:orders:increase5m{environment="production"} 10, '
+        'got shop:orders:increase5m{environment="production"} 3.33333333333',
+    )
+
+
+def test_a_rule_that_does_not_load_is_told(promtool: Promtool, project: Project) -> None:
+    files, suites = _read(project(("sum(increase(orders_total[5m]))", "sum(increase(orders_total[5m])")))
+    failures = run_suites(suites, files, promtool)
+    assert {failure.suite for failure in failures} == {"OrdersMany", "signals-shop"}
+    assert all("parse error" in failure.what for failure in failures)
+
+
+def test_only_the_tests_of_the_names_given_are_run(promtool: Promtool, project: Project) -> None:
+    generated = project(("value: 20}", "value: 21}"))
+    assert _run(promtool, generated, "OrdersMany").exit_code == 0
+    assert _run(promtool, generated, "shop").exit_code == 1
+
+
+def test_coverage_is_printed_on_request(promtool: Promtool, project: Project) -> None:
+    output = _run(promtool, project(), "--coverage").output
+    assert re.search(r"^  OrdersMany +8 of 8$", output, re.MULTILINE)
+    assert "    x quiet for want of shop:visits:increase5m >= 5\n" in output
+    assert re.search(
+        r"^  shop:orders:increase5m +2 of 2\n    x a value\n    x none of its series$", output, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["OrderMany"], "no alert and no area is called 'OrderMany'; did you mean OrdersMany?"),
+        (["zzz"], "no alert and no area is called 'zzz'; see paymon list"),
+        (["--environment", "moon"], "there is no environment 'moon'; choose one of production"),
+    ],
+)
+def test_wrong_use_is_explained(promtool: Promtool, project: Project, arguments: list[str], message: str) -> None:
+    result = _run(promtool, project(), *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_folder_without_tests_is_wrong_use(promtool: Promtool, tmp_path: Path) -> None:
+    result = _run(promtool, tmp_path)
+    assert result.exit_code == 2
+    assert "has no rule tests; write them with paymon generate" in result.output
+
+
+def test_a_promtool_that_is_not_there_is_named(project: Project) -> None:
+    result = CliRunner().invoke(command, ["--promtool", "/nowhere/promtool", "--generated", str(project())])
+    assert result.exit_code == 1
+    assert "/nowhere/promtool (no such program)" in result.output
+
+
+# ---- what promtool passes in silence
+
+
+@pytest.mark.parametrize(
+    ("changes", "findings"),
+    [
+        pytest.param(
+            [
+                ("alertname: OrdersMany\n", "alertname: OrdersMeny\n"),
+                ("exp_alerts:\n    - exp_labels", "exp_alerts: []\n    was:\n    - exp_labels"),
+            ],
+            ["OrdersMany.yml: tests alert OrdersMeny, which no rule file has", "OrdersMany: labels and annotations"],
+            id="an alert that no rule file has",
+        ),
+        pytest.param(
+            [
+                (
+                    "rule_files: [../rules/shop.yml]\nevaluation_interval: 1m\n",
+                    "rule_files: [../rules/shop.yml, ../rules/shap*.yml]\nevaluation_interval: 1m\n",
+                )
+            ],
+            ["OrdersMany.yml: rule_files pattern ../rules/shap*.yml matches no file"],
+            id="a pattern that matches no file",
+        ),
+        pytest.param(
+            [
+                (
+                    "  - record: shop:visits",
+                    "  - {record: 'shop:orders:increase5m', expr: vector(1), labels: {environment: production}}\n"
+                    "  - record: shop:visits",
+                )
+            ],
+            ['2 rules make record shop:orders:increase5m{environment="production"}'],
+            id="a duplicate",
+        ),
+        pytest.param(
+            [("- name: guard\n  interval: 1m\n", "- name: guard\n")],
+            ["OrdersMany.yml: guard: has no interval; long durations then go wrong"],
+            id="a group without interval",
+        ),
+        pytest.param(
+            [("expr: 'shop:visits:increase5m # none'", "expr: 'shop:vists:increase5m # none'")],
+            [
+                "signals-shop.yml: reads shop:vists:increase5m, which nothing records and nothing feeds",
+                "shop:visits:increase5m: none of its series",
+            ],
+            id="a name that nobody records",
+        ),
+        pytest.param(
+            [("eval_time: 8m, exp_samples: []", "eval_time: 1m, exp_samples: []"), ("values: '4x9'", "values: '5x9'")],
+            ["OrdersMany: quiet for want of shop:visits:increase5m >= 5"],
+            id="a guard that no test shows unmet",
+        ),
+        pytest.param(
+            [
+                (
+                    "exp_annotations: {summary: Many orders., description: 11 orders.}",
+                    "exp_annotations: {summary: Many orders.}",
+                )
+            ],
+            ["OrdersMany: labels and annotations"],
+            id="an annotation that no test pins",
+        ),
+        pytest.param(
+            [("eval_time: 9m", "eval_time: 7m")],
+            ["OrdersMany: keeps firing"],
+            id="a time to keep firing that no test shows",
+        ),
+        pytest.param(
+            [("shop:visits:increase5m # visits", "vector(20) # visits")],
+            ["shop:visits:increase5m: a value"],
+            id="a signal without an example",
+        ),
+    ],
+)
+def test_what_promtool_passes_in_silence_is_found(changes: list[Change], findings: list[str], project: Project) -> None:
+    assert _findings(project(*changes)) == findings
+
+
+def test_promtool_itself_passes_a_pattern_that_matches_no_file(promtool: Promtool, project: Project) -> None:
+    generated = project(
+        (
+            "rule_files: [../rules/shop.yml]\nevaluation_interval: 1m\n",
+            "rule_files: [../rules/shop.yml, ../nowhere*.yml]\nevaluation_interval: 1m\n",
+        )
+    )
+    (result,) = promtool.run_tests([generated / "production/tests/OrdersMany.yml"])
+    assert result.passed
+    assert _run(promtool, generated).exit_code == 1
+
+
+def test_an_alert_without_a_firing_and_a_quiet_case_fails(promtool: Promtool, project: Project) -> None:
+    generated = project()
+    (generated / "production/tests/OrdersMany.yml").unlink()
+    result = _run(promtool, generated)
+    assert result.exit_code == 1
+    assert "production: OrdersMany: no test asks: fires\n" in result.output
+    assert "production: OrdersMany: no test asks: stays quiet\n" in result.output
+
+
+def test_branches_count_only_where_each_fires_alone(project: Project) -> None:
+    expr = 'shop:orders:increase5m{environment="production"} > 10\n      or shop:orders:increase5m > 20'
+    guarded = '\n      and on () shop:visits:increase5m{environment="production"} >= 5'
+    findings = _findings(project((f'shop:orders:increase5m{{environment="production"}} > 10{guarded}', expr)))
+    assert "OrdersMany: fires by branch 2 alone" in findings
+    assert "OrdersMany: fires by branch 1 alone" not in findings
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "cause"),
+    [
+        ("tests/OrdersMany.yml", "tests: [", "is no YAML"),
+        ("tests/OrdersMany.yml", "tests: 5", "is no file of rule tests (KeyError('rule_files'))"),
+        ("rules/shop.yml", "groups: [{name: x}]", "is no rule file (KeyError('rules'))"),
+    ],
+)
+def test_an_unreadable_file_is_a_finding(
+    promtool: Promtool, project: Project, file: str, text: str, cause: str
+) -> None:
+    generated = project()
+    (generated / "production" / file).write_text(text)
+    with pytest.raises(UnreadableError, match=re.escape(cause)):
+        (RuleFile if file.startswith("rules") else Suite).read(generated / "production" / file)
+    result = _run(promtool, generated)
+    assert result.exit_code == 1
+    assert cause in result.output
+
+
+# ---- slices
+
+
+def test_a_slice_has_the_alert_and_the_records_that_it_reads_and_no_more(project: Project, tmp_path: Path) -> None:
+    other = "  - {record: 'shop:other:sum', expr: sum(up), labels: {environment: production}}\n  - record: shop:visits"
+    files, suites = _read(project(("  - record: shop:visits", other)))
+    tests = put_slice(suites[0], files, tmp_path / "slice")
+    (path,) = Suite.read(tests).rule_files
+    assert [rule.name for rule in RuleFile.read(path).rules] == [
+        "shop:orders:increase5m",
+        "shop:visits:increase5m",
+        "OrdersMany",
+    ]
+
+
+def test_a_slice_has_the_records_that_records_read(project: Project, tmp_path: Path) -> None:
+    files, suites = _read(project(("expr: sum(increase(visits_total[5m]))", "expr: 2 * shop:orders:increase5m")))
+    signals = suites[1]
+    text = signals.path.read_text().replace("shop:orders:increase5m # ", "vector(1) # ")
+    signals.path.write_text(text)
+    tests = put_slice(Suite.read(signals.path), files, tmp_path / "slice")
+    (path,) = Suite.read(tests).rule_files
+    assert [rule.name for rule in RuleFile.read(path).rules] == ["shop:orders:increase5m", "shop:visits:increase5m"]
+
+
+# ---- JUnit
+
+
+def test_junit_names_every_case_and_its_failures(promtool: Promtool, project: Project, tmp_path: Path) -> None:
+    target = tmp_path / "reports" / "junit.xml"
+    result = _run(promtool, project(("value: 20}", "value: 21}")), "--junit", str(target))
+    assert result.exit_code == 1
+    root = ET.parse(target).getroot()
+    assert (root.get("tests"), root.get("failures")) == ("5", "1")
+    cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
+    assert list(cases) == [
+        ("production.OrdersMany", "bound and times"),
+        ("production.OrdersMany", "guard"),
+        ("production.signals-shop", "example"),
+        ("production.signals-shop", "nothing there"),
+        ("production.soundness", "what promtool passes"),
+    ]
+    (failure,) = cases["production.signals-shop", "example"].iter("failure")
+    assert (failure.get("message") or "").startswith("visits at 10m30s: expected shop:visits:increase5m")
+
+
+def test_a_junit_file_is_old_or_new_but_never_half(tmp_path: Path) -> None:
+    target = tmp_path / "junit.xml"
+    target.write_text("old")
+    with pytest.raises(TypeError):
+        write_junit(target, [JunitSuite("x", (JunitCase(b"no text", ()),))], 1.0)  # type: ignore[arg-type]
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_unwritable_junit_file_is_named(promtool: Promtool, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = _run(promtool, project(), "--junit", str(tmp_path / "file" / "junit.xml"))
+    assert result.exit_code == 1
+    assert "cannot be written" in result.output
