@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 READY  := $(VENV)/.ready
 
 .PHONY: help generate test lint format lock benchmarks programs clean

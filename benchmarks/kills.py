@@ -19,7 +19,10 @@ def main() -> None:
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as folder:
         outcome = kill_again_and_again(Path(folder), kills=wanted, seed=1, seconds=MINUTES * 60)
-    print(f"{outcome.kills} kills in {outcome.seconds:.0f} s, {outcome.counted:,.0f} counted")
+    print(
+        f"{outcome.kills} kills at work in {outcome.seconds:.0f} s, {outcome.counted:,.0f} counted,"
+        f" {outcome.counted_under_fire / outcome.counted:.2f} of them between kills"
+    )
     print(f"lost {outcome.lost / outcome.counted:.6f} of them ({outcome.lost:g})")
     print(f"doubled {outcome.doubled / outcome.counted:.6f} of them ({outcome.doubled:g})")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporters.labels import LabelOverflow
-from exporters.stripe_api.events import _read
+from exporters.stripe_api.events import read_page
 from exporters.stripe_api.ledger import Ledger
 from exporters.stripe_api.marks import LATEST, Pass
 from exporters.stripe_api.sqlite import open_sqlite
@@ -72,7 +72,7 @@ def main() -> None:
 
 def record(ledger: Ledger, raw: list[object], now: float, done: int) -> None:
     """Count a page as the sampler does, with the marks moved every few pages."""
-    page, cursor, reached = _read(raw)
+    page, cursor, reached = read_page(raw)
     walk = Pass(int(START), top=int(now), cursor=cursor, reached=reached)
     if done // PAGE % PAGES_BETWEEN_MARKS:
         ledger.record(page, True, lambda marks: marks.under_way("head", walk))

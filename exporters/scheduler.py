@@ -16,6 +16,8 @@ LEAST_INTERVAL = 1.0
 LEAST_LIMIT = 60.0
 FAREWELL = 1.0
 """Seconds that a cancelled sample has to let go of what it holds."""
+LONGEST_NAP = 30.0
+"""Seconds after which a waiting source is asked again how long it wants to wait."""
 FIRST_WITHIN = 5.0
 """Seconds over which the first samples are spread, so that replicas started together do not ask together."""
 
@@ -41,7 +43,8 @@ def next_deadline(previous: float, interval: float, now: float) -> float:
 class Line:
     """One source: its sampler, its latest snapshot, its health.
 
-    `interval` is what the sampler wanted last, in seconds. Deadlines and ages run on the event loop's clock, which no
+    `interval` is what the sampler wanted last, in seconds, `usual_interval` what it wanted when all went well: how long
+    it backs off after a failure must not make its old data look young. Deadlines and ages run on the event loop's clock, which no
     correction of the machine's time can move; `clock` gives the moments that are served.
     """
 
@@ -55,7 +58,7 @@ class Line:
         self._sampled_at = -math.inf
         self._overdue: asyncio.Task[Snapshot] | None = None
         self._told: frozenset[str] = frozenset()
-        self.interval = self._max_age = LEAST_LIMIT
+        self.interval = self.usual_interval = self._max_age = LEAST_LIMIT
         self._read_timing()
 
     def snapshot(self) -> Snapshot | None:
@@ -84,10 +87,24 @@ class Line:
         loop = asyncio.get_running_loop()
         deadline = first
         while True:
-            await asyncio.sleep(deadline - loop.time())
+            deadline = await self._reached(deadline)
             await self.sample()
             self._read_timing()
             deadline = next_deadline(deadline, self.interval, loop.time())
+
+    async def _reached(self, deadline: float) -> float:
+        """Wait for it, or for an earlier one where the sampler's interval shrinks meanwhile; gives the one reached.
+
+        Stripe's sources learn from one another how much they may ask: the first to ask should not wait for hours.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (left := deadline - loop.time()) > 0:
+            await asyncio.sleep(min(left, LONGEST_NAP))
+            self._read_timing()
+            if loop.time() + self.interval < deadline:
+                deadline = began + self.interval
+        return deadline
 
     async def sample(self) -> None:
         """Sample once, whatever the sampler does: it may raise, hang, refuse to be cancelled, or answer nonsense."""
@@ -151,6 +168,8 @@ class Line:
     def _read_timing(self) -> None:
         try:
             self.interval = max(LEAST_INTERVAL, self.sampler.interval.total_seconds())
+            if self.health.up or not self.health.tried:
+                self.usual_interval = self.interval
             self._max_age = self.sampler.max_age.total_seconds()
         except Exception as error:
             self._failed(_unexpected(self.source, error))

@@ -18,7 +18,7 @@ def about_source(line: Line) -> Iterator[Reading]:
     """How the sampling of one source goes, from before its first sample on; a moment that never was is absent."""
     source, health = line.source.value, line.health
     yield reading(monitoring.source_up, health.up, source=source)
-    yield reading(monitoring.interval, line.interval, source=source)
+    yield reading(monitoring.interval, line.usual_interval, source=source)
     yield reading(monitoring.catching_up, health.catching_up, source=source)
     if health.duration is not None:
         yield reading(monitoring.sample_duration, health.duration, source=source)

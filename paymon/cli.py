@@ -15,6 +15,7 @@ _COMMANDS = {
     "list": "paymon.explain:list_definitions",
     "exporter": "paymon.exporter:exporter",
     "doctor": "paymon.doctor:doctor",
+    "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",
 }
 """Where each command lives; it is imported when it is asked for, so that each starts fast."""

@@ -62,6 +62,10 @@ class _Comparison:
         until = min(now - self._grace, known_until)
         return max(now - self._window, known_since), until, known_since
 
+    def _complete(self, until: float, now: float) -> float:
+        """Up to which moment the comparison is complete: what the grace period leaves out is not late."""
+        return now if until >= now - self._grace else until
+
     async def _absent(self, query: sql.Composed, ids: frozenset[str], database: Database) -> int:
         """How many of the ids the database does not have."""
         remaining = iter(sorted(ids))
@@ -92,7 +96,7 @@ class MissingPayments(_Comparison):
         """Compare both ways. Raises SampleError."""
         since, until, known_since = await self._comparable(now)
         if until <= since:
-            return Answer((), catching_up=True, complete_until=until)
+            return Answer((), catching_up=True, complete_until=self._complete(until, now))
         succeeded = await self._stripe.payment_intents(since, until)
         lacking = await self._absent(self._in_the_database, succeeded, database)
         # What the database completed lately may have succeeded long before: look back twice as far, and leave out the
@@ -112,7 +116,7 @@ class MissingPayments(_Comparison):
             since = through
         return Answer(
             (reading(metrics.missing, lacking, side="database"), reading(metrics.missing, unknown, side="stripe")),
-            complete_until=until,
+            complete_until=self._complete(until, now),
         )
 
     def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
@@ -137,10 +141,10 @@ class MissingEvents(_Comparison):
         """Look for each event that Stripe sent. Raises SampleError."""
         since, until, _ = await self._comparable(now)
         if until <= since:
-            return Answer((), catching_up=True, complete_until=until)
+            return Answer((), catching_up=True, complete_until=self._complete(until, now))
         sent = await self._stripe.events_sent(since, until)
         absent = await self._absent(self._query, sent, database)
-        return Answer((reading(metrics.events_missing, absent),), complete_until=until)
+        return Answer((reading(metrics.events_missing, absent),), complete_until=self._complete(until, now))
 
     def statements(self, _now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
         """The one statement."""

@@ -25,7 +25,7 @@ from rules import monitoring
 from rules.vocabulary import Source
 from rules.webhooks import EVENT_TYPES
 
-__all__ = ["EventsSampler"]
+__all__ = ["EventsSampler", "read_page"]
 
 _LOG = logging.getLogger(f"{LOGGER}.stripe.events")
 _LIMIT = 100
@@ -106,7 +106,7 @@ class EventsSampler(Sampler):
         if ledger.marks is None:
             await self._begin(ledger)
         elif self._epoch is None:
-            self._governor.remember(await asyncio.to_thread(ledger.reads_by_day))
+            await self._resume(ledger, now)
         await self._go_on(ledger, now)
         return await self._snapshot(ledger, now)
 
@@ -127,6 +127,13 @@ class EventsSampler(Sampler):
         answer = await self._reads.get("events", {"limit": 1, "types": EVENT_TYPES})
         began = self._top(answer, _newest(_listed(answer)[0])) or int(self._clock())
         await asyncio.to_thread(ledger.begin, began, self._settings.backfill, self._governor.take_unsaved())
+
+    async def _resume(self, ledger: Ledger, now: float) -> None:
+        """What an earlier process spent counts against what it earned: with one alone, nothing might be asked again."""
+        here = self._stripe_time(now)
+        reads, charges = await asyncio.to_thread(lambda: (ledger.reads_by_day(), ledger.charges(here)))
+        self._governor.base_on(charges)
+        self._governor.remember(reads)
 
     async def _go_on(self, ledger: Ledger, now: float) -> None:
         """Read the newest first; then what may have appeared late; then, where time is left, the past."""
@@ -179,7 +186,7 @@ class EventsSampler(Sampler):
         now = int(self._clock())
 
         def digest() -> Counted:
-            page, cursor, reached = _read(raw)
+            page, cursor, reached = read_page(raw)
             if more and not cursor:
                 raise SampleError(
                     ErrorClass.BAD_ANSWER,
@@ -286,8 +293,8 @@ def _newest(raw: list[Any]) -> int:
     return max((_second(one) for one in raw), default=0)
 
 
-def _read(raw: list[Any]) -> tuple[Page, str, int]:
-    """The page, and the id and second of its last event that has an id."""
+def read_page(raw: list[Any]) -> tuple[Page, str, int]:
+    """The page in a raw list, and the id and second of its last event that has an id: where the next page begins."""
     events: list[Event] = []
     unreadable: list[tuple[str, int]] = []
     cursor, reached = "", 0

@@ -60,9 +60,7 @@ def _threshold_cases(
         cases = _Cases(rule, tiers, branch, step, f"{where}: " if where else "")
         yield cases.bound_and_time()
         yield cases.guards()
-        if branch.watched.slope:
-            yield cases.ramp()
-        yield cases.extra_label()
+        yield cases.ramp() if branch.watched.slope else cases.extra_label()
         for label in branch.watched.carried:
             yield cases.two_series(label)
         if branch.without_data is not None:
@@ -239,23 +237,23 @@ class _Cases:
         return self._group(name, line, probes)
 
     def ramp(self) -> TestGroup:
-        """Steadily across the bound: the time counts from the crossing."""
-        name = f"{self.where}a ramp"
+        """Steadily across the bound: the time counts from the crossing. A label more on each series changes nothing."""
+        name = f"{self.where}a ramp, with a label more on every series"
         watched, line, probes = self.branch.watched, _Timeline(), []
         half = len(watched.slope) // 2
         for value in watched.slope:
-            line.hold(1, self._with(watched, value))
-        line.hold(self.waiting + 1, self._with(watched, watched.slope[-1]))
+            line.hold(1, _labelled(self._with(watched, value)))
+        line.hold(self.waiting + 1, _labelled(self._with(watched, watched.slope[-1])))
         fires = half + self.waiting
         probes.append(self._probe(name, fires - 1, 0, "one evaluation before it is due"))
         probes.append(self._probe(name, fires, 1, "counted from the crossing"))
         return self._group(name, line, probes)
 
     def extra_label(self) -> TestGroup:
-        """A label more on every series, as another scrape configuration would add it, changes nothing."""
+        """A label more on every series, as another scrape configuration would add it, where there is no ramp."""
         name = f"{self.where}an extra label"
         line = _Timeline()
-        last = line.hold(self.waiting + 1, {series.having(shard="x"): v for series, v in self.values.items()})
+        last = line.hold(self.waiting + 1, _labelled(self.values))
         return self._group(name, line, [self._probe(name, last, 1, "with a label more on every series")])
 
     def two_series(self, label: str) -> TestGroup:
@@ -310,6 +308,10 @@ class _Cases:
         return TestGroup(name, self.step, line.series, tuple(probes), firings)
 
 
+def _labelled(values: Values) -> Values:
+    return {series.having(shard="x"): value for series, value in values.items()}
+
+
 def _always(rule: AlertingRule, step: timedelta, known: Known) -> TestGroup:
     """An alert that must fire whatever there is: nothing at all is the hardest case."""
     signal = rule.alert.watches
@@ -357,7 +359,9 @@ def _around(
         candidates = [nearest + towards * step for step in (-1, 0, 1)]
         first = next(one for one in candidates if comparison.holds(one, bound))
         possible = _within(first - towards, unit) == first - towards
-        past.append(first if possible else first + towards)  # a bound that every value passes asks for presence
+        if not possible:  # a bound that every value passes asks for presence
+            past.append(first + towards)
+        past.append(first)
         inside.append(first - towards)
     if not unit.whole or (unit is not Unit.BOOLEAN and bound):
         margin = abs(bound) * EPSILON or EPSILON

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 
+from generators.rule_tests.courses import in_one_step, restarted, shifted
 from generators.rule_tests.known import Known
 from generators.rule_tests.series import Sample, Series, labels_of, notation, samples
 from generators.rule_tests.text import Probe, TestGroup
@@ -45,10 +46,8 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     gives = [(labels_of(labels), Decimal(value)) for labels, value in signal.example.gives]
     case = _Case(signal, known, fed, gives)
     yield case.example()
-    yield from case.not_selected()
+    yield case.more_around()
     yield from case.replica()
-    yield from case.lagging_replica()
-    yield case.extra_label()
     if case.only_growth:
         yield case.restart()
         yield case.uneven_growth()
@@ -96,29 +95,32 @@ class _Case:
         """The example itself."""
         return self._group("example", self.fed, self._reading("example", self.gives))
 
-    def not_selected(self) -> Iterator[TestGroup]:
+    def more_around(self) -> TestGroup:
         """Series of other environments, or with another value of a label that is asked for, do not matter.
 
-        They have values that would show: larger ones where the largest counts.
+        They have values that would show: larger ones where the largest counts. Nor does a label more on every series
+        change a value; it may come out.
         """
-        name = "series that it does not ask for"
+        name = "other series, and a label more on each"
         leanings = self._leanings()
         reads = self.known.reads(self.signal)
         fed: dict[Series, str] = {}
         for series, values in self.fed:
-            loud = _shifted(values, _LOUD * -leanings.get(series.name, -1))
+            loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
             if series.label("environment"):
-                fed[series.having(environment="elsewhere")] = _shifted(values, _LOUD)
+                fed[series.having(environment="elsewhere")] = shifted(values, _LOUD)
                 if not self._is_counter(series.name):
-                    fed[series.having(environment="somewhere")] = _shifted(values, -_LOUD)
+                    fed[series.having(environment="somewhere")] = shifted(values, -_LOUD)
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
         length = max(len(samples(values)) for _, values in self.fed)
         for series in (*self._recorded(), *map(self.known.scoped, self.known.absences(self.signal))):
             fed[series.having(environment="elsewhere")] = notation([Decimal(1)] * length)
-        if fed != dict(self.fed):
-            yield self._group(name, tuple(fed.items()), self._reading(name, self.gives))
+        extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
+        gives = [(dict(labels) | extra, value) for labels, value in self.gives]
+        labelled = tuple((series.having(shard="x"), values) for series, values in fed.items())
+        return self._group(name, labelled, self._reading(name, gives))
 
     def _recorded(self) -> Iterator[Series]:
         """A series of each signal that this one reads, as another environment would record it."""
@@ -129,7 +131,8 @@ class _Case:
         """Every series a second time, from another instance and pod.
 
         What our exporter serves, each replica serves alike, and it counts once. What applications count, each counts
-        for itself: counts double, shares stay. Where both kinds meet, nothing follows.
+        for itself: counts double, shares stay. Where both kinds meet, nothing follows. One more replica that lags
+        behind, with far smaller values, is not seen where the largest counts, and the other way round.
         """
         metrics = self.known.metrics_read(self.signal)
         if not metrics:
@@ -142,31 +145,16 @@ class _Case:
             factor = 2 if self.signal.unit in _ADDITIVE else 1
         else:
             return
-        copies = tuple((_replica_of(series), values) for series, values in self.fed)
-        gives = [(labels, value * factor) for labels, value in self.gives]
-        name = "a second replica"
-        yield self._group(name, self.fed + copies, self._reading(name, gives))
-
-    def lagging_replica(self) -> Iterator[TestGroup]:
-        """Another replica with smaller values is not seen where the largest counts, and the other way round."""
-        name = "a replica that lags behind"
         leanings = self._leanings()
-        copies = tuple(
-            (_replica_of(series), _shifted(values, leanings[series.name]))
+        copies = tuple((_replica_of(series, 2), values) for series, values in self.fed)
+        lagging = tuple(
+            (_replica_of(series, 3), shifted(values, _LOUD * leanings[series.name]))
             for series, values in self.fed
             if series.name in leanings
         )
-        if copies:
-            yield self._group(name, self.fed + copies, self._reading(name, self.gives))
-
-    def extra_label(self) -> TestGroup:
-        """A label more on every series; it may come out, and changes no value."""
-        name = "an extra label"
-        extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
-        fed = tuple((series.having(shard="x"), values) for series, values in self.fed)
-        return self._group(
-            name, fed, self._reading(name, [(dict(labels) | extra, value) for labels, value in self.gives])
-        )
+        gives = [(labels, value * factor) for labels, value in self.gives]
+        name = "a second replica"
+        yield self._group(name, self.fed + copies + lagging, self._reading(name, gives))
 
     @property
     def only_growth(self) -> bool:
@@ -177,7 +165,7 @@ class _Case:
     def restart(self) -> TestGroup:
         """Every counter starts again at 0 inside the window: what it had counted before is not lost."""
         name = "a counter that starts again"
-        fed = self._counters_changed(_restarted)
+        fed = self._counters_changed(restarted)
         return self._group(name, fed, self._reading(name, self.gives))
 
     def uneven_growth(self) -> TestGroup:
@@ -191,7 +179,7 @@ class _Case:
                 for one in self.known.reads(self.signal)
                 if one.range and series.selected_by(one.name, one.matchers) and self._is_counter(one.name)
             }
-            changed = notation(_in_one_step(samples(values), self.signal.example.every, sorted(windows)))
+            changed = notation(in_one_step(samples(values), self.signal.example.every, sorted(windows)))
             fed.append((series, changed if windows else values))
         return self._group(name, tuple(fed), self._reading(name, self.gives))
 
@@ -320,24 +308,12 @@ def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> 
     return Probe(f"round({signal} * {factor}) / {factor} # {signal}: {case}", signal.example.at, answer)
 
 
-def _restarted(values: Sequence[Sample]) -> Sequence[Sample]:
-    """A counter's samples, 1000 higher up to the third from last, and from there counted from 0.
-
-    What has gaps or starts again by itself stays as it is.
-    """
-    place = len(values) - 3
-    if place < 1 or not _only_grows(values):
-        return values
-    numbers = [value for value in values if isinstance(value, Decimal)]
-    return [value + 1000 if index < place else value - numbers[place - 1] for index, value in enumerate(numbers)]
-
-
 def _read_by(read: Iterable[Selector], series: Series) -> bool:
     return any(series.selected_by(one.name, one.matchers) for one in read)
 
 
-def _replica_of(series: Series) -> Series:
-    return series.having(instance=f"{series.label('instance')}-2", pod=f"{series.label('pod')}-2")
+def _replica_of(series: Series, number: int) -> Series:
+    return series.having(instance=f"{series.label('instance')}-{number}", pod=f"{series.label('pod')}-{number}")
 
 
 def _rises_with(expression: Expression) -> tuple[str, int]:
@@ -351,39 +327,6 @@ def _rises_with(expression: Expression) -> tuple[str, int]:
             return name, -1
         case _:
             return "", 1
-
-
-def _shifted(values: str, by: int) -> str:
-    return notation([value + by if isinstance(value, Decimal) else value for value in samples(values)])
-
-
-def _in_one_step(
-    values: Sequence[Sample], every: timedelta, windows: Iterable[tuple[timedelta, timedelta]]
-) -> Sequence[Sample]:
-    """A counter's samples, such that inside each window (from, to) it grows in the first step alone.
-
-    Before the first window it is 0. Stays as it is where it has gaps, starts again, or has a sample on an edge.
-    """
-    if not _only_grows(values):
-        return values
-    moments = [every * index for index in range(len(values))]
-    changed = list(values)
-    seen: set[int] = set()
-    for start, end in windows:
-        inside = [index for index, moment in enumerate(moments) if start < moment <= end]
-        if start in moments or not inside or seen & set(inside):
-            return values
-        seen |= set(inside)
-        for index in inside[1:-1]:
-            changed[index] = values[inside[-1]]
-    for index in range(min(seen, default=0)):
-        changed[index] = Decimal(0)
-    return changed
-
-
-def _only_grows(values: Sequence[Sample]) -> bool:
-    numbers = [value for value in values if isinstance(value, Decimal)]
-    return len(numbers) == len(values) and all(one <= other for one, other in pairwise(numbers))
 
 
 def _is_zero_times(expression: Expression) -> bool:

@@ -16,7 +16,7 @@ from paymon.rule_testing.slices import put_slice
 __all__ = ["Failure", "run_suites"]
 
 _BATCHES_FOR_EACH_CPU = 4
-_LESS_GARBAGE_COLLECTION = {"GOGC": "400"}  # promtool lives for a second: a quarter less time for some memory
+_LESS_GARBAGE_COLLECTION = {"GOGC": "200"}  # promtool lives for seconds: less time for some memory
 _SAMPLE = re.compile(r"(-?[0-9.]+E[+-][0-9]+)")
 _NAMED = re.compile(r'\{__name__="([^"]+)"(?:, )?')
 _PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -310,6 +310,8 @@ class FakeStripe:
             self._copies[copy] = self._copies.get(event, event)
             if event in self._snapshots:
                 self._snapshots[copy] = self._snapshots[event]
+            if event in self._garbled:
+                self._garbled[copy] = self._garbled[event]
             if event in self._automatic:
                 self._automatic.add(copy)
             return copy

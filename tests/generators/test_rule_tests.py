@@ -121,7 +121,6 @@ def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> 
                 ("unmet at 4: payments:technical_failures:increase5m >= 5", "2m30s", 0),
                 ('missing: payments_exporter:source_age:intervals{source="stripe_events"} < 3', "14m30s", 0),
                 ("counted from the crossing", "4m", 1),
-                ("with a label more on every series", "2m", 1),
             ],
         ),
         (

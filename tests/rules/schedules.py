@@ -9,7 +9,7 @@ from generators.rules import rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool, TestFileResult
 from rules import monitoring, outcomes, rollout
-from rules.vocabulary import Alert
+from rules.vocabulary import Alert, Unit
 from simulator.arithmetic import Clock, Evaluation, History, poisson
 from tests.rules.outages import rules_of
 
@@ -19,23 +19,45 @@ DECLINED = (0, 0.08, 0.2, 0.97)
 
 
 def random_history(random: Random, hours: int, clock: Clock) -> History:
-    """Counters under circumstances that change all of a sudden, some of them dire; a kill switch that is pulled once."""
+    """Counters under circumstances that change all of a sudden, some of them dire; a kill switch pulled once."""
     scrapes = hours * 3600 // clock.scrape
     drawn: dict[str, list[int]] = {"success": [0], "issuer_declined": [0], "technical_failure": [0]}
     while len(drawn["success"]) < scrapes:
         pace = random.choice(PACES) * random.uniform(0.5, 2) * clock.scrape / 60
         declined = random.choice(DECLINED)
         failing = random.choice(FAILING)
+        length = 1 + scrapes // random.choice((12, 24, 48))
         for result, share in (
             ("success", (1 - failing) * (1 - declined)),
             ("issuer_declined", (1 - failing) * declined),
             ("technical_failure", failing),
         ):
-            drawn[result] += poisson(random, pace * share, 1 + scrapes // 12)
+            drawn[result] += poisson(random, pace * share, length)
     counts = {result: list(accumulate(numbers[:scrapes])) for result, numbers in drawn.items()}
     pulled, released = sorted(random.choices(range(scrapes), k=2))
     killed = [int(pulled <= scrape < released) for scrape in range(scrapes)]
     return History(counts, killed, clock)
+
+
+def telling_history(random: Random, hours: int, clock: Clock, alerts: tuple[Alert, ...]) -> History:
+    """One in which every alert fires, and no value lies on a bound, where the last digit of a float would decide."""
+    while True:
+        history = random_history(random, hours, clock)
+        evaluation = Evaluation(history)
+        if all(evaluation.firings(alert) for alert in alerts) and not _on_a_bound(evaluation, alerts):
+            return history
+
+
+def _on_a_bound(evaluation: Evaluation, alerts: tuple[Alert, ...]) -> bool:
+    branches = [branch for alert in alerts for branch in alert.branches(alert.thresholds[0])]
+    bounds = {(branch.watches, branch.value) for branch in branches}
+    bounds |= {(guard.signal, guard.value) for branch in branches for guard in branch.guards}
+    return any(
+        abs(value - float(bound)) < float(bound) * 1e-9
+        for signal, bound in bounds
+        if signal.unit is not Unit.BOOLEAN
+        for value in evaluation.column(signal)
+    )
 
 
 def ask_promtool(tool: Promtool, history: History, alerts: tuple[Alert, ...], folder: Path) -> TestFileResult:

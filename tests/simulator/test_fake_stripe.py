@@ -103,7 +103,7 @@ def test_events_are_listed_newest_first_and_paged_in_both_directions(served: Ser
     assert (ids(back), back["has_more"]) == (everything[5:10], True)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 100))
 def test_paging_shows_every_event_once_whatever_the_size_of_the_pages(pauses: list[int], limit: int) -> None:
     time = Time()
@@ -120,6 +120,7 @@ def test_paging_shows_every_event_once_whatever_the_size_of_the_pages(pauses: li
     assert seen == [token("evt", number) for number in range(fake.last_event, -1, -1)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 62**10 - 1))
 def test_ids_can_be_read_back(number: int) -> None:
     assert number_of("evt", token("evt", number)) == number

@@ -24,9 +24,10 @@ __all__ = ["Outcome", "kill_again_and_again"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: counts, and the differences from the books."""
+    """What came of it: kills of a process that was at work, what it counted before and after, and what was wrong."""
 
     kills: int
+    counted_under_fire: float
     counted: float
     lost: float
     doubled: float
@@ -37,7 +38,7 @@ def kill_again_and_again(folder: Path, kills: int, seed: int, seconds: float) ->
     """Sell, sample in another process and kill it with SIGKILL, that often or for so many seconds; then compare."""
     chance = random.Random(seed)
     began = time.monotonic()
-    done = 0
+    done = at_work = 0
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     with watched(folder, read_share=1.0, first_scrapes="PT0S") as world, _shared(folder, world) as tell:
@@ -48,23 +49,28 @@ def kill_again_and_again(folder: Path, kills: int, seed: int, seconds: float) ->
                 target=_sample_for_ever, args=(world.settings.model_dump(mode="python"), str(folder / "clock"))
             )
             child.start()
-            alive = chance.uniform(0.005, 0.06)
-            until = time.monotonic() + alive
-            while time.monotonic() < until:
+            enough = world.server.reads["events"] + chance.randint(1, 8)
+            while world.server.reads["events"] < enough and child.is_alive():
                 _sell(world, chance)
                 tell()
+                time.sleep(chance.uniform(0.002, 0.02))
+            time.sleep(chance.uniform(0, 0.02))
+            at_work += child.is_alive()
             _kill(child)
             done += 1
         world.start()
+        before_the_end = counters(world.sample())
         world.clock.on(601)
         found = counters(world.rest(3))
         truth = world.shop.truth()
+    minor = "payment_amount_minor_units_total", "stripe_refund_amount_minor_units_total"
     keys = found.keys() | truth.keys()
     differences = [found.get(key, 0) - truth.get(key, 0) for key in keys]
     return Outcome(
-        done,
-        math.fsum(count for key, count in found.items() if "minor_units" not in key[0]),
-        -math.fsum(one for one in differences if one < 0),
+        at_work,
+        math.fsum(count for key, count in before_the_end.items() if key[0] not in minor),
+        math.fsum(count for key, count in found.items() if key[0] not in minor),
+        math.fsum(-one for one in differences if one < 0),
         math.fsum(one for one in differences if one > 0),
         time.monotonic() - began,
     )
@@ -72,7 +78,7 @@ def kill_again_and_again(folder: Path, kills: int, seed: int, seconds: float) ->
 
 def _sell(world: Watched, chance: random.Random) -> None:
     """A few seconds of the shop's day."""
-    world.clock.on(chance.uniform(1, 40))
+    world.clock.on(chance.uniform(0.5, 6))
     before = world.fake.last_event
     payment = world.shop.pay(chance.choice(sorted(ENDS)))
     if chance.random() < 0.2:

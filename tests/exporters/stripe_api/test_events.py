@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporters.model import ErrorClass, SampleError
-from exporters.stripe_api import account, disputes, webhooks
+from exporters.stripe_api import samplers
 from exporters.stripe_api.tally import COUNTERS, WINDOWED
 from rules import webhooks as definitions
 from rules.vocabulary import Source
@@ -100,10 +100,13 @@ def test_a_bank_debit_counts_when_it_settles(world: Watched) -> None:
 
 
 def test_a_late_event_is_counted_once_and_noted(world: Watched) -> None:
-    payment = world.begun().shop.pay()
+    world.begun().rest(1)
+    payment = world.shop.pay()
     for number in payment.events:
         world.fake.delay(number, 890)
-    assert counters(world.sample()) == {}
+    for _ in range(2):
+        assert counters(world.sample()) == {}
+        world.clock.on(440)
     assert counters(world.rest()) == world.shop.truth()
     assert world.about()["payments_exporter_late_events_total",] == 2
 
@@ -243,6 +246,22 @@ def test_after_a_long_absence_everything_is_counted_and_the_watermark_waits_for_
     assert last.complete_until > world.clock.now - 30
 
 
+def test_the_watermark_stays_behind_a_gap_though_the_newest_is_read(world: Watched) -> None:
+    world.begun().rest(1)
+    away = world.clock()
+    for _ in range(40):
+        world.clock.on(HOUR)
+        for _ in range(20):
+            world.shop.pay()
+    world.per_request = 8
+    assert world.sample().catching_up
+    world.clock.on(60)
+    world.shop.pay()
+    again = world.sample()
+    assert again.catching_up
+    assert again.complete_until <= away
+
+
 def test_an_event_that_appears_while_catching_up_is_counted_once(world: Watched) -> None:
     world.begun()
     for _ in range(30):
@@ -345,27 +364,17 @@ def test_a_follower_asks_nothing_and_shows_nothing_until_it_leads(world: Watched
     assert world.sample(Source.STRIPE_ACCOUNT).readings
 
 
-def test_a_leader_that_lost_its_place_lets_go_of_the_state(world: Watched, tmp_path: Path) -> None:
+def test_a_leader_that_lost_its_place_lets_go_of_the_state(world: Watched) -> None:
     world.begun().shop.pay()
     world.sample()
     world.leads = False
     world.sample()
-    heir = samplers_like(world)
+    heir = samplers(world.settings, world.ours, world.overflow).samplers[0]
     world.shop.pay()
     world.clock.on(301)
     snapshot = world.runner.run(heir.sample(world.clock()))
     assert counters(snapshot)["payment_attempts_total", "success", "card", "api"] == 2
     world.runner.run(heir.close())
-
-
-def samplers_like(world: Watched):  # type: ignore[no-untyped-def]
-    """Another exporter's events sampler on the same state."""
-    from exporters.stripe_api import samplers
-
-    async def pause(seconds: float) -> None:
-        """Nobody waits."""
-
-    return samplers(world.settings, world.ours, world.overflow, pause=pause).samplers[0]
 
 
 def test_exactly_the_twenty_counted_types_are_asked_for_in_one_call(world: Watched) -> None:
@@ -411,6 +420,3 @@ def test_all_four_sources_of_stripe_have_a_sampler(world: Watched) -> None:
         Source.STRIPE_WEBHOOKS,
         Source.STRIPE_DISPUTES,
     }
-    assert account.AccountSampler in map(type, world.stripe.samplers)
-    assert webhooks.WebhooksSampler in map(type, world.stripe.samplers)
-    assert disputes.DisputesSampler in map(type, world.stripe.samplers)

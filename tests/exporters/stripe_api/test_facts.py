@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.stripe_api.facts import (
@@ -167,6 +167,7 @@ def test_an_event_of_another_type_says_nothing(fake: FakeStripe) -> None:
     assert read_event(raw).facts == ()
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
@@ -188,6 +189,7 @@ def test_nonsense_is_unreadable_and_nothing_else(raw: object) -> None:
 FIELDS = ("id", "currency", "amount", "outcome", "payment_method_details", "status", "reason", "last_payment_error")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.sampled_from(FIELDS), st.none() | st.booleans() | st.integers() | st.text(max_size=3))
 def test_a_field_that_is_not_as_documented_never_breaks_anything(number: int, field: str, value: object) -> None:
     fake = FakeStripe(lambda: START)

@@ -1,7 +1,7 @@
 """Does the exporter keep to its share of the account's reads, and does it wait when it should?"""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.model import ErrorClass, SampleError
@@ -29,6 +29,7 @@ def test_the_allowance_is_a_share_of_what_stripe_allots(transactions: int, allow
     assert governor.allowance == allowance
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 1_000_000),
     st.floats(0.01, 1),
@@ -84,6 +85,7 @@ def test_the_delay_doubles_with_each_failure_up_to_ten_minutes_and_ends_with_a_s
     assert governor.retry_delay("events", START) is None
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True))
 def test_the_jitter_is_full(chance: float) -> None:
     governor = Governor(0.5, lambda: chance)

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.stripe_api.facts import IntentStep
@@ -63,6 +63,7 @@ def test_a_customer_who_is_asked_again_abandoned_once() -> None:
     assert [at for at, _ in decision.abandoned] == [200]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 20_000), st.sampled_from("APFS")), min_size=1, max_size=8, unique_by=lambda s: s[0]

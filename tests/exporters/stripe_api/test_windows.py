@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.stripe_api.windows import DAY, HOUR, KEPT, windows
@@ -23,6 +23,7 @@ def test_the_windows_in_the_middle_of_march() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4_000_000_000))
 def test_windows_are_whole_buckets_that_are_still_kept(now: int) -> None:
     for window in windows(now):

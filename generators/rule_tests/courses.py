@@ -1,0 +1,56 @@
+"""Which other course could a series have taken?"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from generators.rule_tests.series import Sample, notation, samples
+
+__all__ = ["in_one_step", "restarted", "shifted"]
+
+
+def shifted(values: str, by: int) -> str:
+    """The samples of a notation, each that much higher."""
+    return notation([value + by if isinstance(value, Decimal) else value for value in samples(values)])
+
+
+def restarted(values: Sequence[Sample]) -> Sequence[Sample]:
+    """A counter's samples, 1000 higher up to the third from last, and from there counted from 0.
+
+    What has gaps or starts again by itself stays as it is.
+    """
+    place = len(values) - 3
+    if place < 1 or not _only_grows(values):
+        return values
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    return [value + 1000 if index < place else value - numbers[place - 1] for index, value in enumerate(numbers)]
+
+
+def in_one_step(
+    values: Sequence[Sample], every: timedelta, windows: Iterable[tuple[timedelta, timedelta]]
+) -> Sequence[Sample]:
+    """A counter's samples, such that inside each window (from, to) it grows in the first step alone.
+
+    Before the first window it is 0. Stays as it is where it has gaps, starts again, or has a sample on an edge.
+    """
+    if not _only_grows(values):
+        return values
+    moments = [every * index for index in range(len(values))]
+    changed = list(values)
+    seen: set[int] = set()
+    for start, end in windows:
+        inside = [index for index, moment in enumerate(moments) if start < moment <= end]
+        if start in moments or not inside or seen & set(inside):
+            return values
+        seen |= set(inside)
+        for index in inside[1:-1]:
+            changed[index] = values[inside[-1]]
+    for index in range(min(seen, default=0)):
+        changed[index] = Decimal(0)
+    return changed
+
+
+def _only_grows(values: Sequence[Sample]) -> bool:
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    return len(numbers) == len(values) and all(one <= other for one, other in pairwise(numbers))

@@ -1,0 +1,1 @@
+"""How does a newcomer watch payments break, and the right alert fire?"""

@@ -1,0 +1,367 @@
+import contextlib
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from rich.console import Console
+
+from generators.alertmanager import alertmanager_files
+from generators.files import environment_files
+from paymon import programs
+from paymon.demo import backfill
+from paymon.demo.command import demo
+from paymon.demo.incidents import SHOWN, named
+from paymon.demo.play import MEND, QUIT, missing
+from paymon.demo.scene import KEY_METRICS, Address, Firing, Key, Notice, Reading, Scene
+from paymon.demo.shortening import TooFastError, shortened_routing, shortened_rules
+from paymon.demo.view import changes, rendered
+from paymon.demo.watching import Seen
+from paymon.promtool import Promtool
+from rules.catalog import catalog
+from simulator.conditions import USUAL
+
+CATALOG = catalog()
+PRODUCTION = CATALOG.organisation.environment("production")
+RULES = {path: text for path, text in environment_files(CATALOG, PRODUCTION).items() if "/rules/" in path}
+ROUTING = alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"]
+PAYMON = (sys.executable, "-c", "from paymon.cli import main; main()", "demo")
+DURATION = re.compile(r"(?<![\w.:])(?:\d+(?:ms|[smhdw]))+(?![\w])")
+IN_RULES = re.compile(rf"\[({DURATION.pattern})\]|offset ({DURATION.pattern})")
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def milliseconds(duration: str) -> int:
+    return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)(ms|[smhdw])", duration))
+
+
+def durations(expr: str) -> list[int]:
+    return [milliseconds(found[1] or found[2]) for found in IN_RULES.finditer(expr)]
+
+
+def rules_of(text: str) -> list[dict[str, str]]:
+    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
+# Shortening
+
+
+@pytest.mark.parametrize("speed", [1, 10, 20])
+@pytest.mark.parametrize("path", RULES)
+def test_every_duration_of_a_rule_file_is_divided_and_nothing_else_changes(path: str, speed: int) -> None:
+    before, after = rules_of(RULES[path]), rules_of(shortened_rules(RULES[path], speed, 1))
+    assert len(before) == len(after)
+    for old, new in zip(before, after, strict=True):
+        assert [one * speed for one in durations(new["expr"])] == durations(old["expr"])
+        assert IN_RULES.sub("", new["expr"]) == IN_RULES.sub("", old["expr"])
+        for key in ("for", "keep_firing_for"):
+            assert milliseconds(new.get(key, "")) * speed == milliseconds(old.get(key, ""))
+        unchanged = ("record", "alert", "labels", "annotations")
+        assert {key: new.get(key) for key in unchanged} == {key: old.get(key) for key in unchanged}
+
+
+def test_a_range_in_a_text_is_no_duration() -> None:
+    text = 'groups: [{name: a, interval: 30s, rules: [{record: "a:b:c", expr: \'rate(x{y=~"[5m]"}[20m] offset 1h)\'}]}]'
+    assert rules_of(shortened_rules(text, 10, 1)) == [{"record": "a:b:c", "expr": 'rate(x{y=~"[5m]"}[2m] offset 6m)'}]
+
+
+def test_a_part_of_a_second_is_written_in_milliseconds() -> None:
+    text = "groups: [{name: a, interval: 30s, rules: [{alert: A, expr: x > 1, for: 1m30s}]}]"
+    assert rules_of(shortened_rules(text, 20, 1))[0]["for"] == "4500ms"
+
+
+def test_a_window_of_fewer_than_four_scrapes_is_refused() -> None:
+    with pytest.raises(TooFastError) as refused:
+        shortened_rules(RULES["generated/production/rules/outcomes.yml"], 31, 1)
+    assert str(refused.value) == "31 times faster, a window of 2m holds fewer than 4 scrapes"
+
+
+def test_prometheus_takes_the_shortened_rules(tmp_path: Path) -> None:
+    paths = []
+    for path, text in RULES.items():
+        paths.append(tmp_path / Path(path).name)
+        paths[-1].write_text(shortened_rules(text, 10, 1))
+    assert Promtool.find().check_rules(paths).findings == ()
+
+
+def test_routing_keeps_its_routes_and_reaches_only_the_demo() -> None:
+    before = yaml.safe_load(ROUTING)
+    alerting = shortened_routing(ROUTING, 10, "http://127.0.0.1:1")
+    after = yaml.safe_load(alerting.text)
+    assert after["inhibit_rules"] == before["inhibit_rules"]
+    assert after["time_intervals"] == before["time_intervals"]
+    assert "global" not in after
+    assert [receiver["name"] for receiver in after["receivers"]] == [one["name"] for one in before["receivers"]]
+    for receiver in after["receivers"]:
+        (webhook,) = receiver.pop("webhook_configs")
+        assert list(receiver) == ["name"]
+        assert webhook["url"] == f"http://127.0.0.1:1/{receiver['name']}"
+    assert alerting.channels["payments-p2"] == "PagerDuty, Slack, e-mail"
+
+
+def test_notifications_wait_a_tenth_as_long() -> None:
+    (ours,) = yaml.safe_load(shortened_routing(ROUTING, 10, "http://127.0.0.1:1").text)["route"]["routes"]
+    found = {route["receiver"]: route for route in ours["routes"]}["payments-stakeholders"]
+    timing = {key: found[key] for key in ("group_wait", "group_interval", "repeat_interval")}
+    assert timing == {"group_wait": "0s", "group_interval": "6s", "repeat_interval": "2m59s"}
+
+
+# The past
+
+
+def test_prometheus_takes_the_past_and_the_same_past_every_time(tmp_path: Path) -> None:
+    def past() -> str:
+        return backfill.openmetrics(CATALOG.organisation, "production", "127.0.0.1:9", 1.8e9, 10, 30)
+
+    backfill.import_past(programs.find("promtool"), past(), tmp_path / "data")
+    assert list((tmp_path / "data").glob("*/meta.json"))
+    assert past() == past()
+    assert not list(tmp_path.glob("*.openmetrics"))
+
+
+# Incidents
+
+
+def test_every_key_does_one_thing() -> None:
+    keys = [one.key for one in SHOWN]
+    assert len({*keys, MEND, QUIT}) == len(keys) + 2
+
+
+def test_an_incident_does_not_mend_itself() -> None:
+    for one in SHOWN:
+        assert all(one.conditions(timedelta(minutes=minute)) != USUAL for minute in range(0, 600, 5)), one.incident.name
+
+
+def test_an_unknown_incident_is_told_with_what_there_is() -> None:
+    result = CliRunner().invoke(demo, ["--incident", "complete-failur"])
+    assert result.exit_code == 2
+    assert "there is no incident 'complete-failur'. Did you mean complete-failure? There are" in result.output
+    assert all(one.incident.name in result.output for one in SHOWN)
+
+
+def test_what_is_missing_is_the_alert_and_then_its_notification() -> None:
+    shown = named("complete-failure")
+    assert shown
+    name = shown.alert.name
+    firing = Firing(name, "P1", True, 100, "")
+    early = Notice(99, "Slack", False, (name,), "")
+    seen = Seen((), (), (), None)
+    assert missing(shown, seen, 100) == (f"{name} does not fire",)
+    assert missing(shown, replace(seen, alerts=(replace(firing, fires=False),)), 100) == (f"{name} does not fire",)
+    lacking = (f"{name} fires, and no notification of it has arrived",)
+    assert missing(shown, replace(seen, alerts=(firing,), notices=(early,)), 100) == lacking
+    resolved = replace(early, at=101, resolved=True)
+    assert missing(shown, replace(seen, alerts=(firing,), notices=(resolved,)), 100) == lacking
+    assert missing(shown, replace(seen, alerts=(firing,), notices=(replace(early, at=101),)), 100) == ()
+
+
+# What is to be seen
+
+
+def scene() -> Scene:
+    readings = []
+    for number, metric in enumerate(KEY_METRICS):
+        comparison, bound = metric.bound(PRODUCTION)
+        value = (0.12, 0.02, 431.0, 0.001, 0.0, None, 0.012, 3.0)[number]
+        readings.append(Reading(metric, comparison, bound, value, (1.0,) * 200))
+    names = ("PaymentsCompleteFailure", "PaymentErrorBudgetBurnFast", "PaymentsDegraded", "PaymentSuccessRateLow")
+    return Scene(
+        now=1e9 + 20,
+        speed=10,
+        happening="BROKEN: Every payment fails",
+        since=1e9,
+        readings=tuple(readings),
+        alerts=(
+            Firing(names[0], "P1", True, 1e9 + 5, "Fewer than 5 % of payment attempts succeed."),
+            Firing(names[1], "P2", True, 1e9 + 5, "Burns.", hidden_by=names[0]),
+            Firing(names[2], "P2", False, 1e9 + 10, "More than 10 % fail."),
+            *(Firing(f"Alert{number}", "P3", True, 1e9, "One more.") for number in range(20)),
+        ),
+        notices=tuple(Notice(1e9 + number, "PagerDuty, Slack", False, (names[0],), "") for number in range(30)),
+        heartbeat=1e9 + 17,
+        addresses=tuple(Address(what, "http://127.0.0.1:54321") for what in ("Prometheus", "Alertmanager", "exporter")),
+        keys=(*(Key(one.key, one.words) for one in SHOWN), Key(MEND, "mend"), Key(QUIT, "quit")),
+    )
+
+
+def on_screen(shown: Scene, width: int, height: int) -> list[str]:
+    console = Console(width=width, height=height, record=True, file=io.StringIO(), force_terminal=True)
+    console.print(rendered(shown, width, height))
+    return console.export_text().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (200, 60)])
+def test_everything_fits_on_the_screen(width: int, height: int) -> None:
+    lines = on_screen(scene(), width, height)
+    assert len(lines) == height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for one in (
+        "Every payment fails, 20 s",
+        "10 x faster",
+        "Every bound is as reviewed",
+        "Payment success rate         12.0 %  < 95 %      BREACH",
+        "Failed payments an hour         431  > 50        BREACH",
+        "Dispute rate                      -  > 1 %       no data",
+        "Since the last payment          3 s  > 300 s     ok",
+        "P1 PaymentsCompleteFailure        FIRES      15 s",
+        "hidden by",
+        "more",
+        "heard us 3 s ago",
+        "to PagerDuty, Slack: FIRING PaymentsCompleteFailure",
+        "54321",
+        "1 all fail",
+        "q quit",
+    ):
+        assert one in text, one
+
+
+def test_without_a_terminal_each_change_is_told_once() -> None:
+    after = replace(scene(), alerts=scene().alerts[:2], notices=scene().notices[:1])
+    before = replace(after, alerts=(), notices=(), happening="all is well")
+    told = [line.partition("  ")[2] for line in changes(before, after)]
+    assert told == [
+        "BROKEN: Every payment fails",
+        "P1  PaymentsCompleteFailure fires: Fewer than 5 % of payment attempts succeed.",
+        "P2  PaymentErrorBudgetBurnFast fires: Burns.",
+        "P2  PaymentErrorBudgetBurnFast is not notified of, PaymentsCompleteFailure says it louder",
+        "to PagerDuty, Slack: FIRING PaymentsCompleteFailure",
+    ]
+    assert list(changes(after, replace(after, now=after.now + 1))) == []
+    (resolved, _) = changes(after, replace(after, alerts=()))
+    assert resolved.endswith("P1  PaymentsCompleteFailure has resolved")
+
+
+# From the command to the end
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A temporary folder through which Postgres can pass, whoever runs it."""
+    with tempfile.TemporaryDirectory(prefix="paymon-test-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(folder), **more}
+
+
+@contextlib.contextmanager
+def running_demo(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A demo without a terminal that is ready, and the ports that it told."""
+    with subprocess.Popen(
+        (*PAYMON, *options),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(folder),
+    ) as process:
+        try:
+            assert process.stdout
+            said = ""
+            for line in process.stdout:
+                said += line
+                if line.startswith("No terminal"):
+                    break
+            else:
+                pytest.fail(said)
+            yield process, [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)", said)]
+        finally:
+            process.kill()
+            process.wait(10)
+
+
+def processes_of(folder: Path) -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_text(errors="replace").replace("\0", " ")
+            if str(folder) in words:
+                found.append(words)
+    return found
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def assert_nothing_is_left(folder: Path, ports: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and (processes_of(folder) or any(folder.iterdir())):
+        time.sleep(0.1)
+    assert processes_of(folder) == []
+    assert not any(folder.iterdir())
+    assert [port for port in ports if is_open(port)] == []
+
+
+@pytest.mark.slow
+def test_once_sees_the_right_alert_fire_and_leaves_nothing_behind(folder: Path) -> None:
+    ran = subprocess.run(
+        (*PAYMON, "--once"), capture_output=True, text=True, env=environment(folder), timeout=280, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "P1  PaymentsCompleteFailure fires: Fewer than 5 % of payment attempts succeed." in ran.stdout
+    assert "to PagerDuty, Slack: FIRING PaymentsCompleteFailure" in ran.stdout
+    assert re.search(r"As expected, after \d+ s: PaymentsCompleteFailure\.\n\Z", ran.stdout)
+    assert_nothing_is_left(folder, [])
+
+
+@pytest.mark.slow
+def test_once_says_what_was_missing(folder: Path) -> None:
+    command = (*PAYMON, "--once", "--incident", "flag-drift", "--seconds", "2")
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment(folder), timeout=280, check=False)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert ran.stderr == "After 2 s: PaymentRolloutDrift does not fire.\n"
+
+
+@pytest.mark.slow
+def test_ctrl_c_twice_leaves_nothing_behind(folder: Path) -> None:
+    with running_demo(folder) as (process, ports):
+        assert len(ports) == 3
+        assert all(map(is_open, ports))
+        assert len(processes_of(folder)) > 4
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert_nothing_is_left(folder, ports)
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_killed_without_warning_leaves_nothing_behind(folder: Path) -> None:
+    with running_demo(folder) as (process, ports):
+        process.kill()
+        process.wait(10)
+        assert_nothing_is_left(folder, ports)
+
+
+def test_without_prometheus_it_says_how_to_get_it(folder: Path) -> None:
+    ran = subprocess.run(
+        (*PAYMON, "--once"),
+        capture_output=True,
+        text=True,
+        env=environment(folder, PROMETHEUS="/nowhere/prometheus"),
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "prometheus could not be fetched: PROMETHEUS=/nowhere/prometheus names no program. "
+        "Correct PROMETHEUS, or unset it.\n"
+    )
+    assert not any(folder.iterdir())
