@@ -44,8 +44,8 @@ class Line:
     """One source: its sampler, its latest snapshot, its health.
 
     `interval` is what the sampler wanted last, in seconds, `usual_interval` what it wanted when all went well: how long
-    it backs off after a failure must not make its old data look young. Deadlines and ages run on the event loop's clock, which no
-    correction of the machine's time can move; `clock` gives the moments that are served.
+    it backs off after a failure must not make its old data look young. Deadlines and ages run on the event loop's
+    clock, which no correction of the machine's time can move; `clock` gives the moments that are served.
     """
 
     def __init__(self, sampler: Sampler, clock: Clock, log: FailureLog) -> None:

@@ -6,7 +6,6 @@ from generators.alertmanager import alertmanager_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
 from generators.rule_tests import rule_test_files
-from generators.rule_tests import rule_test_files
 from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
 from generators.thresholds import thresholds_files

@@ -48,7 +48,7 @@ REASON = Label(
 
 charges = Gauge(
     "stripe_window_charges",
-    "Successful charges in a window of whole days of UTC, by card network",
+    "Successful charges in a window of whole days of UTC (24h: of whole hours), by card network",
     Unit.COUNT,
     Source.STRIPE_EVENTS,
     labels=(WINDOW, NETWORK),
@@ -57,7 +57,7 @@ charges = Gauge(
 
 window_disputes = Gauge(
     "stripe_window_disputes",
-    "Disputes opened in a window of whole days of UTC, by card network; inquiries and prevented ones do not count",
+    "Disputes opened in a window of whole days of UTC (24h: of whole hours), by card network; inquiries and prevented ones do not count",
     Unit.COUNT,
     Source.STRIPE_EVENTS,
     labels=(WINDOW, NETWORK),
@@ -66,7 +66,7 @@ window_disputes = Gauge(
 
 window_warnings = Gauge(
     "stripe_window_early_fraud_warnings",
-    "Early fraud warnings in a window of whole days of UTC, by card network",
+    "Early fraud warnings in a window of whole days of UTC (24h: of whole hours), by card network",
     Unit.COUNT,
     Source.STRIPE_EVENTS,
     labels=(WINDOW, NETWORK),
@@ -75,7 +75,7 @@ window_warnings = Gauge(
 
 window_refunds = Gauge(
     "stripe_window_refunds",
-    "Refunds created in a window of whole days of UTC, by card network",
+    "Refunds created in a window of whole days of UTC (24h: of whole hours), by card network",
     Unit.COUNT,
     Source.STRIPE_EVENTS,
     labels=(WINDOW, NETWORK),

@@ -80,7 +80,7 @@ intents = Counter(
 
 window_attempts = Gauge(
     "payments_window_attempts",
-    "Payment attempts in a window of whole days of UTC, exact however long Prometheus keeps its samples",
+    "Payment attempts in a window of whole days of UTC (24h: of whole hours), exact however long Prometheus keeps its samples",
     Unit.COUNT,
     Source.STRIPE_EVENTS,
     labels=(WINDOW, RESULT),

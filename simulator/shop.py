@@ -60,7 +60,7 @@ class Shop:
         self.records = Records()
         self.measurements = Measurements()
         self._chance = Random(seed + 1)  # noqa: S311
-        self._agenda: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._agenda: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._planned = 0
         self._paid: deque[Payment] = deque(maxlen=5000)
         self._ended: deque[tuple[float, bool]] = deque()
@@ -362,7 +362,7 @@ class Shop:
         self.records.add(order)
         return order
 
-    def _plan(self, at: float, act: Callable[..., None], *arguments: Any) -> None:
+    def _plan(self, at: float, act: Callable[..., object], *arguments: Any) -> None:
         self._planned += 1
         heapq.heappush(self._agenda, (at, self._planned, act, arguments))
 

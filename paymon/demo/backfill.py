@@ -34,17 +34,18 @@ _DAY = 86_400
 
 def import_past(promtool: Path, text: str, data: Path) -> None:
     """Make blocks of the text in the folder of a Prometheus that has not started. Raises NotStartedError."""
+    room = f"See whether {data.parent} has room, or set TMPDIR to another folder."
     source = data.with_suffix(".openmetrics")
     try:
         source.write_text(text)
         command = (promtool, "tsdb", "create-blocks-from", "--max-block-duration=1000h", "openmetrics", source, data)
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_WITHIN)
     except OSError as error:
-        raise NotStartedError("The past", str(error.strerror), f"See whether {data.parent} has room.") from error
+        raise NotStartedError("The past", str(error.strerror), room) from error
     except subprocess.TimeoutExpired as error:
         raise NotStartedError("The past", f"promtool took over {_WITHIN} s", "See how busy this machine is.") from error
     except subprocess.CalledProcessError as error:
-        raise NotStartedError("The past", f"promtool: {error.stderr.strip()}", f"See {source}.") from error
+        raise NotStartedError("The past", f"promtool: {error.stderr.strip()}", room) from error
     finally:
         source.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """What does the demo watch: a world of payments that goes on by itself, in real time?"""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -48,7 +49,7 @@ _UNTIL_COUNTED = 4.0
 """Real seconds after which the exporter has read enough of the past to know how often it may ask."""
 
 _LOOKS_BACK = 900.0
-"""Seconds over which the health endpoint reports its rate."""
+"""Seconds of the shop's time over which the health endpoint reports its rate."""
 
 
 @dataclass(slots=True)
@@ -58,8 +59,12 @@ class LiveShop:
     environment: Mapping[str, str]
     metrics_target: str
     _world: World
+    _speed: int
     _since: float
+    """When its customers began to come in such numbers."""
     _clock: Callable[[], float]
+    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    """Attempts, by the moment at which they were noticed."""
     _stopped: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
     _broken: str = ""
@@ -99,11 +104,22 @@ class LiveShop:
 
     def _go_on(self) -> None:
         world = self._world
-        world.advance(self._clock())
+        shop, now = world.shop, self._clock()
+        passed, unwritten = now - world.now, len(shop.records.attempts)
+        shop.advance(now)
+        shop.pulse(passed)
+        self._recent.append((now, len(shop.records.attempts) - unwritten))
+        world.advance(now)
         if not world.conditions.health_cached:
-            # The world's figure looks a quarter of an hour back, and before we came there was next to nothing.
-            known = min((world.now - self._since) / _LOOKS_BACK, 1)
-            world.service.transactions_per_minute = world.shop.attempts_per_minute / max(known, 0.001)
+            world.service.transactions_per_minute = self._attempts_per_minute(now)
+
+    def _attempts_per_minute(self, now: float) -> float:
+        """Over the past quarter of an hour of the shop's time; before we came, it was as Prometheus remembers it."""
+        reach = _LOOKS_BACK / self._speed
+        while self._recent[0][0] < now - reach:
+            self._recent.popleft()
+        before = max(self._since - (now - reach), 0) / 60 * PER_MINUTE * self._speed
+        return (before + sum(count for _, count in self._recent)) / reach * 60
 
 
 @contextmanager
@@ -126,7 +142,8 @@ def opened(folder: Path, speed: int, clock: Callable[[], float] = time.time) -> 
             environment={**world.environment, "PAYMON_DECLARED__FILE": str(papers)},
             metrics_target=urlsplit(world.environment["PAYMON_HEALTH__URL"]).netloc,
             _world=world,
-            _since=world.now - _WARMS_UP / 2,
+            _speed=speed,
+            _since=world.now,
             _clock=clock,
         )
         stack.enter_context(live.at_work())
@@ -151,7 +168,15 @@ def _postgres(folder: Path) -> Iterator[PostgresServer]:
             server = stack.enter_context(running(found[0], within=folder))
             prepare(server, _DATABASE)
         except (CalledProcessError, TimeoutExpired, OSError, psycopg.Error) as error:
-            said = str(getattr(error, "output", None) or error).strip()
-            cure = f"See whether {folder} has room, and whether Postgres {found[0].version} runs on this machine."
-            raise NotStartedError("Postgres", said, cure) from error
+            cure = (
+                f"See whether {folder} has room and everybody may pass through the folders above it, "
+                f"or set TMPDIR to another; and whether Postgres {found[0].version} runs on this machine."
+            )
+            raise NotStartedError("Postgres", _in_one_line(error), cure) from error
         yield server
+
+
+def _in_one_line(error: Exception) -> str:
+    """The line in which Postgres' programs, which say much, tell what is wrong."""
+    lines = str(getattr(error, "output", None) or error).strip().splitlines() or [type(error).__name__]
+    return next((line for line in lines if "FATAL" in line or "error:" in line), lines[-1]).strip()

@@ -1,5 +1,7 @@
 import contextlib
+import fcntl
 import io
+import json
 import os
 import re
 import signal
@@ -7,11 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,6 +28,7 @@ from generators.files import environment_files
 from paymon import programs
 from paymon.demo import backfill
 from paymon.demo.command import demo
+from paymon.demo.grafana import dashboards_in
 from paymon.demo.incidents import SHOWN, named
 from paymon.demo.play import MEND, QUIT, missing
 from paymon.demo.scene import KEY_METRICS, Address, Firing, Key, Notice, Reading, Scene
@@ -244,6 +250,54 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
     assert resolved.endswith("P1  PaymentsCompleteFailure has resolved")
 
 
+# Grafana
+
+
+@contextlib.contextmanager
+def grafana(status: int) -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
+    """Something that answers as Grafana's API does, its address with a password, and what it was asked for."""
+    asked: list[tuple[str, str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append((self.command, self.path, json.loads(body or b"null")))
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_POST = do_DELETE = answer  # noqa: N815 - the base class' names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' signature
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield f"http://admin:secret@127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_dashboards_come_into_grafana_under_names_of_their_own_and_go_again() -> None:
+    gone = [("DELETE", "/api/folders/paymon-demo", None), ("DELETE", "/api/datasources/uid/paymon-demo", None)]
+    with grafana(200) as (url, asked):
+        with dashboards_in(url, None, CATALOG, "http://127.0.0.1:1") as (told, address):
+            assert told == f"{len(CATALOG.dashboards)} dashboards are in Grafana."
+            assert address.endswith("/dashboards/f/paymon-demo")
+            assert "secret" not in address
+            came = asked[2:]
+        assert asked[:2] == asked[-2:] == gone
+    assert [path for _, path, _ in came[:2]] == ["/api/datasources", "/api/folders"]
+    assert came[0][2]["url"] == "http://127.0.0.1:1"
+    assert [body["dashboard"]["uid"] for _, _, body in came[2:]] == [f"{one.uid}-demo" for one in CATALOG.dashboards]
+
+
+def test_a_grafana_that_refuses_does_not_stop_the_demo() -> None:
+    with grafana(401) as (url, _), dashboards_in(url, "token", CATALOG, "http://127.0.0.1:1") as (told, address):
+        assert told == "Grafana did not take the dashboards (401); see GRAFANA_URL and GRAFANA_TOKEN."
+        assert address == ""
+
+
 # From the command to the end
 
 
@@ -350,8 +404,8 @@ def test_a_demo_that_is_killed_without_warning_leaves_nothing_behind(folder: Pat
         assert_nothing_is_left(folder, ports)
 
 
-def test_without_prometheus_it_says_how_to_get_it(folder: Path) -> None:
-    ran = subprocess.run(
+def without_prometheus(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         (*PAYMON, "--once"),
         capture_output=True,
         text=True,
@@ -359,6 +413,26 @@ def test_without_prometheus_it_says_how_to_get_it(folder: Path) -> None:
         timeout=60,
         check=False,
     )
+
+
+def test_what_killed_demos_have_left_is_cleared_away_by_the_next_one(folder: Path) -> None:
+    for name in ("paymon-demo-killed", "paymon-demo-starting", "another"):
+        (folder / name).mkdir()
+    (folder / "paymon-demo-killed" / "alive").touch()
+    assert without_prometheus(folder).stdout == "Cleared away what 1 killed demo has left.\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["another", "paymon-demo-starting"]
+
+
+def test_a_demo_that_runs_is_not_cleared_away(folder: Path) -> None:
+    (folder / "paymon-demo-running").mkdir()
+    with (folder / "paymon-demo-running" / "alive").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert without_prometheus(folder).stdout == ""
+        assert (folder / "paymon-demo-running").exists()
+
+
+def test_without_prometheus_it_says_how_to_get_it(folder: Path) -> None:
+    ran = without_prometheus(folder)
     assert ran.returncode == 1
     assert ran.stderr == (
         "prometheus could not be fetched: PROMETHEUS=/nowhere/prometheus names no program. "
