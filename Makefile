@@ -1,4 +1,4 @@
-# The two commands of the README: `make generate` (the main job) and `make test`. Both set up what they need first.
+# The two commands of the README: `make demo` and `make test`. Each sets up what it needs first.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 READY  := $(VENV)/.ready
 
-.PHONY: help generate test lint format lock benchmarks programs clean
+.PHONY: help demo generate test format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: $(READY) programs  ## watch payments break, and the right alert fire
+	$(BIN)/paymon demo
 
 generate: $(READY)  ## write generated/ from the definitions in rules/
 	$(BIN)/paymon generate

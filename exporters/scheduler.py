@@ -45,13 +45,15 @@ class Line:
 
     `interval` is what the sampler wanted last, in seconds, `usual_interval` what it wanted when all went well: how long
     it backs off after a failure must not make its old data look young. Deadlines and ages run on the event loop's
-    clock, which no correction of the machine's time can move; `clock` gives the moments that are served.
+    clock, which no correction of the machine's time can move; `clock` gives the moments that are served, `since` the
+    one at which it began.
     """
 
     def __init__(self, sampler: Sampler, clock: Clock, log: FailureLog) -> None:
         self.sampler = sampler
         self.source = sampler.source
         self.health = Health()
+        self.since = clock()
         self._clock = clock
         self._log = log
         self._snapshot: Snapshot | None = None
@@ -80,7 +82,8 @@ class Line:
 
     def take_over(self, other: "Line") -> None:
         """Go on from what another line knew of the same source, after the configuration was read again."""
-        self.health, self._snapshot, self._sampled_at = other.health, other._snapshot, other._sampled_at
+        self.health, self.since = other.health, other.since
+        self._snapshot, self._sampled_at = other._snapshot, other._sampled_at
 
     async def run(self, first: float) -> None:
         """Sample at `first` (the event loop's time) and at every deadline after it, until cancelled."""

@@ -15,7 +15,10 @@ def build_info(version: str) -> Reading:
 
 
 def about_source(line: Line) -> Iterator[Reading]:
-    """How the sampling of one source goes, from before its first sample on; a moment that never was is absent."""
+    """How the sampling of one source goes, from before its first sample on; a success that never was is absent.
+
+    The watermark begins where the exporter did: a source that never answers grows old like one that no longer does.
+    """
     source, health = line.source.value, line.health
     yield reading(monitoring.source_up, health.up, source=source)
     yield reading(monitoring.interval, line.usual_interval, source=source)
@@ -24,7 +27,7 @@ def about_source(line: Line) -> Iterator[Reading]:
         yield reading(monitoring.sample_duration, health.duration, source=source)
     if health.last_success is not None:
         yield reading(monitoring.last_success, health.last_success, source=source)
-    if health.complete_until is not None:
-        yield reading(monitoring.watermark, health.complete_until, source=source)
+    complete_until = line.since if health.complete_until is None else health.complete_until
+    yield reading(monitoring.watermark, complete_until, source=source)
     for kind, times in health.errors.items():
         yield reading(monitoring.errors, times, source=source, **{"class": kind.value})

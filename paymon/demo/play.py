@@ -22,13 +22,15 @@ _SHOWN_AFTER_FIRING = 20.0
 def missing(shown: Shown, seen: Seen, since: float) -> tuple[str, ...]:
     """What an incident that began at `since` should have brought about and has not: its alert, the notification of it.
 
-    Alerts of P4 are notified of in working hours only, so none is waited for.
+    The notification of an alert that says the same thing louder will do. Those of P4 are sent in working hours only, so
+    none is waited for.
     """
     alert = shown.alert
-    if not any(one.name == alert.name and one.fires for one in seen.alerts):
+    firing = next((one for one in seen.alerts if one.name == alert.name and one.fires), None)
+    if firing is None:
         return (f"{alert} does not fire",)
-    told = any(alert.name in one.names and not one.resolved and one.at >= since for one in seen.notices)
-    if not told and alert.thresholds[0].priority is not Priority.P4:
+    told = {name for one in seen.notices if one.at >= since and not one.resolved for name in one.names}
+    if not told & {alert.name, firing.hidden_by} and alert.thresholds[0].priority is not Priority.P4:
         return (f"{alert} fires, and no notification of it has arrived",)
     return ()
 

@@ -171,6 +171,10 @@ def test_what_is_missing_is_the_alert_and_then_its_notification() -> None:
     resolved = replace(early, at=101, resolved=True)
     assert missing(shown, replace(seen, alerts=(firing,), notices=(resolved,)), 100) == lacking
     assert missing(shown, replace(seen, alerts=(firing,), notices=(replace(early, at=101),)), 100) == ()
+    louder = replace(early, at=101, names=("Louder",))
+    hidden = replace(firing, hidden_by="Louder")
+    assert missing(shown, replace(seen, alerts=(firing,), notices=(louder,)), 100) == lacking
+    assert missing(shown, replace(seen, alerts=(hidden,), notices=(louder,)), 100) == ()
 
 
 # What is to be seen
