@@ -171,8 +171,10 @@ class Line:
     def _read_timing(self) -> None:
         try:
             self.interval = max(LEAST_INTERVAL, self.sampler.interval.total_seconds())
-            if self.health.up or not self.health.tried:
+            if self.health.up:
                 self.usual_interval = self.interval
+            elif self.health.last_success is None:
+                self.usual_interval = min(self.usual_interval, self.interval)
             self._max_age = self.sampler.max_age.total_seconds()
         except Exception as error:
             self._failed(_unexpected(self.source, error))
