@@ -22,6 +22,8 @@ from generators.dashboards.looks import Step, steps, style
 from generators.dashboards.queries import Queries
 from generators.files import environment_files
 from generators.panel_links import panel_link, panel_of
+from generators.rules import Expressions
+from generators.runbook_pages import first_queries
 from paymon.programs import find
 from rules import budget, database, disputes, health, latency, outcomes
 from rules.catalog import catalog
@@ -379,9 +381,11 @@ def test_a_row_with_a_hole_in_it_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.42", "3.5"])
-def test_every_query_of_every_panel_returns_series_from_a_real_prometheus(version: str, tmp_path: Path) -> None:
+def test_every_query_of_panels_and_runbook_pages_returns_series_from_a_real_prometheus(
+    version: str, tmp_path: Path
+) -> None:
     with production(version, tmp_path) as url, httpx.Client(base_url=url, timeout=10) as client:
-        waiting = dict(queries())
+        waiting = dict(queries()) | dict(runbook_queries())
         deadline = time.monotonic() + 45
         while waiting and time.monotonic() < deadline:
             now = time.time()
@@ -409,6 +413,15 @@ def queries() -> Iterator[tuple[str, str]]:
         for one in panels(board):
             for target in one["targets"]:
                 yield f"{board['uid']}, {one['title']}, {target['refId']}", target["expr"]
+
+
+def runbook_queries() -> Iterator[tuple[str, str]]:
+    """What the pages tell people to ask first; where nothing is missing, absent() has no answer."""
+    expressions = Expressions(CATALOG, PRODUCTION)
+    for alert in CATALOG.alerts:
+        for query in first_queries(alert, expressions):
+            if alert is not outcomes.metrics_absent:
+                yield f"runbook, {alert.name}, {query}", query
 
 
 def annotations() -> Iterator[tuple[str, str]]:
