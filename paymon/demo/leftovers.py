@@ -28,6 +28,7 @@ _LOCK = "alive"
 _STARTING = 60
 """Seconds that another demo may take from making its folder to locking it."""
 _STOPS_WITHIN = 5.0
+_TRIES = 10
 
 
 @contextmanager
@@ -65,7 +66,11 @@ def clear(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for file in folder.glob("*/data/postmaster.pid"):
             _stop_postgres(file, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(_TRIES):  # somebody who is about to die may still write
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _in_use(folder: Path) -> bool:
