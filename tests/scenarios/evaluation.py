@@ -1,0 +1,150 @@
+"""Which alerts fire when on a history of scrapes, by promtool's word?
+
+promtool is asked at every evaluation what fires, is told to expect nothing, and says what it got instead.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from generators.rules import Expressions, rule_file, rule_groups
+from generators.text import as_yaml
+from paymon.promtool import Promtool
+from rules.catalog import catalog
+from rules.organisation import PRODUCTION
+from rules.vocabulary import Alert
+from tests.scenarios.series import Scrapes
+
+__all__ = ["Evaluated", "Firing", "Notification", "evaluate"]
+
+_FIRING = 'ALERTS{alertstate="firing",alertname!="PaymentsWatchdog"}'
+_WATCHDOG = 'count(ALERTS{alertstate="firing",alertname="PaymentsWatchdog"}) or vector(0)'
+_OF_TARGETS = frozenset({"__name__", "alertname", "alertstate", "environment", "instance", "job", "service", "team"})
+_SERIES = re.compile(r"\{([^{}]*)\}")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ALERT = re.compile(
+    r"Labels:\{(?P<labels>.*?)\}\s*\n?\s*Annotations:\{(?P<annotations>.*?)\}(?=\s*\n|\s*,?\s*$|\])", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One alert that fired without a pause; moments are seconds of the history, the last one included."""
+
+    alert: str
+    labels: tuple[tuple[str, str], ...]
+    """Those that tell it from the alert's others."""
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What an alert says while it fires."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Everything that fired, in the order in which it began, and what one alert said."""
+
+    firings: tuple[Firing, ...]
+    said: Notification | None
+
+
+def evaluate(
+    promtool: Promtool, scrapes: Scrapes, until: int, every: int, folder: Path, asked: Alert | None = None
+) -> Evaluated:
+    """Evaluate production's rules, all of them, every so many seconds up to that second of the history.
+
+    `asked` is the alert whose notification is wanted: as it is when it is first seen firing on a full minute.
+    """
+    for name, text in _rule_files().items():
+        (folder / name).write_text(text)
+    moments = range(0, until + 1, every)
+    document = {
+        "rule_files": sorted(_rule_files()),
+        "evaluation_interval": f"{every}s",
+        "group_eval_order": [group.name for group in rule_groups(catalog(), PRODUCTION)],
+        "tests": [
+            {
+                "interval": f"{scrapes.every}s",
+                "input_series": scrapes.input_series(_read()),
+                "promql_expr_test": [
+                    *({"expr": _FIRING, "eval_time": f"{moment}s", "exp_samples": []} for moment in moments),
+                    {"expr": _WATCHDOG, "eval_time": f"{until}s", "exp_samples": []},
+                ],
+                "alert_rule_test": [
+                    {"alertname": asked.name, "eval_time": f"{moment}s", "exp_alerts": []}
+                    for moment in moments
+                    if asked and moment % 60 == 0
+                ],
+            }
+        ],
+    }
+    path = folder / "scenario.yml"
+    path.write_text(as_yaml(document))
+    (result,) = promtool.run_tests([path])
+    errors = [failure.raw for failure in result.failures if failure.error]
+    assert not errors, "\n".join(errors)
+    expressions = [failure for failure in result.failures if failure.expr]
+    # The watchdog always fires: had the rules not been evaluated, silence would prove nothing.
+    assert any(failure.expr == _WATCHDOG and "1E+00" in (failure.got or "") for failure in expressions), result.raw[
+        -3000:
+    ]
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+    for failure in expressions:
+        if failure.expr == _FIRING:
+            moment = _seconds(failure.eval_time or "")
+            for labels in _labels(failure.got or ""):
+                name = labels["alertname"]
+                own = tuple(sorted((key, value) for key, value in labels.items() if key not in _OF_TARGETS))
+                found.setdefault((name, own), []).append(moment)
+    firings = [firing for (name, own), times in found.items() for firing in _stretches(name, own, sorted(times), every)]
+    said = next(
+        (_notification(failure.got or "") for failure in result.failures if failure.alertname and failure.got), None
+    )
+    return Evaluated(tuple(sorted(firings, key=lambda one: (one.first, one.alert, one.labels))), said)
+
+
+@lru_cache
+def _rule_files() -> dict[str, str]:
+    return {f"{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog(), PRODUCTION)}
+
+
+@lru_cache
+def _read() -> frozenset[str]:
+    """The names of all series that some rule reads; the rest would only cost time."""
+    expressions = Expressions(catalog(), PRODUCTION)
+    return frozenset().union(*(expressions.names_read(signal) for signal in catalog().signals))
+
+
+def _stretches(name: str, labels: tuple[tuple[str, str], ...], times: list[int], every: int) -> Iterator[Firing]:
+    first = last = times[0]
+    for moment in times[1:]:
+        if moment > last + every:
+            yield Firing(name, labels, first, last)
+            first = moment
+        last = moment
+    yield Firing(name, labels, first, last)
+
+
+def _labels(got: str) -> Iterator[dict[str, str]]:
+    for series in _SERIES.findall(got):
+        yield dict(_LABEL.findall(series))
+
+
+def _notification(got: str) -> Notification:
+    first = _ALERT.search(got)
+    assert first, got
+    return Notification(dict(_LABEL.findall(first["labels"])), dict(_LABEL.findall(first["annotations"])))
+
+
+def _seconds(duration: str) -> int:
+    return sum(
+        int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"(\d+)([hms])", duration)
+    )

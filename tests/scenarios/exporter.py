@@ -1,0 +1,166 @@
+"""How does the real exporter run beside the simulated world, and what does Prometheus scrape of it?"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from exporters.assembly import Assembly, assemble
+from exporters.labels import LabelOverflow
+from exporters.model import Clock, Distribution, Reading, Sampler, Snapshot
+from exporters.page import Form
+from exporters.postgres import Leader
+from exporters.run import Exporter, report
+from exporters.settings import Settings, load
+from exporters.webconfig import WebConfigFile
+from rules.catalog import catalog
+from rules.vocabulary import Source
+from tests.scenarios.stepped_time import SteppedLoop
+
+__all__ = ["RunningExporter", "running_exporter"]
+
+_TURNS = 12
+"""Turns of the event loop after which every sample that is due has begun."""
+
+
+async def _turns() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+class _Sampling:
+    """How many samples are being taken."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """While one is taken."""
+        self._count += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._none.set()
+
+    async def over(self) -> None:
+        """Return once every sample that was due has ended."""
+        await _turns()
+        while not self._none.is_set():
+            await self._none.wait()
+            await _turns()
+
+
+class _Observed(Sampler):
+    """A sampler of the exporter, with somebody who sees when it works."""
+
+    def __init__(self, inner: Sampler, sampling: _Sampling) -> None:
+        self._inner = inner
+        self._sampling = sampling
+
+    @property
+    def source(self) -> Source:
+        return self._inner.source
+
+    @property
+    def interval(self) -> timedelta:
+        return self._inner.interval
+
+    @property
+    def max_age(self) -> timedelta:
+        return self._inner.max_age
+
+    async def sample(self, now: float) -> Snapshot:
+        with self._sampling.one():
+            return await self._inner.sample(now)
+
+    def about(self) -> tuple[Reading | Distribution, ...]:
+        return self._inner.about()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class _Unhurried(Assembly):
+    """An assembly whose candidate for leadership is asked at each step, and does nothing in between."""
+
+    async def run(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self.leader:
+                await self.leader.close()
+
+
+class RunningExporter:
+    """An exporter that runs, samples at its own intervals, and lets nobody wait for them."""
+
+    def __init__(self, config: Path, environment: Mapping[str, str], clock: Clock) -> None:
+        self._sampling = _Sampling()
+        self._leader: Leader | None = None
+
+        def observed(settings: Settings, overflow: LabelOverflow) -> Assembly:
+            made = assemble(settings, overflow, clock, pause=lambda _: asyncio.sleep(0))
+            samplers = tuple(_Observed(sampler, self._sampling) for sampler in made.samplers)
+            self._leader = made.leader
+            return _Unhurried(samplers, made.leader, made.samples_stripe)
+
+        self._exporter = Exporter(
+            lambda: load(config, environment),
+            observed,
+            WebConfigFile(None, report),
+            metrics=catalog().metrics,
+            clock=clock,
+            version="simulated",
+            environment={},
+        )
+        self._running = asyncio.create_task(self._exporter.run(()))
+
+    async def step(self, seconds: float) -> None:
+        """Let that time pass: whatever falls due is sampled before this returns."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SteppedLoop)
+        if self._leader:
+            await self._leader.beat()
+        loop.jump(self._at + seconds)
+        self._at += seconds
+        await self._sampling.over()
+        if self._running.done():
+            self._running.result()
+            raise AssertionError("the exporter ended by itself")
+
+    async def page(self) -> str:
+        """What it serves now."""
+        return (await self._exporter.page.render(Form(CONTENT_TYPE_PLAIN_0_0_4, compressed=False))).body.decode()
+
+    async def begin(self) -> None:
+        """Let it take its first samples."""
+        await _turns()
+        self._at = asyncio.get_running_loop().time()
+        await self.step(5)
+
+    async def stop(self) -> None:
+        """End it as SIGTERM would."""
+        self._exporter.stop()
+        await self._running
+
+
+@contextlib.asynccontextmanager
+async def running_exporter(
+    config: Path, environment: Mapping[str, str], clock: Clock
+) -> AsyncIterator[RunningExporter]:
+    """An exporter whose first samples are taken, ended with the block."""
+    one = RunningExporter(config, environment, clock)
+    await one.begin()
+    try:
+        yield one
+    finally:
+        await one.stop()

@@ -1,0 +1,133 @@
+"""Do the alerts hold where the exporter is two, samples a replica, or never got an answer?"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from paymon.promtool import Promtool
+from rules import database, monitoring, outcomes, webhooks
+from rules.budget import burn_fast
+from rules.declines import method_degraded
+from simulator.arithmetic import week_shape
+from simulator.conditions import USUAL, Conditions, Database
+from simulator.incidents import DAY, Setting
+from simulator.world import World
+from tests.scenarios.evaluation import Evaluated, evaluate
+from tests.scenarios.series import Scrapes, Target
+from tests.scenarios.staging import EXPORTER, Past, Stage, exporter_beside, tick
+from tests.scenarios.stepped_time import SteppedLoop
+
+FIRST, SECOND = EXPORTER, Target("payments-exporter", "10.0.0.2:9877")
+
+
+def run(story: Coroutine[None, None, None]) -> None:
+    with asyncio.Runner(loop_factory=SteppedLoop) as runner:
+        runner.run(story)
+
+
+def fired(evaluated: Evaluated) -> set[str]:
+    return {one.alert for one in evaluated.firings}
+
+
+def what_fires(promtool: Promtool, world: World, past: Past, scrapes: Scrapes, folder: Path) -> Evaluated:
+    until = past.began + int(world.now - past.shop.clock.now)
+    return evaluate(promtool, scrapes, until // 60 * 60, 60, folder)
+
+
+def test_two_replicas_count_once_and_one_takes_over_from_the_other(
+    stage: Stage, newest: Promtool, tmp_path: Path
+) -> None:
+    past = stage.past(DAY)
+    with stage.future(past) as (world, folder, scrapes):
+        shared = {
+            "PAYMON_LEADER__DSN": world.environment["PAYMON_POSTGRES__DSN"],
+            "PAYMON_STRIPE__STATE__BACKEND": "postgres",
+            "PAYMON_STRIPE__STATE__DSN": stage.server.dsn(database_of(world)),
+        }
+
+        async def story() -> None:
+            async with exporter_beside(world, folder, shared) as second:
+                async with exporter_beside(world, folder, shared) as first:
+                    await passes(6, (first, second), (FIRST, SECOND))
+                    world.meet(Conditions(technical=0.15))
+                    await passes(6, (first, second), (FIRST, SECOND))
+                scrapes.forget(FIRST, world.now)
+                await passes(8, (second,), (SECOND,))
+                world.meet(USUAL)
+                await passes(12, (second,), (SECOND,))
+
+        async def passes(minutes: int, exporters: tuple, targets: tuple) -> None:  # type: ignore[type-arg]
+            for _ in range(minutes):
+                await tick(world, exporters, targets, scrapes, 60)
+
+        run(story())
+        evaluated = what_fires(newest, world, past, scrapes, tmp_path)
+
+    # Forty failures in an hour: were they counted twice, PaymentFailuresPerHourHigh would fire as well.
+    assert fired(evaluated) - {method_degraded.name} == {
+        outcomes.degraded.name,
+        outcomes.success_rate_low.name,
+        burn_fast.name,
+    }
+
+
+def database_of(world: World) -> str:
+    return str(psycopg.conninfo.conninfo_to_dict(world.environment["PAYMON_POSTGRES__DSN"])["dbname"])
+
+
+def test_a_source_that_has_not_answered_since_the_exporter_began_is_stale_too(
+    stage: Stage, newest: Promtool, tmp_path: Path
+) -> None:
+    past = stage.past(DAY)
+    with stage.future(past) as (world, folder, scrapes):
+        world.meet(Conditions(database=Database.DOWN))
+
+        async def story() -> None:
+            async with exporter_beside(world, folder) as exporter:
+                for _ in range(12):
+                    await tick(world, (exporter,), (EXPORTER,), scrapes, 60)
+
+        run(story())
+        evaluated = what_fires(newest, world, past, scrapes, tmp_path)
+
+    stale = {dict(one.labels)["source"] for one in evaluated.firings if one.alert == monitoring.exporter_stale.name}
+    assert {"postgres", "webhook_inbox"} <= stale
+
+
+@pytest.mark.slow
+def test_a_replica_that_falls_behind_is_told_apart_from_payments_that_stop(
+    stage: Stage, newest: Promtool, tmp_path: Path
+) -> None:
+    # Postgres stamps what it replays by the real clock, so this world lives at the real time.
+    now = int(time.time()) // 60 * 60
+    monday = 4 * 86400
+    here = Setting(name="now", begins=datetime.fromtimestamp(now, UTC), per_minute=12.5 / week_shape(now - monday))
+    past = stage.past(here)
+    with stage.future(past, sampled_from_a_replica=True) as (world, folder, scrapes):
+
+        async def story() -> None:
+            async with exporter_beside(world, folder) as exporter:
+                for minute in range(16):
+                    if minute == 4:
+                        world.meet(Conditions(database=Database.REPLICA_STOPPED))
+                    await tick(world, (exporter,), (EXPORTER,), scrapes, 60)
+
+        run(story())
+        evaluated = what_fires(newest, world, past, scrapes, tmp_path)
+
+    found = fired(evaluated)
+    assert {database.replica_lag_high.name, database.processing_lag_high.name} <= found
+    # What was in flight when the replica stopped stays in flight there.
+    assert found <= {
+        database.replica_lag_high.name,
+        database.processing_lag_high.name,
+        database.payments_stuck.name,
+        webhooks.backlog.name,
+    }
+    lag = min(one.first for one in evaluated.firings if one.alert == database.replica_lag_high.name)
+    assert lag - past.began <= 13 * 60
