@@ -120,7 +120,7 @@ def _from_now_on(conditions: Conditions) -> tuple[tuple[timedelta, Conditions], 
     return ((NOW, conditions),)
 
 
-def _failing(share: str, technical: float, watched_for: timedelta, *fires: Fires) -> Incident:
+def _failing(share: str, technical: float, watched_for: timedelta, every: timedelta, *fires: Fires) -> Incident:
     return Incident(
         name=f"{share}-percent-fail",
         title=f"{share} % of payments fail for technical reasons",
@@ -129,7 +129,7 @@ def _failing(share: str, technical: float, watched_for: timedelta, *fires: Fires
         may_fire=(declines.method_degraded,),
         says=r"(%|times over)",
         watched_for=watched_for,
-        every=HALF,
+        every=every,
         setting=BUSY,
     )
 
@@ -156,6 +156,7 @@ INCIDENTS: tuple[Incident, ...] = (
         "20",
         0.2,
         minutes(12),
+        HALF,
         Fires(alert=outcomes.degraded, within=minutes(6), lasts=True),
         Fires(alert=outcomes.success_rate_low, within=minutes(8), lasts=True),
         Fires(alert=budget.burn_fast, within=minutes(10), lasts=True),
@@ -165,6 +166,7 @@ INCIDENTS: tuple[Incident, ...] = (
         "12",
         0.12,
         minutes(18),
+        HALF,
         Fires(alert=outcomes.degraded, within=minutes(8), lasts=True),
         Fires(alert=outcomes.success_rate_low, within=minutes(9), lasts=True),
         Fires(alert=budget.burn_fast, within=minutes(16), lasts=True),
@@ -174,6 +176,7 @@ INCIDENTS: tuple[Incident, ...] = (
         "7",
         0.07,
         minutes(27),
+        minutes(1),
         Fires(alert=outcomes.success_rate_low, within=minutes(10), lasts=True),
         Fires(alert=budget.burn_fast, within=minutes(26), lasts=True),
         Fires(alert=budget.failures_per_hour, within=minutes(8), lasts=True),
@@ -182,13 +185,14 @@ INCIDENTS: tuple[Incident, ...] = (
         "3",
         0.03,
         minutes(62),
+        minutes(1),
         Fires(alert=budget.burn_fast, within=minutes(60), lasts=True),
         Fires(alert=budget.failures_per_hour, within=minutes(15), lasts=True),
     ),
     Incident(
         name="one-method-fails",
         title="Every payment with Apple Pay fails, which is one in seven",
-        phases=_for(minutes(15), Conditions(failing_method="apple_pay")),
+        phases=_for(minutes(12), Conditions(failing_method="apple_pay")),
         fires=(
             Fires(alert=declines.method_degraded, within=minutes(12)),
             Fires(alert=outcomes.degraded, within=minutes(9)),

@@ -16,7 +16,7 @@ from simulator.incidents import INCIDENTS, Incident, incident
 from tests.scenarios.evaluation import Evaluated, evaluate
 from tests.scenarios.staging import Past, Stage
 
-LONG = timedelta(hours=1)
+LONG = timedelta(minutes=44)
 
 
 def played(one: Incident, stage: Stage, promtool: Promtool, folder: Path) -> tuple[Past, Evaluated, int]:
