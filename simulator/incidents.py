@@ -352,15 +352,14 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         name="webhook-signatures",
         title="The webhook secret is wrong",
-        phases=_for(minutes(18), Conditions(webhooks=Webhooks.REFUSED)),
+        phases=_for(minutes(13), Conditions(webhooks=Webhooks.REFUSED)),
         fires=(
             Fires(alert=webhooks.signature_failures, within=minutes(5)),
             Fires(alert=database.payments_stuck, within=minutes(9)),
             Fires(alert=database.processing_lag_high, within=minutes(8)),
-            Fires(alert=webhooks.backlog, within=minutes(22)),
         ),
         says=r"\d+(\.\d+)?% of the webhook requests in the past 5 minutes carried a signature that does not match\.",
-        watched_for=minutes(45),
+        watched_for=minutes(35),
     ),
     Incident(
         name="webhook-events-dead",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics import parser as openmetrics
@@ -41,7 +42,8 @@ CUSTOM = "payments_custom_recent"
 @pytest.fixture(scope="module")
 def pages(around: Surroundings) -> dict[str, str]:
     """The pages, by Accept header, of the example's exporter once it has sampled every source twice."""
-
+    with psycopg.connect(around.dsn) as database:  # what it asks of its own looks back no more than 5 minutes
+        database.execute("UPDATE payments SET created_at = now() WHERE status = 'completed'")
     ahead = 0
 
     async def story() -> dict[str, str]:
