@@ -14,7 +14,8 @@ from exporters.labels import LabelOverflow
 from exporters.model import Sampler
 from exporters.stripe_api import samplers
 from exporters.stripe_api.settings import StripeSettings
-from simulator.stripe import FakeStripe, StripeServer, serving
+from simulator.serving import serving
+from simulator.stripe import FakeStripe, StripeServer
 from simulator.stripe.traffic import Traffic
 
 START = 1_799_971_200.0
@@ -49,9 +50,13 @@ async def measured(payments: int, seconds: float) -> str:
     if traffic:
         traffic.until(START)
     server = StripeServer(fake)
-    with tempfile.TemporaryDirectory() as folder, serving(server) as url:
+    with tempfile.TemporaryDirectory() as folder, serving(server.app) as port:
         settings = StripeSettings.model_validate(
-            {"api_key": "rk_test_everything", "api_url": url, "state": {"path": Path(folder) / "state.sqlite3"}}
+            {
+                "api_key": "rk_test_everything",
+                "api_url": f"http://127.0.0.1:{port}",
+                "state": {"path": Path(folder) / "state.sqlite3"},
+            }
         )
         stripe = samplers(settings, clock, LabelOverflow(), pause=pause)
         await run(stripe.samplers, now, traffic, 900)

@@ -4,24 +4,18 @@ The answers follow the runbook's. Attributes change what is answered from the ne
 flag and its kill switch are changed by the runbook's own requests as well.
 """
 
-import socket
-import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from stripe import SignatureVerificationError, WebhookSignature
 
-__all__ = ["PaymentsService", "redirect_to_https", "serving"]
+__all__ = ["PaymentsService", "redirect_to_https"]
 
 SECURITY_HEADERS = {
     "strict-transport-security": "max-age=31536000",
@@ -158,47 +152,3 @@ def redirect_to_https(port: int, status: int = 301) -> Starlette:
         return RedirectResponse(f"https://{request.url.hostname}:{port}{request.url.path}", status_code=status)
 
     return Starlette(routes=[Route("/{path:path}", redirect)])
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that says when it has started."""
-
-    def __init__(self, config: uvicorn.Config, ready: Event) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set()
-
-
-@contextmanager
-def serving(application: Starlette, certificate: Path | None = None) -> Iterator[int]:
-    """Serve on a free port of the loopback interface, in a thread, until the block ends; gives the port.
-
-    `certificate` is a PEM file with the private key and the chain; with it, HTTPS is served.
-    Raises RuntimeError where the server does not start.
-    """
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        ready = Event()
-        server = _Server(
-            uvicorn.Config(
-                application,
-                log_config=None,
-                lifespan="off",
-                ssl_certfile=certificate,
-                ssl_cert_reqs=ssl.CERT_NONE,
-                timeout_graceful_shutdown=1,
-            ),
-            ready,
-        )
-        thread = Thread(target=server.run, args=([listener],), name="payments-service", daemon=True)
-        thread.start()
-        try:
-            if not ready.wait(10):
-                raise RuntimeError("the payments service did not start; see whether its certificate can be read")
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(10)

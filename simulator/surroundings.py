@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
 from rules.webhooks import EVENT_TYPES
-from simulator.payments_service import PaymentsService, redirect_to_https, serving
+from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.postgres_server import SCHEMA, installations, running
+from simulator.serving import serving
 from simulator.stripe import FakeStripe, StripeServer, declined
-from simulator.stripe import serving as serving_stripe
 
 __all__ = ["Surroundings", "surroundings"]
 
@@ -69,8 +69,8 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
             server.psql("payments", file)
         _fill_stripe(stripe.world)
         _fill_database(server.dsn("payments"), clock())
-        stripe_url = stack.enter_context(serving_stripe(stripe))
-        https = stack.enter_context(serving(service.application(), _certificate(folder)))
+        stripe_port = stack.enter_context(serving(stripe.app))
+        https = stack.enter_context(serving(service.application(), certificate=_certificate(folder)))
         http = stack.enter_context(serving(redirect_to_https(https)))
         plain = stack.enter_context(serving(service.application()))
         host = {"host": "127.0.0.1", "https_port": https, "http_port": http}
@@ -78,7 +78,7 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
         declared.write_text(_declared(clock()))
         environment = {
             "PAYMON_STRIPE__API_KEY": _KEY,
-            "PAYMON_STRIPE__API_URL": stripe_url,
+            "PAYMON_STRIPE__API_URL": f"http://127.0.0.1:{stripe_port}",
             "PAYMON_STRIPE__STATE__PATH": str(folder / "stripe.sqlite3"),
             "PAYMON_POSTGRES__DSN": server.dsn("payments", _ROLE, _PASSWORD),
             "PAYMON_HEALTH__URL": f"http://127.0.0.1:{plain}/health/payments",

@@ -23,12 +23,12 @@ from starlette.routing import Mount, Route
 from rules import governance
 from simulator.certificates import self_signed
 from simulator.conditions import Conditions, Database, StripeApi
-from simulator.payments_service import PaymentsService, redirect_to_https, serving
+from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.postgres_server import SCHEMA, PostgresServer
 from simulator.records import write
+from simulator.serving import serving
 from simulator.shop import Shop
 from simulator.stripe import Fault, Faults, StripeServer, invalid_key, rate_limited, server_error
-from simulator.stripe import serving as serving_stripe
 
 __all__ = ["World", "opened", "prepare"]
 
@@ -218,8 +218,8 @@ def opened(
     with ExitStack() as stack:
         begins = shop.clock.now - (1 - conditions.certificate_left) * _LIFETIME
         certificate = self_signed(folder, begins, begins + _LIFETIME)
-        stripe_url = stack.enter_context(serving_stripe(stripe))
-        https = stack.enter_context(serving(_application(shop, service), certificate))
+        stripe_port = stack.enter_context(serving(stripe.app))
+        https = stack.enter_context(serving(_application(shop, service), certificate=certificate))
         http = stack.enter_context(serving(redirect_to_https(https)))
         plain = stack.enter_context(serving(_application(shop, service)))
         sampled = replica or server
@@ -231,7 +231,7 @@ def opened(
             Place(server, database, replica),
             {
                 "PAYMON_STRIPE__API_KEY": _KEY,
-                "PAYMON_STRIPE__API_URL": stripe_url,
+                "PAYMON_STRIPE__API_URL": f"http://127.0.0.1:{stripe_port}",
                 "PAYMON_STRIPE__STATE__PATH": str(folder / "stripe.sqlite3"),
                 "PAYMON_POSTGRES__DSN": sampled.dsn(database, _ROLE, _PASSWORD),
                 "PAYMON_HEALTH__URL": f"http://127.0.0.1:{plain}/health/payments",

@@ -23,7 +23,7 @@ from simulator.stripe.outcomes import (
     provider_failed,
     unexplained,
 )
-from simulator.stripe.server import PERMISSIONS, StripeServer, serving
+from simulator.stripe.server import PERMISSIONS, StripeServer
 from simulator.stripe.world import FakeStripe, Payment
 
 __all__ = [
@@ -49,6 +49,5 @@ __all__ = [
     "provider_failed",
     "rate_limited",
     "server_error",
-    "serving",
     "unexplained",
 ]

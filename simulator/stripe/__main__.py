@@ -4,7 +4,8 @@ import argparse
 import sys
 import time
 
-from simulator.stripe.server import StripeServer, serving
+from simulator.serving import serving
+from simulator.stripe.server import StripeServer
 from simulator.stripe.traffic import Traffic
 from simulator.stripe.world import FakeStripe
 
@@ -27,8 +28,8 @@ def main() -> None:
     traffic = Traffic(fake, wanted.per_minute, wanted.seed)
     traffic.until(began)
     fake.clock = time.time
-    with serving(StripeServer(fake), wanted.port) as url:
-        sys.stdout.write(f"fake Stripe at {url}, key {_KEY}\n")
+    with serving(StripeServer(fake).app, wanted.port) as port:
+        sys.stdout.write(f"fake Stripe at http://127.0.0.1:{port}, key {_KEY}\n")
         sys.stdout.flush()
         try:
             while True:

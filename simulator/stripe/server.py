@@ -2,14 +2,10 @@
 
 import asyncio
 import json
-import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from email.utils import formatdate
-from threading import Thread
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,7 +17,7 @@ from simulator.stripe.lists import BadRequestError, ListRequest, events_page, ob
 from simulator.stripe.shapes import error
 from simulator.stripe.world import FakeStripe
 
-__all__ = ["PERMISSIONS", "StripeServer", "serving"]
+__all__ = ["PERMISSIONS", "StripeServer"]
 
 PERMISSIONS = {
     "events": "rak_event_read",
@@ -136,30 +132,3 @@ class StripeServer:
 
         headers = {**self._headers(), "content-length": str(len(body))}
         return StreamingResponse(half(), 200, headers, "application/json")
-
-
-@contextmanager
-def serving(server: StripeServer, port: int = 0) -> Iterator[str]:
-    """Serve on the loopback, on a free port unless one is given, from a thread of its own; gives the base address."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=128)
-    config = uvicorn.Config(
-        server.app,
-        log_level="critical",
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    runner = uvicorn.Server(config)
-    thread = Thread(target=runner.run, kwargs={"sockets": [listener]}, name="fake Stripe", daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        runner.should_exit = True
-        thread.join(10)
-        listener.close()

@@ -19,8 +19,9 @@ from exporters.probes_settings import FlagSettings
 from exporters.secrets import FromConfigurationFile
 from rules import rollout
 from rules.vocabulary import Source
-from simulator.payments_service import PaymentsService, serving
+from simulator.payments_service import PaymentsService
 from simulator.raw_server import raw_server
+from simulator.serving import serving
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 TOKEN = "a-token-that-nobody-may-see"
@@ -198,7 +199,7 @@ def test_a_token_is_not_sent_to_whom_nobody_vouches_for(service: PaymentsService
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    with serving(service.application(), tmp_path / "server.pem") as port:
+    with serving(service.application(), certificate=tmp_path / "server.pem") as port:
         url = f"https://127.0.0.1:{port}{PATH}"
         error = failure(url)
         assert service.connections == set()

@@ -21,8 +21,9 @@ from exporters.model import ErrorClass, Reading, SampleError, Snapshot
 from exporters.probes_settings import HealthSettings
 from rules import health
 from rules.vocabulary import Source
-from simulator.payments_service import PaymentsService, serving
+from simulator.payments_service import PaymentsService
 from simulator.raw_server import raw_server
+from simulator.serving import serving
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 RUNBOOK_ANSWER = {
@@ -280,7 +281,7 @@ def test_a_certificate_that_nobody_trusts_is_down_and_one_of_the_named_authority
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    with serving(service.application(), tmp_path / "server.pem") as port:
+    with serving(service.application(), certificate=tmp_path / "server.pem") as port:
         url = f"https://127.0.0.1:{port}/health/payments"
         assert values(sampled(url).readings) == UNREACHABLE
         assert "certificate is not trusted" in caplog.text

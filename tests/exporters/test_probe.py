@@ -24,8 +24,9 @@ from exporters.probe import ProbeSampler
 from exporters.probes_settings import ProbedHost, ProbeSettings
 from rules import health, webhooks
 from rules.vocabulary import Source
-from simulator.payments_service import PaymentsService, redirect_to_https, serving
+from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.raw_server import raw_server
+from simulator.serving import serving
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
@@ -80,7 +81,7 @@ def service() -> PaymentsService:
 def front_door(service: PaymentsService, certificate: Path) -> Iterator[tuple[int, int]]:
     """The service behind HTTPS, and a plain port that redirects to it."""
     with ExitStack() as stack:
-        https = stack.enter_context(serving(service.application(), certificate))
+        https = stack.enter_context(serving(service.application(), certificate=certificate))
         http = stack.enter_context(serving(redirect_to_https(https)))
         yield https, http
 
@@ -146,7 +147,7 @@ def test_a_certificate_has_its_dates_whenever_it_is_valid(
 ) -> None:
     issued = authority.issue_cert(HOST, not_before=begin, not_after=end)
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    with serving(service.application(), tmp_path / "server.pem") as https:
+    with serving(service.application(), certificate=tmp_path / "server.pem") as https:
         found = values(sampled(hosts=[door(https)]))
     assert found["payments_tls_not_before_timestamp_seconds"] == begin.timestamp()
     assert found["payments_tls_not_after_timestamp_seconds"] == end.timestamp()
@@ -155,7 +156,7 @@ def test_a_certificate_has_its_dates_whenever_it_is_valid(
 
 def test_a_self_signed_certificate_of_another_name_has_its_dates(service: PaymentsService, tmp_path: Path) -> None:
     pem = self_signed(tmp_path / "server.pem", "somebody-else.example", BEGIN, END)
-    with serving(service.application(), pem) as https:
+    with serving(service.application(), certificate=pem) as https:
         found = values(sampled(hosts=[door(https)]))
     assert found["payments_tls_not_after_timestamp_seconds"] == END.timestamp()
 
@@ -168,7 +169,7 @@ def test_a_renewed_certificate_is_seen_by_the_next_sample(
         pem = tmp_path / f"{end.timestamp()}.pem"
         issued = authority.issue_cert(HOST, not_before=BEGIN, not_after=end)
         issued.private_key_and_cert_chain_pem.write_to_path(pem)
-        with serving(service.application(), pem) as https:
+        with serving(service.application(), certificate=pem) as https:
             found.append(values(sampled(hosts=[door(https)]))["payments_tls_not_after_timestamp_seconds"])
     assert found == [END.timestamp(), (END + timedelta(days=90)).timestamp()]
 
@@ -198,7 +199,7 @@ def test_plain_http_must_be_redirected_to_https(
         return answer
 
     with (
-        serving(service.application(), certificate) as https,
+        serving(service.application(), certificate=certificate) as https,
         serving(Starlette(routes=[Route("/", plain)])) as http,
     ):
         assert values(sampled(hosts=[door(https, http)]))["payments_https_enforced"] == enforced
@@ -207,7 +208,7 @@ def test_plain_http_must_be_redirected_to_https(
 def test_a_closed_plain_port_beside_open_https_is_enforcement(service: PaymentsService, certificate: Path) -> None:
     with serving(service.application()) as closed:
         pass
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         assert values(sampled(hosts=[door(https, closed)]))["payments_https_enforced"] == 1
 
 
@@ -222,7 +223,7 @@ def test_a_plain_port_that_accepts_and_says_nothing_sensible_is_not_judged(
             finally:
                 await sampler.close()
 
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(asyncio.run(ask(https)))
     assert "payments_https_enforced" not in found
     assert "payments_tls_not_after_timestamp_seconds" in found
@@ -231,7 +232,7 @@ def test_a_plain_port_that_accepts_and_says_nothing_sensible_is_not_judged(
 def test_each_missing_or_empty_header_is_a_series_of_its_own(service: PaymentsService, certificate: Path) -> None:
     del service.headers["content-security-policy"]
     service.headers["x-frame-options"] = ""
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(sampled(hosts=[door(https)]))
     present = {name: value for name, value in found.items() if "header" in name}
     assert present == {
@@ -244,7 +245,7 @@ def test_each_missing_or_empty_header_is_a_series_of_its_own(service: PaymentsSe
 
 
 def test_only_the_headers_that_are_set_are_looked_for(service: PaymentsService, certificate: Path) -> None:
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(sampled(hosts=[door(https)], headers=["Strict-Transport-Security"]))
     assert [name for name in found if "header" in name] == [
         "payments_security_header_present[strict-transport-security]"
@@ -255,7 +256,7 @@ def test_headers_of_a_not_found_count_and_those_of_a_server_error_do_not(
     service: PaymentsService, certificate: Path
 ) -> None:
     service.status = "degraded"
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         lost = values(sampled(hosts=[door(https, path="/nowhere")]))
         broken = values(sampled(hosts=[door(https, path="/health/payments")]))
     assert lost["payments_security_header_present[referrer-policy]"] == 0
@@ -271,14 +272,14 @@ def test_an_unsigned_webhook_must_be_refused_for_what_it_is(
     service: PaymentsService, certificate: Path, status: int, verdict: float | None
 ) -> None:
     service.webhook_status = status
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(sampled(hosts=[door(https)], webhook_url=f"https://{HOST}:{https}/api/webhooks/stripe"))
     assert found.get("payments_webhook_rejects_unsigned") == verdict
 
 
 def test_an_endpoint_that_verifies_nothing_is_found_out(service: PaymentsService, certificate: Path) -> None:
     service.verifies_signatures = False
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(sampled(hosts=[door(https)], webhook_url=f"https://{HOST}:{https}/api/webhooks/stripe"))
     assert found["payments_webhook_rejects_unsigned"] == 0
     assert service.webhooks_accepted == 1
@@ -287,7 +288,7 @@ def test_an_endpoint_that_verifies_nothing_is_found_out(service: PaymentsService
 def test_an_unreachable_webhook_endpoint_is_absent(
     service: PaymentsService, certificate: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         found = values(sampled(hosts=[door(https)], webhook_url=f"https://{HOST}:1/api/webhooks/stripe"))
     assert "payments_webhook_rejects_unsigned" not in found
     assert "probe.webhook_url: not known: no connection" in caplog.messages
@@ -387,7 +388,7 @@ def test_a_gap_is_said_once_while_it_lasts(
         await sampler.close()
 
     service.webhook_status = 404
-    with serving(service.application(), certificate) as https:
+    with serving(service.application(), certificate=certificate) as https:
         asyncio.run(thrice(https))
     assert [message for message in caplog.messages if message.startswith("probe.")] == [
         "probe.webhook_url: not known: it answered 404, which says nothing about signatures"

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.webhooks import EVENT_TYPES
-from simulator.stripe import AUTHENTICATION_FAILED, FakeStripe, StripeServer, declined, rate_limited, serving
+from simulator.serving import serving
+from simulator.stripe import AUTHENTICATION_FAILED, FakeStripe, StripeServer, declined, rate_limited
 from simulator.stripe.ids import number_of, token
 from simulator.stripe.lists import BadRequestError, ListRequest, events_page
 from simulator.stripe.traffic import Traffic
@@ -80,8 +81,8 @@ class Served:
 @pytest.fixture
 def served() -> Iterator[Served]:
     one = Served()
-    with serving(one.server) as url:
-        one.url = url
+    with serving(one.server.app) as port:
+        one.url = f"http://127.0.0.1:{port}"
         yield one
 
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from stripe import WebhookSignature
 
-from simulator.payments_service import PaymentsService, serving
+from simulator.payments_service import PaymentsService
+from simulator.serving import serving
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 FLAG = "/v1/flags/payments_live_v1"

@@ -16,6 +16,7 @@ from exporters.model import Reading, Sampler, Snapshot
 from exporters.stripe_api import Stripe, samplers
 from exporters.stripe_api.settings import StripeSettings
 from rules.vocabulary import Source
+from simulator.serving import serving
 from simulator.stripe import (
     AUTHENTICATION_FAILED,
     SUCCESS,
@@ -26,7 +27,6 @@ from simulator.stripe import (
     blocked,
     declined,
     invalid,
-    serving,
 )
 
 START = 1_799_971_200.0
@@ -249,7 +249,8 @@ def watched(folder: Path, ours: Callable[[], float] | None = None, **changes: An
     clock = Clock()
     server = StripeServer(FakeStripe(clock))
     state = {"path": folder / "state.sqlite3", **changes.pop("state", {})}
-    with serving(server) as url, asyncio.Runner() as runner:
+    with serving(server.app) as port, asyncio.Runner() as runner:
+        url = f"http://127.0.0.1:{port}"
         settings = StripeSettings.model_validate({"api_key": KEY, "api_url": url, "state": state, **changes})
         one = Watched(clock, Shop(server.world), server, url, folder, settings, ours or clock, runner)
         try:
