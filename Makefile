@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 READY  := $(VENV)/.ready
 
-.PHONY: help demo generate test scenarios format lock benchmarks programs clean
+.PHONY: help demo generate test quick scenarios format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ test: $(READY) programs  ## format, types, drift, then every test against the re
 	$(BIN)/paymon generate --check
 	$(BIN)/python -m pytest
 
+quick: $(READY) programs  ## the tests that take seconds: nine out of ten
+	$(BIN)/python -m pytest -m "not slow"
+
 scenarios: $(READY) programs  ## play every incident against the real exporter and the generated rules
-	$(BIN)/python -m pytest -o addopts="--strict-markers -q -n 2 --dist worksteal" tests/scenarios
+	$(BIN)/python -m pytest tests/scenarios
 
 format: $(READY)  ## let ruff tidy the source
 	$(BIN)/ruff check --fix .

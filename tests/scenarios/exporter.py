@@ -130,6 +130,7 @@ class RunningExporter:
         assert isinstance(loop, SteppedLoop)
         if self._leader:
             await self._leader.beat()
+        await self._sampling.over()  # what fell due since then must not see the jump as an answer that never came
         loop.jump(self._at + seconds)
         self._at += seconds
         await self._sampling.over()

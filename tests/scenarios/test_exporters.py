@@ -22,6 +22,8 @@ from tests.scenarios.series import Scrapes, Target
 from tests.scenarios.staging import EXPORTER, Past, Stage, exporter_beside, tick
 from tests.scenarios.stepped_time import SteppedLoop
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND = EXPORTER, Target("payments-exporter", "10.0.0.2:9877")
 
 
@@ -99,7 +101,6 @@ def test_a_source_that_has_not_answered_since_the_exporter_began_is_stale_too(
     assert {"postgres", "webhook_inbox"} <= stale
 
 
-@pytest.mark.slow
 def test_a_replica_that_falls_behind_is_told_apart_from_payments_that_stop(
     stage: Stage, newest: Promtool, tmp_path: Path
 ) -> None:
