@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules import latency, webhooks
-from rules.vocabulary import Histogram, plain
+from rules.vocabulary import Histogram
 
 __all__ = ["Measurements"]
 
@@ -58,7 +58,7 @@ class Measurements:
             label = histogram.labels[0].name
             for value, series in by_value.items():
                 reached = 0
-                for bound, count in zip((*map(plain, histogram.bounds), "+Inf"), series.below, strict=True):
+                for bound, count in zip((*map(float, histogram.bounds), "+Inf"), series.below, strict=True):
                     reached += count
                     yield f'{histogram.name}_bucket{{{label}="{value}",le="{bound}"}} {reached}'
                 yield f'{histogram.name}_count{{{label}="{value}"}} {reached}'

@@ -89,6 +89,7 @@ def running(
         "alertmanager": f"127.0.0.1:{ports['alertmanager']}",
         "prometheus": f"127.0.0.1:{ports['prometheus']}",
     }
+    addresses = {name: f"http://{targets[name]}" for name in ("prometheus", "alertmanager")}
     with ExitStack() as stack:
         inbox, sink = stack.enter_context(listening())
         say("Postgres, the payments service and a fake Stripe")
@@ -108,33 +109,25 @@ def running(
             return stack.enter_context(started("Exporter", command, folder, own))
 
         exporter = start_exporter()
-        page = f"http://{targets[organisation.exporter_job]}/metrics"
-        exporter.wait_until(lambda: _counts(page), _COUNTS_WITHIN)
+        exporter.wait_until(lambda: _counts(_page(targets[organisation.exporter_job])), _COUNTS_WITHIN)
         shop.keep_pace()
         say(f"{backfill.HOURS} simulated hours for Prometheus to remember")
-        past = backfill.openmetrics(
-            organisation, environment.name, targets[organisation.exporter_job], time.time() - 1, speed, PER_MINUTE
+        seen = {
+            (job, targets[job]): _page(targets[job])
+            for job in (organisation.exporter_job, organisation.application_job)
+        }
+        now = time.time() - 1
+        data = folder / "prometheus"
+        backfill.import_past(
+            programs.promtool, backfill.openmetrics(catalog, environment, seen, now, speed, PER_MINUTE), data
         )
-        backfill.import_past(programs.promtool, past, folder / "prometheus")
+        with _prometheus(programs, "global: {}", folder, targets["prometheus"]):
+            recordings = backfill.recordings(catalog, environment, speed, SCRAPE_SECONDS)
+            backfill.record_past(programs.promtool, recordings, addresses["prometheus"], data, now, speed)
         say("Prometheus, until its rules have settled")
-        (folder / "prometheus.yml").write_text(
-            prometheus_settings(organisation, environment.name, rules, speed, targets)
-        )
-        prometheus = stack.enter_context(
-            started(
-                "Prometheus",
-                (
-                    programs.prometheus,
-                    f"--config.file={folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={folder / 'prometheus'}",
-                    f"--web.listen-address={targets['prometheus']}",
-                ),
-                folder,
-            )
-        )
-        addresses = {name: f"http://{targets[name]}" for name in ("prometheus", "alertmanager")}
+        settings = prometheus_settings(organisation, environment.name, rules, speed, targets)
+        prometheus = stack.enter_context(_prometheus(programs, settings, folder, targets["prometheus"]))
         alertmanager.wait_until_answers(f"{addresses['alertmanager']}/-/ready")
-        prometheus.wait_until_answers(f"{addresses['prometheus']}/-/ready")
         prometheus.wait_until(lambda: _settled(addresses["prometheus"]), _SETTLES_WITHIN, or_else_go_on=True)
         yield Stack(
             shop=shop,
@@ -154,11 +147,15 @@ def _exporter(settings: Path, address: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-c", run, "exporter", f"--config={settings}", f"--web.listen-address={address}")
 
 
+def _page(address: str) -> str:
+    """What is scraped there; nothing where nobody answers."""
+    answer = fetched(f"http://{address}/metrics")
+    return answer.text if answer else ""
+
+
 def _counts(page: str) -> bool:
     """Whether the sources were sampled, and payments are being counted."""
-    answer = fetched(page)
-    lines = answer.text.splitlines() if answer else []
-    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    samples = [line.rpartition(" ") for line in page.splitlines() if not line.startswith("#")]
     counted = sum(float(value) for series, _, value in samples if series.startswith(outcomes.attempts.name))
     ups = [float(value) for series, _, value in samples if series.startswith(monitoring.source_up.name)]
     return counted > 0 and sum(ups) >= len(ups) - _LATE_SOURCES
@@ -174,6 +171,21 @@ def _settled(prometheus: str) -> bool:
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
     """Nobody's real key or database may get into the demo."""
     return {name: value for name, value in environment.items() if not name.startswith("PAYMON_")}
+
+
+@contextmanager
+def _prometheus(programs: Programs, settings: str, folder: Path, address: str) -> Iterator[Process]:
+    """A Prometheus that is ready, with what others before it have left behind."""
+    (folder / "prometheus.yml").write_text(settings)
+    command = (
+        programs.prometheus,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address={address}",
+    )
+    with started("Prometheus", command, folder) as process:
+        process.wait_until_answers(f"http://{address}/-/ready")
+        yield process
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What do Prometheus and Alertmanager say at this moment?"""
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,9 @@ from rules.vocabulary import Environment
 __all__ = ["Seen", "Watch"]
 
 _HISTORY = 120
+"""Looks that are remembered, a second apart."""
 _HEARTBEAT = monitoring.watchdog.name
+_KEY_VALUES = f"""max by (__name__) ({{__name__=~"{"|".join(one.alert.watches.name for one in KEY_METRICS)}"}})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Watch:
     inbox: Inbox
     channels: Mapping[str, str]
     environment: Environment
+    clock: Callable[[], float] = time.time
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=2, trust_env=False, verify=False))  # noqa: S501 - loopback, no TLS
     _past: dict[str, deque[float]] = field(default_factory=dict)
     _seen: Seen = Seen((), (), (), None)
@@ -47,6 +51,7 @@ class Watch:
         """Everything as it is now; what was seen last, with the trouble, where somebody does not answer."""
         notices, heartbeat = self._notices()
         try:
+            self._past = self._past or self._remembered()
             values = self._values()
             readings = tuple(self._reading(metric, values) for metric in KEY_METRICS)
             self._seen = Seen(readings, self._alerts(), notices, heartbeat)
@@ -64,18 +69,28 @@ class Watch:
         answer.raise_for_status()
         return answer.json()
 
-    def _values(self) -> dict[str, float]:
-        names = "|".join(metric.alert.watches.name for metric in KEY_METRICS)
-        found = self._get(f"{self.prometheus}/api/v1/query", query=f'{{__name__=~"{names}"}}')["data"]["result"]
-        values: dict[str, float] = {}
+    def _remembered(self) -> dict[str, deque[float]]:
+        """What earlier looks would have seen."""
+        now = self.clock()
+        found = self._get(
+            f"{self.prometheus}/api/v1/query_range",
+            query=_KEY_VALUES,
+            start=f"{now - _HISTORY}",
+            end=f"{now}",
+            step="1",
+        )["data"]["result"]
+        past = {metric.alert.watches.name: deque[float](maxlen=_HISTORY) for metric in KEY_METRICS}
         for series in found:
-            name, value = series["metric"]["__name__"], float(series["value"][1])
-            values[name] = max(value, values.get(name, value))
-        return values
+            past[series["metric"]["__name__"]].extend(float(value) for _, value in series["values"])
+        return past
+
+    def _values(self) -> dict[str, float]:
+        found = self._get(f"{self.prometheus}/api/v1/query", query=_KEY_VALUES)["data"]["result"]
+        return {series["metric"]["__name__"]: float(series["value"][1]) for series in found}
 
     def _reading(self, metric: KeyMetric, values: Mapping[str, float]) -> Reading:
         name = metric.alert.watches.name
-        past = self._past.setdefault(name, deque(maxlen=_HISTORY))
+        past = self._past[name]
         value = values.get(name)
         if value is not None:
             past.append(value)

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -38,6 +39,7 @@ from paymon.demo.watching import Seen
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from simulator.conditions import USUAL
+from tests.servers import prometheus
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environment("production")
@@ -127,14 +129,99 @@ def test_notifications_wait_a_tenth_as_long() -> None:
 # The past
 
 
-def test_prometheus_takes_the_past_and_the_same_past_every_time(tmp_path: Path) -> None:
-    def past() -> str:
-        return backfill.openmetrics(CATALOG.organisation, "production", "127.0.0.1:9", 1.8e9, 10, 30)
+PAGE = """
+# TYPE payment_attempts_total counter
+payment_attempts_total{initiator="api",payment_method="card",result="success"} 7.0
+# TYPE payment_duration_seconds histogram
+payment_duration_seconds_bucket{payment_method="card",le="30.0"} 9000
+payment_duration_seconds_bucket{payment_method="card",le="+Inf"} 10000
+payment_duration_seconds_count{payment_method="card"} 10000
+payment_duration_seconds_sum{payment_method="card"} 20000.0
+# TYPE payments_db_last_completed_timestamp_seconds gauge
+payments_db_last_completed_timestamp_seconds 1799999990.0
+# TYPE payments_health_up gauge
+payments_health_up 1.0
+"""
+PAST_UNTIL = 1.8e9
 
-    backfill.import_past(programs.find("promtool"), past(), tmp_path / "data")
-    assert list((tmp_path / "data").glob("*/meta.json"))
+
+def past(page: str = PAGE) -> str:
+    pages = {("payments-exporter", "127.0.0.1:9"): page}
+    return backfill.openmetrics(CATALOG, PRODUCTION, pages, PAST_UNTIL, 10, 30)
+
+
+def remembered(name: str, page: str = PAGE) -> list[list[float]]:
+    """The value of each sample of each series whose name begins so."""
+    series: dict[str, list[float]] = {}
+    for line in past(page).splitlines():
+        if line.startswith(name):
+            which, value, _ = line.rsplit(" ", 2)
+            series.setdefault(which, []).append(float(value))
+    return list(series.values())
+
+
+def test_the_past_is_the_same_every_time() -> None:
     assert past() == past()
+
+
+def test_in_the_past_durations_come_with_the_attempts_and_reach_what_is_there_now() -> None:
+    attempts = [sum(values) for values in zip(*remembered("payment_attempts_total"), strict=True)]
+    below, everything = remembered("payment_duration_seconds_bucket")
+    assert (below[-1], everything[-1]) == (9000, 10000)
+    assert everything == sorted(everything)
+    assert everything[-1] - everything[0] == pytest.approx(attempts[-1] - attempts[-len(everything)], rel=0.01)
+    assert [part / whole for part, whole in zip(below, everything, strict=True)] == pytest.approx(
+        [0.9] * len(below), abs=0.001
+    )
+
+
+def test_durations_that_are_few_belong_to_an_exporter_that_has_just_started() -> None:
+    (values,) = remembered("payment_duration_seconds_count", PAGE.replace("10000", "10"))
+    assert values == sorted(values)
+    assert values[0] == 0
+    assert values[-1] == pytest.approx(7200 / 60 * 30, rel=0.1)
+
+
+def test_in_the_past_moments_are_as_old_as_now_and_all_else_is_what_it_is_now() -> None:
+    (completed,) = remembered("payments_db_last_completed")
+    assert completed[-2:] == [1799999984, 1799999990]
+    assert remembered("payments_health_up") == [[1.0] * len(completed)]
+    assert remembered("up{") == [[1.0] * len(completed)]
+
+
+def test_only_the_attempts_of_a_page_are_replaced_by_steady_shares() -> None:
+    assert max(map(max, remembered("payment_attempts_total"))) > 100_000
+    assert 7.0 not in [value for values in remembered("payment_attempts_total") for value in values[-1:]]
+
+
+def test_what_records_the_past_says_what_the_rules_say() -> None:
+    rules = {rule["record"]: rule for text in RULES.values() for rule in rules_of(text) if "record" in rule}
+    found = {rule["record"]: rule for rule in rules_of(backfill.recordings(CATALOG, PRODUCTION, 1, 1))}
+    assert found.keys() == rules.keys()
+    different = {name for name, rule in found.items() if rule != rules[name]}
+    assert different == {
+        "payments:technical_success:ratio_rate5m",
+        "payments_health:attempts:disagreement",
+    }
+    assert "payments:" not in found["payments:technical_success:ratio_rate5m"]["expr"]
+
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+def test_prometheus_remembers_what_its_rules_would_have_recorded(version: str, tmp_path: Path) -> None:
+    now = time.time() // 60 * 60
+    data, promtool, server = tmp_path / "data", programs.find("promtool", version), programs.find("prometheus", version)
+    pages = {("payments-exporter", "127.0.0.1:9"): PAGE}
+    backfill.import_past(promtool, backfill.openmetrics(CATALOG, PRODUCTION, pages, now, 10, 30), data)
     assert not list(tmp_path.glob("*.openmetrics"))
+    with prometheus(server, "global: {}", tmp_path) as url:
+        recordings = backfill.recordings(CATALOG, PRODUCTION, 10, 1)
+        backfill.record_past(promtool, recordings, url, data, now, 10)
+    with prometheus(server, "global: {}", tmp_path) as url:
+        span = f"start={now - 600}&end={now}&step=6"
+        query = f"{url}/api/v1/query_range?query=payments:technical_success:ratio_rate5m&{span}"
+        (series,) = httpx.get(query).json()["data"]["result"]
+        assert len(series["values"]) == 101
+        assert all(0.98 < float(value) <= 1 for _, value in series["values"])
 
 
 # Incidents
