@@ -17,15 +17,16 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 def configure(level: str, form: str | None, stream: TextIO = sys.stderr) -> None:
     """Send every log line to `stream`; `form` is `human` or `json`, None for what suits the stream.
 
-    The libraries say nothing below warning: their lines at info name hosts and paths for every request.
+    The libraries say nothing below warning: their lines at info name hosts and paths for every request, and psycopg's
+    warnings describe the connection, with its user and host.
     """
     human = form == "human" or (form is None and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Human() if human else _Json())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(LOGGER).setLevel(_LEVELS[level])
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    for library in ("asyncio", "psycopg", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

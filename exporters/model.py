@@ -72,12 +72,13 @@ class Distribution:
 class Snapshot:
     """What one sample of a source saw.
 
-    `complete_until` is the moment (seconds since 1970) up to which everything that the source says is contained.
+    `complete_until` is the moment (seconds since 1970) up to which everything that the source says is contained; None
+    where this sample did not look, and another replica does.
     """
 
     source: Source
     taken_at: float
-    complete_until: float
+    complete_until: float | None
     readings: tuple[Reading | Distribution, ...]
     catching_up: bool = False
 

@@ -161,7 +161,8 @@ class Line:
         self._snapshot, self._sampled_at = snapshot, started
         self.health.up = True
         self.health.last_success = snapshot.taken_at
-        self.health.complete_until = snapshot.complete_until
+        if snapshot.complete_until is not None:
+            self.health.complete_until = snapshot.complete_until
         self.health.catching_up = snapshot.catching_up
         self._log.succeeded(self.source.value)
         if wrong:

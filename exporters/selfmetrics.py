@@ -17,7 +17,8 @@ def build_info(version: str) -> Reading:
 def about_source(line: Line) -> Iterator[Reading]:
     """How the sampling of one source goes, from before its first sample on; a success that never was is absent.
 
-    The watermark begins where the exporter did: a source that never answers grows old like one that no longer does.
+    The watermark begins where the exporter did: a source that never answers grows old like one that no longer does, and
+    so does one that another replica reads, lest this replica vouch for a leader that hangs.
     """
     source, health = line.source.value, line.health
     yield reading(monitoring.source_up, health.up, source=source)

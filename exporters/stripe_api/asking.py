@@ -57,9 +57,9 @@ class Asking(Sampler):
         return _MISSED * self._planned()
 
     async def sample(self, now: float) -> Snapshot:
-        """Read once. A follower reads nothing and has no readings. Raises SampleError."""
+        """Read once. A follower reads nothing, has no readings, and vouches for nothing. Raises SampleError."""
         if not self._shared.is_leader():
-            return Snapshot(self.source, now, now, ())
+            return Snapshot(self.source, now, None, ())
         here = now - (self._shared.reads.skew or 0.0)
         asked = Asked(self._shared.reads, here)
         readings = await self.read(asked)

@@ -96,12 +96,12 @@ class EventsSampler(Sampler):
         return tuple(found)
 
     async def sample(self, now: float) -> Snapshot:
-        """Read what is new. A follower reads nothing and has no readings. Raises SampleError."""
+        """Read what is new. A follower reads nothing, has no readings, and vouches for nothing. Raises SampleError."""
         if not self._is_leader():
             await self._state.release()
             self._epoch = self._size = None
             self._catching_up = False
-            return Snapshot(self.source, now, now, ())
+            return Snapshot(self.source, now, None, ())
         ledger = await self._state.ledger()
         if ledger.marks is None:
             await self._begin(ledger)

@@ -54,6 +54,14 @@ def test_nothing_below_the_level_is_said_and_libraries_only_warn() -> None:
     assert stream.getvalue() == ""
 
 
+def test_libraries_that_would_name_a_host_say_nothing_before_an_error() -> None:
+    stream = io.StringIO()
+    configure("debug", "json", stream)
+    for library in ("psycopg", "asyncio", "uvicorn.error"):
+        logging.getLogger(library).warning("error ignored in rollback on <Connection (host=db.internal user=u)>")
+    assert stream.getvalue() == ""
+
+
 def test_an_exception_is_named_by_its_class_alone() -> None:
     stream = io.StringIO()
     configure("info", "json", stream)

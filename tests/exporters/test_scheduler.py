@@ -274,6 +274,31 @@ def test_readiness_waits_for_every_source_to_be_tried_not_to_succeed() -> None:
     in_virtual_time(story())
 
 
+def test_a_source_that_another_replica_reads_is_vouched_for_as_far_as_this_one_read_it() -> None:
+    class Following(Scripted):
+        leads = False
+
+        async def sample(self, now: float) -> Snapshot:
+            return Snapshot(self.source, now, now if self.leads else None, ())
+
+    async def story() -> None:
+        now = [1.7e9]
+        sampler = Following()
+        async with running(scheduler(sampler, clock=lambda: now[0])) as subject:
+
+            def watermark() -> float:
+                return next(one.value for one in about_source(subject.lines[0]) if one.metric is monitoring.watermark)
+
+            for leads, mark in ((False, 1.7e9), (True, 1.7e9 + 200), (False, 1.7e9 + 200)):
+                sampler.leads = leads
+                now[0] += 100
+                await wait(30)
+                assert subject.lines[0].health.up
+                assert watermark() == mark
+
+    in_virtual_time(story())
+
+
 def test_a_successor_goes_on_from_what_was_known_of_a_source() -> None:
     async def story() -> None:
         first = scheduler(Scripted(lag))

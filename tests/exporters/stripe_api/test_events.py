@@ -239,10 +239,12 @@ def test_after_a_long_absence_everything_is_counted_and_the_watermark_waits_for_
     world.per_request = 8
     first = world.sample()
     assert first.catching_up
+    assert first.complete_until
     assert first.complete_until < away
     assert world.sampler(Source.STRIPE_EVENTS).interval.total_seconds() == 1
     last = world.rest()
     assert counters(last) == world.shop.truth()
+    assert last.complete_until
     assert last.complete_until > world.clock.now - 30
 
 
@@ -259,6 +261,7 @@ def test_the_watermark_stays_behind_a_gap_though_the_newest_is_read(world: Watch
     world.shop.pay()
     again = world.sample()
     assert again.catching_up
+    assert again.complete_until
     assert again.complete_until <= away
 
 
@@ -357,7 +360,8 @@ def test_a_restart_goes_on_counting_where_it_was(world: Watched) -> None:
 def test_a_follower_asks_nothing_and_shows_nothing_until_it_leads(world: Watched) -> None:
     world.leads = False
     for sampler in world.stripe.samplers:
-        assert world.sample(sampler.source).readings == ()
+        followed = world.sample(sampler.source)
+        assert (followed.readings, followed.complete_until) == ((), None)
     assert not world.server.reads
     world.leads = True
     assert world.sample().readings
