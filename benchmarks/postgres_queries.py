@@ -101,18 +101,20 @@ def _fill(server: PostgresServer, size: int) -> None:
 async def _measured(server: PostgresServer, sizes: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
     """The median seconds of each query by size; the sizes take turns, so that noise hits them alike."""
     databases, asked = [], []
+    passed = 0.0
     for size in sizes:
         settings = PostgresSettings.model_validate({"dsn": server.dsn(_name(size))})
         databases.append(Database(settings))
-        by_source = questions(settings, LabelOverflow(), _Stripe(server, _name(size)))
+        by_source = questions(settings, LabelOverflow(), _Stripe(server, _name(size)), lambda: passed)
         asked.append([question for some in by_source.values() for question in some])
     medians = {}
     for same in zip(*asked, strict=True):
         times: list[list[float]] = [[] for _ in sizes]
         for run in range(RUNS):
+            passed = 15.0 * run
             for question, database, taken in zip(same, databases, times, strict=True):
                 started = perf_counter()
-                await question.answer(database, NOW + 15 * run)
+                await question.answer(database, NOW + passed)
                 taken.append(perf_counter() - started)
         medians[same[0].name] = tuple(statistics.median(taken) for taken in times)
     for database in databases:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from exporters.fetch import NoAnswerError, no_answer
+from exporters.fetch import NoAnswerError, look_up, no_answer
 from exporters.model import ErrorClass
 
 __all__ = ["Validity", "served_validity"]
@@ -28,6 +28,7 @@ async def served_validity(host: str, port: int, within: float) -> Validity:
     """
     try:
         async with asyncio.timeout(within):
+            await look_up(host, within / 2)
             _, writer = await asyncio.open_connection(host, port, ssl=_trusting_anybody(), server_hostname=host)
     except ssl.SSLError:
         raise NoAnswerError(ErrorClass.BAD_ANSWER, "no TLS that this machine speaks") from None

@@ -17,6 +17,9 @@ __all__ = ["ConfigurationError", "Document", "Fault", "faults_in", "read"]
 KeyPath = tuple[str | int, ...]
 
 _LARGEST = 1024 * 1024
+_MOST = 50_000
+_DEEPEST = 50
+"""So many settings, and so deep: aliases of aliases make a long text of a short one."""
 _UNFIT = "has a value that does not fit"
 
 
@@ -49,7 +52,12 @@ class Document:
     lines: Mapping[KeyPath, int]
 
     def place(self, keys: KeyPath) -> str:
-        """The file, the line of the setting or of the nearest one around it, and the setting's path."""
+        """The file, the line of the setting or of the nearest one around it, and the setting's path.
+
+        A secret's is that of the setting that names its file.
+        """
+        if keys and keys not in self.lines and _its_file(keys) in self.lines:
+            keys = _its_file(keys)
         nearest = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
         line = f":{self.lines[nearest]}" if nearest else ""
         return f"{self.path}{line}: {dotted(keys)}" if keys else f"{self.path}{line}"
@@ -61,6 +69,10 @@ def dotted(keys: KeyPath) -> str:
     for key in keys:
         text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
     return text
+
+
+def _its_file(keys: KeyPath) -> KeyPath:
+    return (*keys[:-1], f"{keys[-1]}_file")
 
 
 def read(path: Path) -> Document:
@@ -88,6 +100,8 @@ def read(path: Path) -> Document:
         return Document(path, {}, {})
     builder = _Builder(path)
     settings = builder.built(node, ())
+    if builder.too_much:
+        raise refused(None, "has far too many settings, or too deep ones", "write them without aliases of aliases")
     if builder.faults:
         raise ConfigurationError(tuple(builder.faults))
     if not isinstance(settings, dict):
@@ -101,7 +115,9 @@ class _Builder:
     def __init__(self, path: Path) -> None:
         self.lines: dict[KeyPath, int] = {}
         self.faults: list[Fault] = []
+        self.too_much = False
         self._path = path
+        self._built = 0
         self._open: list[yaml.Node] = []
         self._scalars = yaml.SafeLoader("")
 
@@ -109,6 +125,10 @@ class _Builder:
         line = self.lines.setdefault(keys, node.start_mark.line + 1)
         if any(node is one for one in self._open):
             self.faults.append(Fault(f"{self._path}:{line}", "contains itself", "write it out"))
+            return None
+        self._built += 1
+        self.too_much |= self._built > _MOST or len(self._open) > _DEEPEST
+        if self.too_much:
             return None
         self._open.append(node)
         try:

@@ -12,6 +12,7 @@ an attestation, whose expiry is itself the fact. A file that is no YAML mapping 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -160,11 +161,15 @@ class Declarations:
 
 
 class DeclaredSampler(Sampler):
-    """The sampler of the declared file, read anew every time."""
+    """The sampler of the declared file, read anew every time.
+
+    The thread that reads is its own: the event loop's pool may be full of look-ups that hang.
+    """
 
     def __init__(self, settings: DeclaredSettings) -> None:
         self._settings = settings
         self._said: frozenset[Problem] = frozenset()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="declared")
 
     @property
     def source(self) -> Source:
@@ -182,7 +187,7 @@ class DeclaredSampler(Sampler):
         """Read the file. Raises SampleError where it cannot be read, or where not one of its entries counts."""
         try:
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                content = await asyncio.to_thread(read, self._settings.file)
+                content = await asyncio.get_running_loop().run_in_executor(self._reader, read, self._settings.file)
         except TimeoutError:
             raise SampleError(
                 ErrorClass.TIMEOUT, "declared.file", "it is not read in time", "see what ails its file system"
@@ -200,7 +205,8 @@ class DeclaredSampler(Sampler):
         return Snapshot(self.source, taken_at=now, complete_until=now, readings=found.readings)
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Let the thread end once it has read; nobody waits for it."""
+        self._reader.shutdown(wait=False)
 
 
 def read(file: Path) -> Mapping[object, object]:

@@ -5,33 +5,41 @@ read-only transactions. The dozen reads of Stripe come out of the account's allo
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+import psycopg
 from psycopg import sql
 
 from exporters.assembly import assemble
 from exporters.labels import LabelOverflow
-from exporters.model import Clock, Distribution, Reading, SampleError, Sampler
+from exporters.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler
 from exporters.postgres import Database, PostgresSettings, questions, scans
-from exporters.postgres.connection import opened
+from exporters.postgres.connection import opened, within
+from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
+from exporters.secrets import Secret
 from exporters.settings import Settings
+from exporters.stripe_api.client import StripeReads
+from exporters.stripe_api.governor import Governor
 from exporters.stripe_api.settings import StateSettings, StripeSettings
+from exporters.volume import most_series
 from rules import account, monitoring
+from rules.catalog import catalog
 from rules.vocabulary import Metric, Source
 
 __all__ = ["Finding", "Verdict", "diagnose"]
 
-PERMISSIONS = {
-    Source.STRIPE_EVENTS: "Events",
-    Source.STRIPE_ACCOUNT: "Account and Balance",
-    Source.STRIPE_WEBHOOKS: "Webhook Endpoints and Events",
-    Source.STRIPE_DISPUTES: "Disputes",
+_PERMISSIONS: Mapping[Source, Mapping[str, str]] = {
+    Source.STRIPE_EVENTS: {"events": "Events"},
+    Source.STRIPE_ACCOUNT: {"account": "Account", "balance": "Balance"},
+    Source.STRIPE_WEBHOOKS: {"webhook_endpoints": "Webhook Endpoints", "events": "Events"},
+    Source.STRIPE_DISPUTES: {"disputes": "Disputes"},
 }
-"""What a restricted key has to read for each source, as Stripe's dashboard names it."""
+"""What a restricted key has to read for each source: the endpoints, and how Stripe's dashboard names each."""
 
 _MONTH = timedelta(days=30).total_seconds()
 _LARGEST_SKEW = 30.0
@@ -41,10 +49,18 @@ _ROLE = sql.SQL(
     " extract(epoch FROM clock_timestamp())::float8 FROM pg_roles WHERE rolname = current_user"
 ).format()
 _WRITABLE = sql.SQL(
-    "SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY"
-    " (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)"
-    " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') ORDER BY 1"
-).format()
+    "SELECT seen.oid::regclass::text FROM ("
+    "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'f')"
+    " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE')"
+    " ORDER BY c.relispartition, c.oid LIMIT 10000"
+    ") AS seen WHERE has_table_privilege(seen.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+    " OR has_any_column_privilege(seen.oid, 'INSERT, UPDATE') ORDER BY 1 LIMIT {most}"
+)
+_NAMED = 10
+"""How many tables that can be written to are named."""
+
+_STATE = "SELECT pg_is_in_recovery(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+_STATE_SECONDS = 5.0
 
 
 class Verdict(Enum):
@@ -71,8 +87,12 @@ class Finding:
 async def diagnose(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Try everything that the configuration names, one after the other. Raises nothing for what it finds."""
     if settings.stripe:
-        for finding in _key_and_state(settings.stripe):
+        for finding in _key(settings.stripe):
             yield finding
+        yield await _state(settings.stripe.state)
+        if settings.leader and settings.stripe.state.backend == "sqlite":
+            what = "sqlite keeps a file for each replica: one that leads later counts again from its own"
+            yield _note("stripe.state.backend", what, "use postgres where several replicas run")
     if settings.leader:
         yield await _election(settings.leader)
     if settings.postgres:
@@ -98,22 +118,48 @@ def _failed(error: SampleError) -> Finding:
     return _mend(error.where, error.what, error.how_to_fix)
 
 
-def _key_and_state(settings: StripeSettings) -> Sequence[Finding]:
-    wanted = "; ".join(dict.fromkeys(PERMISSIONS.values()))
+def _key(settings: StripeSettings) -> Sequence[Finding]:
+    wanted = ", ".join(dict.fromkeys(name for names in _PERMISSIONS.values() for name in names.values()))
     found = [_note("stripe.api_key", f"needs to read {wanted}, and nothing else")]
     if settings.has_full_access:
         found.append(_mend("stripe.api_key", "may do everything to the live account", "make a restricted key"))
-    if settings.state.backend == "sqlite":
-        folder = settings.state.path.parent
-        if os.access(folder, os.W_OK | os.X_OK):
-            found.append(_fine("stripe.state.path", f"{folder} can be written to"))
-        else:
-            how_to_fix = "create it and let this user write there, or mount a volume"
-            found.append(_mend("stripe.state.path", f"{folder} is not there or cannot be written to", how_to_fix))
-    if settings.state.backend == "memory":
-        how_to_fix = "use sqlite or postgres in production"
-        found.append(_note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix))
     return found
+
+
+async def _state(settings: StateSettings) -> Finding:
+    if settings.dsn is not None:
+        return await _state_database(settings.dsn)
+    if settings.backend == "memory":
+        how_to_fix = "use sqlite or postgres in production"
+        return _note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix)
+    folder = settings.path.parent
+    if os.access(folder, os.W_OK | os.X_OK):
+        return _fine("stripe.state.path", f"{folder} can be written to")
+    how_to_fix = "create it and let this user write there, or mount a volume"
+    return _mend("stripe.state.path", f"{folder} is not there or cannot be written to", how_to_fix)
+
+
+async def _state_database(dsn: Secret) -> Finding:
+    where = "stripe.state.dsn"
+    try:
+        connection = await opened(dsn, timedelta(seconds=_STATE_SECONDS), where)
+        try:
+            cursor = await within(_STATE_SECONDS, connection.execute(_STATE))
+            [(replica, may_create)] = await cursor.fetchall()
+        except TimeoutError:
+            raise silence(where) from None
+        except psycopg.Error as error:
+            raise query_failure(error, where) from None
+        finally:
+            await connection.close()
+    except SampleError as error:
+        return _failed(error)
+    if replica:
+        return _mend(where, "leads to a replica, where nothing can be written", "name the primary")
+    if not may_create:
+        what = "the role may not create tables in the first schema of its search path"
+        return _mend(where, what, "grant it CREATE on that schema, or give it one of its own")
+    return _fine(where, "can be connected to, and tables can be created there")
 
 
 async def _election(settings: LeaderSettings) -> Finding:
@@ -127,7 +173,7 @@ async def _election(settings: LeaderSettings) -> Finding:
 async def _database(settings: PostgresSettings, clock: Clock) -> AsyncIterator[Finding]:
     database = Database(settings)
     try:
-        async for finding in _role(settings, database, clock):
+        async for finding in _role(database, clock):
             yield finding
         for asked in questions(settings, LabelOverflow()).values():
             for question in asked:
@@ -149,7 +195,7 @@ async def _database(settings: PostgresSettings, clock: Clock) -> AsyncIterator[F
         await database.close()
 
 
-async def _role(settings: PostgresSettings, database: Database, clock: Clock) -> AsyncIterator[Finding]:
+async def _role(database: Database, clock: Clock) -> AsyncIterator[Finding]:
     """Raises SampleError where the database cannot be asked at all."""
     where = "postgres, the role"
     rows = await database.rows(_ROLE, {}, where=where)
@@ -159,10 +205,11 @@ async def _role(settings: PostgresSettings, database: Database, clock: Clock) ->
         yield _mend(where, "is a superuser", how_to_fix)
     elif creates:
         yield _mend(where, "may create roles or databases", how_to_fix)
-    tables = [settings.payments.table, settings.attempts.table, settings.migrations.table, settings.inbox.table]
-    writable = [name for (name,) in await database.rows(_WRITABLE, {"tables": tables}, where=where)]
+    rows = await database.rows(_WRITABLE.format(most=sql.Literal(_NAMED + 1)), {}, where=where)
+    writable = [name for (name,) in rows]
     if writable and not superuser:
-        yield _mend(where, f"may write to {', '.join(writable)}", how_to_fix)
+        more = " and more" if len(writable) > _NAMED else ""
+        yield _mend(where, f"may write to {', '.join(writable[:_NAMED])}{more}", how_to_fix)
     if not (superuser or creates or writable):
         yield _fine(where, "may only read")
     yield _note("postgres", "is a replica" if replica else "is a primary")
@@ -180,7 +227,6 @@ def _skew(where: str, seconds: float) -> Finding:
 async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Every source sampled twice: what the first sample sets up, later ones do not read again."""
     assembly = assemble(_without_traces(settings), LabelOverflow(), clock)
-    series = 0
     monthly = 0.0
     try:
         for sampler in assembly.samplers:
@@ -192,23 +238,41 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             except SampleError as error:
                 if sampler.source is Source.RECONCILIATION:
                     yield _note(where, error.what, error.how_to_fix)
-                else:
-                    yield _mend(where, error.what, error.how_to_fix)
+                    continue
+                for one in await _each(error, sampler.source, settings.stripe, clock):
+                    yield _mend(where, one.what, one.how_to_fix)
                 continue
-            if sampler.source in PERMISSIONS:
+            if sampler.source in _PERMISSIONS:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
-            series += _series((*snapshot.readings, *sampler.about()))
             yield _fine(where, f"gives {_series(snapshot.readings)} series")
         if settings.stripe:
             about = _about(assembly.samplers)
             for skew in about.get(monitoring.clock_skew, ()):
                 yield _skew("stripe, the clock", skew)
             yield _budget(monthly, sum(about.get(account.read_allowance, ())))
-        yield _note("the page", f"has about {series} series")
+        sources = {sampler.source for sampler in assembly.samplers}
+        yield _note("the page", f"has at most {most_series(settings, sources, catalog().metrics)} series")
     finally:
         for sampler in assembly.samplers:
             await sampler.close()
+
+
+async def _each(
+    error: SampleError, source: Source, settings: StripeSettings | None, clock: Clock
+) -> Sequence[SampleError]:
+    """What the key lacks for each of the source's endpoints: a sample ends with the first that it may not read."""
+    if settings is None or error.kind is not ErrorClass.NOT_PERMITTED or source not in _PERMISSIONS:
+        return (error,)
+    found = []
+    reads = StripeReads(settings, Governor(settings.read_share, random.random), clock)
+    for endpoint in _PERMISSIONS[source]:
+        try:
+            await reads.get(endpoint)
+        except SampleError as lacking:
+            found.append(lacking)
+    await reads.close()
+    return found or (error,)
 
 
 def _budget(monthly: float, allowance: float) -> Finding:

@@ -5,15 +5,18 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
+from ipaddress import ip_address
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from exporters.model import ErrorClass
+from exporters.probes_settings import Authorities
 
-__all__ = ["Answer", "Fetcher", "NoAnswerError", "no_answer"]
+__all__ = ["Answer", "Fetcher", "NoAnswerError", "look_up", "no_answer"]
 
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
@@ -45,15 +48,20 @@ class NoAnswerError(Exception):
 class Fetcher:
     """An HTTP client that follows no redirect, keeps no cookie and reads no answer past its limits.
 
-    `ca_file` names the certificate authorities that are trusted, None the usual ones; `verify` False trusts anybody.
+    `authorities` are the certificate authorities that are trusted, None the usual ones; `verify` False trusts anybody.
     With `proxies_of_environment`, httpx' `trust_env` is on: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count, and
     SSL_CERT_FILE and SSL_CERT_DIR name the usual authorities. No `.netrc` is read either way.
     """
 
     def __init__(
-        self, *, ca_file: Path | None = None, verify: bool = True, proxies_of_environment: bool, keep_alive: bool
+        self,
+        *,
+        authorities: Authorities | None = None,
+        verify: bool = True,
+        proxies_of_environment: bool,
+        keep_alive: bool,
     ) -> None:
-        self._ca_file = ca_file
+        self._authorities = authorities
         self._verify = verify
         self._trust_env = proxies_of_environment
         self._kept = None if keep_alive else 0
@@ -71,7 +79,8 @@ class Fetcher:
     ) -> Answer:
         """The answer, whole within `within` seconds, half of which may go into connecting, its body up to `largest`.
 
-        Raises NoAnswerError.
+        Raises NoAnswerError. Where no connection came about in time, it is found out whether that was for want of an
+        address, within the other half: then it is not the other side that fails.
         """
         client = self._client = self._client or self._connect()
         timeout = httpx.Timeout(within, connect=within / 2)
@@ -81,6 +90,9 @@ class Fetcher:
                 client.stream(method, url, headers=headers, content=content, timeout=timeout) as response,
             ):
                 return Answer(response.status_code, response.headers, await _body(response, largest))
+        except httpx.ConnectTimeout as error:
+            await look_up(self._connected_to(httpx.URL(url)), within / 2)
+            raise no_answer(error) from None
         except (TimeoutError, httpx.HTTPError) as error:
             raise no_answer(error) from None
 
@@ -89,10 +101,17 @@ class Fetcher:
         if self._client is not None:
             await self._client.aclose()
 
+    def _connected_to(self, url: httpx.URL) -> str:
+        """The host with which a connection is made: the proxy's, where one is used."""
+        proxies = getproxies() if self._trust_env and not proxy_bypass(url.host) else {}
+        proxy = proxies.get(url.scheme) or proxies.get("all")
+        peer = httpx.URL(proxy if "://" in proxy else f"http://{proxy}") if proxy else url
+        return peer.raw_host.decode("ascii")
+
     def _connect(self) -> httpx.AsyncClient:
         try:
             return httpx.AsyncClient(
-                verify=self._verify if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file),
+                verify=ssl.create_default_context(cadata=self._authorities.pem) if self._authorities else self._verify,
                 trust_env=self._trust_env,
                 follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -106,6 +125,21 @@ class Fetcher:
                 connected=False,
                 ours=True,
             ) from None
+
+
+async def look_up(host: str, within: float) -> None:
+    """Raises NoAnswerError where the name server does not say in time which addresses the host has, if any."""
+    with suppress(ValueError):
+        ip_address(host)
+        return
+    try:
+        async with asyncio.timeout(within):
+            await asyncio.get_running_loop().getaddrinfo(host, None)
+    except TimeoutError:
+        raise _no_name_server() from None
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise _no_name_server() from None
 
 
 async def _body(response: httpx.Response, largest: int) -> bytes | None:
@@ -124,9 +158,7 @@ def no_answer(error: BaseException) -> NoAnswerError:
     for cause in _causes(error):
         match cause:
             case socket.gaierror(errno=socket.EAI_AGAIN):
-                return NoAnswerError(
-                    ErrorClass.UNREACHABLE, "this machine's name server does not answer", connected=False, ours=True
-                )
+                return _no_name_server()
             case OSError(errno=number) if number in _OURS:
                 return NoAnswerError(
                     ErrorClass.INTERNAL, "this process has no file or memory left", connected=False, ours=True
@@ -145,6 +177,12 @@ def no_answer(error: BaseException) -> NoAnswerError:
         case httpx.ConnectError() | OSError():
             return NoAnswerError(ErrorClass.UNREACHABLE, "no connection", connected=False)
     return NoAnswerError(ErrorClass.BAD_ANSWER, "the connection broke off, or what came was not HTTP")
+
+
+def _no_name_server() -> NoAnswerError:
+    return NoAnswerError(
+        ErrorClass.UNREACHABLE, "this machine's name server does not answer", connected=False, ours=True
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

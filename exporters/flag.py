@@ -22,7 +22,7 @@ class FlagSampler(Sampler):
 
     def __init__(self, settings: FlagSettings) -> None:
         self._settings = settings
-        self._fetcher = Fetcher(ca_file=settings.ca_file, proxies_of_environment=True, keep_alive=True)
+        self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True, keep_alive=True)
 
     @property
     def source(self) -> Source:

@@ -73,7 +73,8 @@ class Snapshot:
     """What one sample of a source saw.
 
     `complete_until` is the moment (seconds since 1970) up to which everything that the source says is contained; None
-    where this sample did not look, and another replica does.
+    where this sample did not look, and another replica does. `problem` is why a part could not be read; the readings
+    hold the rest.
     """
 
     source: Source
@@ -81,6 +82,7 @@ class Snapshot:
     complete_until: float | None
     readings: tuple[Reading | Distribution, ...]
     catching_up: bool = False
+    problem: SampleError | None = None
 
 
 def reading(metric: Metric, value: float, **labels: str) -> Reading:

@@ -5,21 +5,32 @@ Durations are seconds (`15`) or ISO 8601 (`PT15S`). A URL may hold no user name 
 
 import re
 import ssl
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, HttpUrl, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from exporters.secrets import Secret, Section
 from rules import health
 
-__all__ = ["DeclaredSettings", "FlagSettings", "HealthSettings", "ProbeSettings", "ProbedHost"]
+__all__ = ["Authorities", "DeclaredSettings", "FlagSettings", "HealthSettings", "ProbeSettings", "ProbedHost"]
 
 _POINTER = re.compile(r"(/([^~/]|~[01])*)+\Z")
 _MOST_HOSTS = 50
+_LARGEST_PEM = 4 * 1024 * 1024
 _PATH = re.compile(r"/[!-~]*\Z")
 _TOKEN = re.compile(r"[!-~]+\Z")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\Z")
@@ -44,14 +55,29 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _authorities(path: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """The certificate authorities that a file held when the configuration was read.
+
+    What it holds belongs to the setting: after a renewal the configuration, read again, is another one.
+    """
+
+    path: Path
+    pem: str = field(repr=False)
+
+
+def _authorities(path: object) -> object:
+    if not isinstance(path, str | Path):
+        return path
     try:
-        ssl.create_default_context(cafile=path)
-    except OSError:
+        with Path(path).open("rb") as file:
+            pem = file.read(_LARGEST_PEM).decode("ascii", "ignore")  # names in comments may be of any alphabet
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (OSError, ValueError):
         raise PydanticCustomError(
             "ca_file", "{path} holds no certificates that can be read; name a PEM file", {"path": str(path)}
         ) from None
-    return path
+    return Authorities(Path(path), pem)
 
 
 def _pointer(text: str) -> str:
@@ -95,24 +121,28 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class _Sampled(Section):
     """How often a source is sampled, how long one sample may take and how old it may grow."""
 
-    interval: Duration
+    model_config = ConfigDict(validate_default=True)
+
     timeout: Duration
+    interval: Duration
     max_age: Duration
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "_Sampled":
-        if not self.timeout <= self.interval <= self.max_age:
+    @field_validator("interval", "max_age")
+    @classmethod
+    def _in_order(cls, duration: timedelta, info: ValidationInfo) -> timedelta:
+        before = info.data.get("timeout" if info.field_name == "interval" else "interval", timedelta())
+        if duration < before:
             raise PydanticCustomError(
                 "durations", "timeout, interval and max_age are not in this order; let each be at least the one before"
             )
-        return self
+        return duration
 
 
 class HealthSettings(_Sampled):
     """The payments service's health endpoint. The proxies that the environment names are used."""
 
     url: Url
-    ca_file: Annotated[Path, AfterValidator(_authorities)] | None = None
+    ca_file: Annotated[Authorities, BeforeValidator(_authorities)] | None = None
     interval: Duration = timedelta(seconds=15)
     timeout: Duration = timedelta(seconds=5)
     max_age: Duration = timedelta(minutes=1)
@@ -147,16 +177,17 @@ class ProbeSettings(_Sampled):
     timeout: Duration = timedelta(seconds=10)
     max_age: Duration = timedelta(minutes=3)
 
-    @model_validator(mode="after")
-    def _each_once(self) -> "ProbeSettings":
-        for values in ([host.host for host in self.hosts], self.headers):
-            if not 0 < len(set(values)) == len(values) <= _MOST_HOSTS:
-                raise PydanticCustomError(
-                    "listed",
-                    "no host or header, one twice, or more than {most}; list each once",
-                    {"most": _MOST_HOSTS},
-                )
-        return self
+    @field_validator("hosts", "headers")
+    @classmethod
+    def _each_once(cls, listed: tuple[ProbedHost | str, ...]) -> tuple[ProbedHost | str, ...]:
+        names = {one if isinstance(one, str) else one.host for one in listed}
+        if not 0 < len(names) == len(listed) <= _MOST_HOSTS:
+            raise PydanticCustomError(
+                "listed",
+                "no host or header, one twice, or more than {most}; list each once",
+                {"most": _MOST_HOSTS},
+            )
+        return listed
 
 
 class FlagSettings(_Sampled):
@@ -168,7 +199,7 @@ class FlagSettings(_Sampled):
     """Where the answer holds the rollout in percent."""
     killed_pointer: Pointer = "/killed"
     """Where the answer holds `true` while the kill switch is pulled, `false` otherwise."""
-    ca_file: Annotated[Path, AfterValidator(_authorities)] | None = None
+    ca_file: Annotated[Authorities, BeforeValidator(_authorities)] | None = None
     interval: Duration = timedelta(seconds=30)
     timeout: Duration = timedelta(seconds=5)
     max_age: Duration = timedelta(minutes=2)

@@ -2,13 +2,18 @@
 
 from typing import Protocol
 
-__all__ = ["SucceededPayments"]
+__all__ = ["NotKnownYetError", "SucceededPayments"]
+
+
+class NotKnownYetError(Exception):
+    """Stripe's side has nothing to compare with: it was not read yet, or another replica reads it. That is no fault."""
 
 
 class SucceededPayments(Protocol):
     """What is known of Stripe's payments and events, from persisted state: no call to Stripe.
 
-    Times are seconds since 1970 by Stripe's clock, and ranges are half open: since <= t < until.
+    Times are seconds since 1970 by Stripe's clock, and ranges are half open: since <= t < until. Every method raises
+    NotKnownYetError while there is nothing to say, and SampleError where what is kept cannot be read.
     """
 
     async def known(self) -> tuple[float, float]:

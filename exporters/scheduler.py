@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporters.logs import FailureLog
 from exporters.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot
@@ -16,18 +16,19 @@ LEAST_INTERVAL = 1.0
 LEAST_LIMIT = 60.0
 FAREWELL = 1.0
 """Seconds that a cancelled sample has to let go of what it holds."""
-LONGEST_NAP = 30.0
-"""Seconds after which a waiting source is asked again how long it wants to wait."""
+LONGEST_NAP = 5.0
+"""Seconds after which a waiting source is asked again how long it wants to wait: soon after it ceased to lead."""
 FIRST_WITHIN = 5.0
 """Seconds over which the first samples are spread, so that replicas started together do not ask together."""
 
 
 @dataclass(slots=True)
 class Health:
-    """How the sampling of one source goes."""
+    """How the sampling of one source goes; `follows` while another replica reads it, whose business that is."""
 
     tried: bool = False
     up: bool = False
+    follows: bool = False
     duration: float | None = None
     last_success: float | None = None
     complete_until: float | None = None
@@ -157,14 +158,18 @@ class Line:
         wrong = faults(snapshot.readings, self.source)
         if wrong:
             kept = tuple(reading for place, reading in enumerate(snapshot.readings) if place not in wrong)
-            snapshot = Snapshot(snapshot.source, snapshot.taken_at, snapshot.complete_until, kept, snapshot.catching_up)
+            snapshot = replace(snapshot, readings=kept)
         self._snapshot, self._sampled_at = snapshot, started
         self.health.up = True
-        self.health.last_success = snapshot.taken_at
+        self.health.follows = snapshot.complete_until is None
         if snapshot.complete_until is not None:
+            self.health.last_success = snapshot.taken_at
             self.health.complete_until = snapshot.complete_until
         self.health.catching_up = snapshot.catching_up
-        self._log.succeeded(self.source.value)
+        if snapshot.problem:
+            self._failed(snapshot.problem)
+        else:
+            self._log.succeeded(self.source.value)
         if wrong:
             self.health.errors[ErrorClass.INTERNAL] += 1
             self._tell(set(wrong.values()))
@@ -172,16 +177,16 @@ class Line:
     def _read_timing(self) -> None:
         try:
             self.interval = max(LEAST_INTERVAL, self.sampler.interval.total_seconds())
-            if self.health.up:
+            if self.health.up and not self.health.follows:
                 self.usual_interval = self.interval
-            elif self.health.last_success is None:
+            elif self.health.follows or self.health.last_success is None:
                 self.usual_interval = min(self.usual_interval, self.interval)
             self._max_age = self.sampler.max_age.total_seconds()
         except Exception as error:
             self._failed(_unexpected(self.source, error))
 
     def _failed(self, error: SampleError) -> None:
-        self.health.up = False
+        self.health.up = self.health.follows = False
         self.health.errors[error.kind] += 1
         self._log.failed(self.source.value, error.kind.value, str(error))
 

@@ -18,16 +18,19 @@ def about_source(line: Line) -> Iterator[Reading]:
     """How the sampling of one source goes, from before its first sample on; a success that never was is absent.
 
     The watermark begins where the exporter did: a source that never answers grows old like one that no longer does, and
-    so does one that another replica reads, lest this replica vouch for a leader that hangs.
+    so does one that another replica reads, lest this replica vouch for a leader that hangs. Of such a source there is,
+    besides, the short interval at which this replica looks whether it leads: beside a leader's it does not show, and
+    where nobody leads the source is stale by it. The rest would be hearsay.
     """
     source, health = line.source.value, line.health
-    yield reading(monitoring.source_up, health.up, source=source)
+    if not health.follows:
+        yield reading(monitoring.source_up, health.up, source=source)
+        yield reading(monitoring.catching_up, health.catching_up, source=source)
+        if health.duration is not None:
+            yield reading(monitoring.sample_duration, health.duration, source=source)
+        if health.last_success is not None:
+            yield reading(monitoring.last_success, health.last_success, source=source)
     yield reading(monitoring.interval, line.usual_interval, source=source)
-    yield reading(monitoring.catching_up, health.catching_up, source=source)
-    if health.duration is not None:
-        yield reading(monitoring.sample_duration, health.duration, source=source)
-    if health.last_success is not None:
-        yield reading(monitoring.last_success, health.last_success, source=source)
     complete_until = line.since if health.complete_until is None else health.complete_until
     yield reading(monitoring.watermark, complete_until, source=source)
     for kind, times in health.errors.items():

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -211,6 +211,20 @@ class WebConfigFile:
         return tuple(_state(path) for path in paths if path)
 
 
+def _without_empty(written: Any, section: type[Section]) -> Any:
+    """The section without the settings that are left empty: in Go, whose YAML this is, they are at their default."""
+    if not isinstance(written, dict):
+        return written
+    inner = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+    return {
+        name: _without_empty(value, kind)
+        if isinstance(kind := inner.get(name), type) and issubclass(kind, Section)
+        else value
+        for name, value in written.items()
+        if value is not None
+    }
+
+
 def _state(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
@@ -226,8 +240,7 @@ def _read(path: Path) -> WebConfig:
         for name in ("cert_file", "key_file", "client_ca_file"):
             if isinstance(tls.get(name), str) and tls[name]:
                 tls[name] = str(path.parent / tls[name])
-    settings = {name: value for name, value in document.settings.items() if value is not None}
     try:
-        return WebConfig.model_validate(settings)
+        return WebConfig.model_validate(_without_empty(document.settings, WebConfig))
     except ValidationError as error:
         raise ConfigurationError(tuple(faults_in(error, WebConfig, document.place))) from None

@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import Any
 
 from generators.dashboards.looks import GRAFANA_UNITS
-from generators.dashboards.queries import without_variables
+from generators.dashboards.queries import Queries, without_variables
 from generators.panel_links import panel_of
 from rules.checks import Problem
 from rules.promql import PromqlError, Selector, selectors
-from rules.vocabulary import COLUMNS, Catalog, Panel
+from rules.vocabulary import COLUMNS, Catalog, Panel, Picture
 
 __all__ = ["LINTER_RULES", "dashboard_problems", "panel_problems"]
 
@@ -48,13 +48,15 @@ def dashboard_problems(files: Mapping[str, str]) -> tuple[Problem, ...]:
 
 
 def panel_problems(catalog: Catalog) -> tuple[Problem, ...]:
-    """What no dashboard shows, and which panels share an id, everything at once; nothing where there are no dashboards.
+    """What no dashboard shows, which panels share an id, and which tables join what has nothing to do with each other.
+
+    Everything at once; nothing where there are no dashboards.
 
     What a panel shows that does not exist, `rules.checks` reports.
     """
     if not catalog.dashboards:
         return ()
-    return (*_doubled_ids(catalog), *_not_drawn(catalog))
+    return (*_doubled_ids(catalog), *_joined_by_nothing(catalog), *_not_drawn(catalog))
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,12 +325,14 @@ def _titles_fit(dashboard: _Dashboard) -> Iterator[Problem]:
 
 
 def _not_by_colour_alone(dashboard: _Dashboard) -> Iterator[Problem]:
-    """Whatever has a colour has a line style or a word too."""
+    """Whatever has a colour has a line style or a word too; the name of a series beside its number is such a word."""
     for panel in dashboard.panels:
         config = panel.get("fieldConfig", {})
+        names_shown = panel.get("options", {}).get("textMode") == "value_and_name"
         for override in config.get("overrides", []):
             ids = {one["id"] for one in override["properties"]}
-            if "color" in ids and "custom.lineStyle" not in ids:
+            named = names_shown and override["matcher"]["id"] == "byName"
+            if "color" in ids and "custom.lineStyle" not in ids and not named:
                 yield Problem(
                     dashboard.at(panel),
                     f"tells {override['matcher'].get('options')!r} apart by colour alone",
@@ -364,6 +368,22 @@ def _doubled_ids(catalog: Catalog) -> Iterator[Problem]:
                 yield Problem(
                     f"dashboard {dashboard.uid}", f"has {times} panels with the id {id_}", "give each its own, for good"
                 )
+
+
+def _joined_by_nothing(catalog: Catalog) -> Iterator[Problem]:
+    """Grafana joins a table's queries by the labels that they share, and each row with each where they share none."""
+    queries = Queries(catalog)
+    for where, panel in _panels(catalog):
+        if panel.picture is not Picture.TABLE or len(panel.curves) == 1:
+            continue
+        try:
+            columns = {", ".join(sorted(queries.labels(curve))): None for curve in panel.curves}
+        except PromqlError:
+            continue
+        if len(columns) > 1:
+            yield Problem(
+                where, f"is a table that joins rows by {' with rows by '.join(columns)}", "make a table of each"
+            )
 
 
 def _not_drawn(catalog: Catalog) -> Iterator[Problem]:

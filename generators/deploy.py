@@ -1,17 +1,35 @@
-"""How do the generated rules reach a Prometheus, an Operator, a Mimir, and the exporter its scrape?"""
+"""How do the generated rules reach a Prometheus, an Operator, a Mimir, and whoever exports metrics its scrape?"""
 
 from collections.abc import Mapping
 
 from generators.rules import RuleGroup, rule_groups, rules_document
 from generators.text import as_yaml, generated_header
-from rules.vocabulary import Catalog, Environment, prometheus_duration
+from rules.vocabulary import Catalog, Environment, Source, prometheus_duration
 
-__all__ = ["EXPORTER_PORT", "deploy_files"]
+__all__ = ["EXPORTER_LABELS", "EXPORTER_PORT", "deploy_files"]
 
 EXPORTER_PORT = 9877
 """Where the exporter listens, unless it is told otherwise."""
 
+EXPORTER_LABELS: Mapping[str, str] = {"app.kubernetes.io/name": "paymon"}
+"""What every pod and Service that carries the exporter is labelled with in Kubernetes, and nothing else is."""
+
 APPLICATION_PORT = 8080
+PROMETHEUS_PORT = 9090
+ALERTMANAGER_PORT = 9093
+
+_HEADER = generated_header("rules/")
+_SCRAPES = """\
+# The addresses are those of one machine; put yours. Prometheus and Alertmanager are scraped too: without their own
+# metrics nobody hears of rules that fail and of notifications that are lost. They serve all environments, and so carry
+# the label of none.
+"""
+_ONE_OF_TWO = """\
+# Apply this or {other}, never both: each series would be there twice.
+# It selects {selects}
+"""
+_PODS = "pods, so that it fits the exporter both as a sidecar and on its own."
+_SERVICES = "Services: the singleton's, and the application's with a port named http. A sidecar has none."
 
 
 def deploy_files(catalog: Catalog) -> Mapping[str, str]:
@@ -23,48 +41,52 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
     for environment in catalog.organisation.environments:
         folder = f"{environment.name}/deploy"
         groups = rule_groups(catalog, environment)
-        documents = {
-            "prometheus.yml": _prometheus(catalog, environment),
-            "prometheusrule.yaml": _prometheus_rule(catalog, environment, groups),
-            "podmonitor.yaml": _monitor(catalog, environment, "PodMonitor"),
-            "servicemonitor.yaml": _monitor(catalog, environment, "ServiceMonitor"),
-            "mimir.yml": {"namespace": f"{catalog.organisation.service}-{environment.name}", **rules_document(groups)},
+        namespace = f"{catalog.organisation.service}-{environment.name}"
+        texts = {
+            "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment)),
+            "prometheusrule.yaml": as_yaml(_prometheus_rule(catalog, environment, groups)),
+            "podmonitor.yaml": _ONE_OF_TWO.format(other="servicemonitor.yaml", selects=_PODS)
+            + _monitors(catalog, environment, "PodMonitor"),
+            "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
+            + _monitors(catalog, environment, "ServiceMonitor"),
+            "mimir.yml": as_yaml({"namespace": namespace, **rules_document(groups)}),
         }
-        for name, document in documents.items():
-            files[f"{folder}/{name}"] = generated_header("rules/") + as_yaml(document)
+        for name, text in texts.items():
+            files[f"{folder}/{name}"] = _HEADER + text
     return files
 
 
 def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]:
     """What to add to prometheus.yml; the label `environment` is what the rules select by."""
     organisation = catalog.organisation
-    targets = ((organisation.exporter_job, EXPORTER_PORT), (organisation.application_job, APPLICATION_PORT))
+    of_environment = {"environment": environment.name, "service": organisation.service}
+    targets: tuple[tuple[str, int, dict[str, str]], ...] = (
+        (organisation.exporter_job, EXPORTER_PORT, of_environment),
+        (organisation.application_job, APPLICATION_PORT, of_environment),
+        (Source.PROMETHEUS.value, PROMETHEUS_PORT, {}),
+        (Source.ALERTMANAGER.value, ALERTMANAGER_PORT, {}),
+    )
     return {
         "global": {
             "scrape_interval": prometheus_duration(organisation.scrape_interval),
             "evaluation_interval": prometheus_duration(organisation.evaluation_interval),
         },
         "rule_files": [f"/etc/prometheus/paymon/{environment.name}/rules/*.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [_target(ALERTMANAGER_PORT, {})]}]},
         "scrape_configs": [
-            {
-                "job_name": job,
-                "static_configs": [
-                    {
-                        "targets": [f"127.0.0.1:{port}"],
-                        "labels": {"environment": environment.name, "service": organisation.service},
-                    }
-                ],
-            }
-            for job, port in targets
+            {"job_name": job, "static_configs": [_target(port, labels)]} for job, port, labels in targets
         ],
     }
 
 
-def _metadata(catalog: Catalog, environment: Environment) -> dict[str, object]:
-    service = catalog.organisation.service
+def _target(port: int, labels: dict[str, str]) -> dict[str, object]:
+    return {"targets": [f"127.0.0.1:{port}"], **({"labels": labels} if labels else {})}
+
+
+def _metadata(catalog: Catalog, environment: Environment, name: str) -> dict[str, object]:
     return {
-        "name": f"{service}-{environment.name}",
-        "labels": {"app.kubernetes.io/name": "paymon", "app.kubernetes.io/part-of": service},
+        "name": f"{name}-{environment.name}",
+        "labels": {**EXPORTER_LABELS, "app.kubernetes.io/part-of": catalog.organisation.service},
     }
 
 
@@ -72,30 +94,40 @@ def _prometheus_rule(catalog: Catalog, environment: Environment, groups: tuple[R
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": _metadata(catalog, environment),
+        "metadata": _metadata(catalog, environment, catalog.organisation.service),
         "spec": rules_document(groups),
     }
 
 
-def _monitor(catalog: Catalog, environment: Environment, kind: str) -> dict[str, object]:
+def _monitors(catalog: Catalog, environment: Environment, kind: str) -> str:
+    """One document for the exporter and one for the application: they may share a pod, and need not."""
     organisation = catalog.organisation
-    endpoints = [
-        {
-            "port": "paymon",
-            "interval": prometheus_duration(organisation.scrape_interval),
-            "relabelings": [
-                {"targetLabel": "environment", "replacement": environment.name, "action": "replace"},
-                {"targetLabel": "service", "replacement": organisation.service, "action": "replace"},
-                {"targetLabel": "job", "replacement": organisation.exporter_job, "action": "replace"},
-            ],
-        }
-    ]
+    watched = (
+        (organisation.exporter_job, "paymon", EXPORTER_LABELS),
+        (organisation.application_job, "http", {"app": organisation.service}),
+    )
+    return "---\n".join(as_yaml(_monitor(catalog, environment, kind, *one)) for one in watched)
+
+
+def _monitor(
+    catalog: Catalog, environment: Environment, kind: str, job: str, port: str, selected: Mapping[str, str]
+) -> dict[str, object]:
+    organisation = catalog.organisation
+    endpoint = {
+        "port": port,
+        "interval": prometheus_duration(organisation.scrape_interval),
+        "relabelings": [
+            {"targetLabel": "environment", "replacement": environment.name, "action": "replace"},
+            {"targetLabel": "service", "replacement": organisation.service, "action": "replace"},
+            {"targetLabel": "job", "replacement": job, "action": "replace"},
+        ],
+    }
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": kind,
-        "metadata": _metadata(catalog, environment),
+        "metadata": _metadata(catalog, environment, job),
         "spec": {
-            "selector": {"matchLabels": {"app": organisation.service}},
-            "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints": endpoints,
+            "selector": {"matchLabels": dict(selected)},
+            "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints": [endpoint],
         },
     }

@@ -12,6 +12,10 @@ from pathlib import Path, PurePosixPath
 __all__ = ["Drift", "DriftKind", "OutputError", "differences", "write"]
 
 
+_BESIDE = ".paymon"
+"""How the name of a file ends that is not yet whole."""
+
+
 class OutputError(Exception):
     """A file could not be written: which, why, and what to do about it."""
 
@@ -42,7 +46,8 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
     """Write the files below `root` and remove what else lies in its folder `owned`; gives how many of each.
 
     A file is written beside its place and renamed, so that it is old or new, never half; an unchanged one is left
-    alone. Stale files go last. Raises OutputError at the first that fails.
+    alone. Stale files go last, and what a run that was killed left beside a file. Raises OutputError at the first that
+    fails.
     """
     written = 0
     for path, text in files.items():
@@ -58,7 +63,7 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
             ) from error
         written += 1
     removed = 0
-    for path in sorted(_present(root, owned) - set(files)):
+    for path in sorted(_stale(root, files, owned)):
         try:
             (root / path).unlink()
         except OSError as error:
@@ -69,9 +74,8 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
 
 def differences(root: Path, files: Mapping[str, str], owned: str) -> tuple[Drift, ...]:
     """Every file below `root` that is not as it would be generated, in the order of their paths."""
-    present = _present(root, owned)
-    found = [Drift(path, DriftKind.STALE) for path in present - set(files)]
-    untracked = _untracked(root, owned)
+    found = [Drift(path, DriftKind.STALE) for path in _stale(root, files, owned)]
+    untracked = _untracked(root, files)
     for path, text in files.items():
         current = _read(root / path)
         if current is None:
@@ -96,7 +100,7 @@ def _read(path: Path) -> str | None:
 
 
 def _replace(target: Path, text: str) -> None:
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, beside = tempfile.mkstemp(_BESIDE, f".{target.name}.", target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
@@ -107,19 +111,21 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
-def _present(root: Path, owned: str) -> set[str]:
-    return {
-        str(PurePosixPath(path.relative_to(root)))
-        for path in (root / owned).rglob("*")
-        if path.is_symlink() or path.is_file()
-    }
+def _stale(root: Path, files: Mapping[str, str], owned: str) -> set[str]:
+    """What lies in the owned folder and is not among the files, and what a killed run left beside one elsewhere."""
+    present = [path for path in (root / owned).rglob("*") if path.is_symlink() or path.is_file()]
+    for path in map(PurePosixPath, files):
+        if not path.is_relative_to(owned):
+            present += (root / path.parent).glob(f".{path.name}.*{_BESIDE}")
+    return {str(PurePosixPath(path.relative_to(root))) for path in present} - set(files)
 
 
-def _untracked(root: Path, owned: str) -> set[str]:
-    """Files that git does not track or ignores; none where the folder is in no git work tree."""
+def _untracked(root: Path, files: Mapping[str, str]) -> set[str]:
+    """Those of the files that git does not track or ignores; none where the folder is in no git work tree."""
+    folders = sorted({path.split("/")[0] for path in files})
     try:
         answer = subprocess.run(
-            ["git", "-C", str(root), "ls-files", "--others", "-z", "--", owned],
+            ["git", "-C", str(root), "ls-files", "--others", "-z", "--", *folders],
             capture_output=True,
             timeout=30,
             check=True,

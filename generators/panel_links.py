@@ -7,10 +7,12 @@ __all__ = ["panel_link", "panel_of"]
 
 def panel_of(catalog: Catalog, alert: Alert) -> tuple[Dashboard, Panel] | None:
     """The first panel with that alert that shows its course over time, not only its present state; or None."""
+    name = alert.name
     for dashboard in catalog.dashboards:
-        for panel in dashboard.panels:
-            if panel.picture is not Picture.STAT and any(one.name == alert.name for one in panel.alerts):
-                return dashboard, panel
+        for row in dashboard.rows:
+            for panel in row.panels:
+                if panel.alerts and panel.picture is not Picture.STAT and name in [one.name for one in panel.alerts]:
+                    return dashboard, panel
     return None
 
 

@@ -1,7 +1,10 @@
 """What is wrong with the definitions, or with what they would become?"""
 
+from collections.abc import Callable, Iterator
+
 from generators.alertmanager import alertmanager_problems
-from generators.dashboard_checks import panel_problems
+from generators.dashboard_checks import dashboard_problems, panel_problems
+from generators.dashboards import dashboard_files
 from generators.rules import rule_groups
 from generators.runbook_pages import link_problems, runbook_files
 from rules.checks import Problem, check
@@ -11,13 +14,34 @@ __all__ = ["problems"]
 
 
 def problems(catalog: Catalog) -> tuple[Problem, ...]:
-    """Every problem, all at once. What the definitions become is looked at only where they themselves are sound."""
-    return check(catalog) or (
-        *alertmanager_problems(catalog),
-        *panel_problems(catalog),
-        *(
-            problem
-            for environment in catalog.organisation.environments
-            for problem in link_problems(runbook_files(catalog), rule_groups(catalog, environment), catalog)
-        ),
-    )
+    """Every problem, all at once: of the definitions, and of what they become.
+
+    Unsound definitions cannot always become something. What fails then is left out: its cause is among the problems.
+    """
+    found = check(catalog)
+    became: list[Problem] = []
+    for become in _BECOME:
+        try:
+            became.extend(become(catalog))
+        except Exception:
+            if not found:
+                raise
+    return tuple(dict.fromkeys((*found, *became)))
+
+
+def _drawn(catalog: Catalog) -> tuple[Problem, ...]:
+    return dashboard_problems(dashboard_files(catalog))
+
+
+def _linked(catalog: Catalog) -> Iterator[Problem]:
+    pages = runbook_files(catalog)
+    for environment in catalog.organisation.environments:
+        yield from link_problems(pages, rule_groups(catalog, environment), catalog)
+
+
+_BECOME: tuple[Callable[[Catalog], tuple[Problem, ...] | Iterator[Problem]], ...] = (
+    alertmanager_problems,
+    panel_problems,
+    _drawn,
+    _linked,
+)

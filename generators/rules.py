@@ -272,29 +272,30 @@ def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: 
     ]
     if threshold.tier:
         labels.append(("tier", threshold.tier))
+    branches = alert.branches(threshold, expressions.environment)
     return AlertingRule(
         alert,
         threshold,
-        tuple(expressions.conjuncts(branch) for branch in alert.branches(threshold)),
+        tuple(expressions.conjuncts(branch) for branch in branches),
         tuple(labels),
-        _annotations(alert, threshold, area, expressions),
+        _annotations(alert, threshold, branches, area, expressions),
     )
 
 
 def _annotations(
-    alert: Alert, threshold: Threshold, area: Area, expressions: Expressions
+    alert: Alert, threshold: Threshold, branches: tuple[Branch, ...], area: Area, expressions: Expressions
 ) -> tuple[tuple[str, str], ...]:
     catalog, carried = expressions.catalog, expressions.labels(alert.watches)
     organisation = catalog.organisation
     unit = alert.watches.unit
     templates = {label: f"{{{{ $labels.{label} }}}}" for label in carried}
-    reasons = dict.fromkeys((threshold.because, *(branch.because for branch in alert.or_else)))
+    reasons = dict.fromkeys(branch.because for branch in branches)
     return (
         ("summary", alert.summary.format(threshold=spoken_value(threshold.value, unit))),
         ("description", alert.description.format(value=value_template(unit), **templates)),
         ("because", "; ".join(reasons)),
         ("response", _response(threshold, organisation)),
-        ("runbook_url", f"{organisation.runbook_url}/{area.name}#{runbook_anchor(alert)}"),
+        ("runbook_url", f"{organisation.runbook_page(area.name)}#{runbook_anchor(alert)}"),
         ("dashboard_url", organisation.dashboard_url + panel_link(catalog, alert, expressions.environment)),
     )
 

@@ -1,29 +1,31 @@
 """What does somebody read who was woken by an alert?"""
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
+from generators.alertmanager.routing import told_calmly
+from generators.panel_links import panel_link, panel_of
 from generators.rules import Expressions, RuleGroup, runbook_anchor
 from generators.text import generated_header
-from generators.wording import spoken_value
+from generators.wording import spoken_bound
 from rules.checks import Problem
-from rules.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, ROLL_BACK
+from rules.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, SET_STAGE
 from rules.vocabulary import (
     Alert,
     Area,
+    Branch,
     Catalog,
     Channel,
     Contact,
+    Link,
     Priority,
     Threshold,
-    plain,
-    prometheus_duration,
     spoken_duration,
 )
 
@@ -31,6 +33,16 @@ __all__ = ["first_queries", "link_problems", "runbook_files"]
 
 KEY_METRICS = tuple(f"KM-0{number}" for number in range(1, 7))
 """The runbook's table of key metrics, by its lines."""
+LOOK_FIRST = "RSP-02"
+"""The runbook's line on where somebody looks first: links that serve it stand at the top of each page."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """One way for an alert to fire, or one thing to know about it, with what has to hold besides."""
+
+    text: str
+    besides: tuple[str, ...] = ()
 
 
 @cache
@@ -62,7 +74,9 @@ def first_queries(alert: Alert, expressions: Expressions) -> tuple[str, ...]:
 def link_problems(files: Mapping[str, str], groups: Iterable[RuleGroup], catalog: Catalog) -> tuple[Problem, ...]:
     """Alerts whose runbook_url leads to no page, or on its page to no heading."""
     headings = {
-        path: {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in _headings(text)}
+        catalog.organisation.runbook_page(Path(path).stem): {
+            re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in _headings(text)
+        }
         for path, text in files.items()
     }
     problems = []
@@ -71,13 +85,13 @@ def link_problems(files: Mapping[str, str], groups: Iterable[RuleGroup], catalog
             url = dict(getattr(rule, "annotations", ())).get("runbook_url")
             if url is None:
                 continue
-            page, _, anchor = url.removeprefix(f"{catalog.organisation.runbook_url}/").partition("#")
-            if anchor not in headings.get(f"runbook/{page}.md", set()):
+            address, _, anchor = url.partition("#")
+            if anchor not in headings.get(address, set()):
                 problems.append(
                     Problem(
                         where=group.area.module,
                         what=f"the runbook_url {url} leads nowhere",
-                        how_to_fix=f"generate a heading {anchor!r} on the page runbook/{page}.md",
+                        how_to_fix=f"generate a heading {anchor!r} on the page runbook/{group.area.name}.md",
                     )
                 )
     return tuple(problems)
@@ -102,6 +116,9 @@ class _Pages:
             .render(
                 area=area,
                 question=self._question(area),
+                ways_out=self._ways_out(area),
+                picture=self._picture,
+                alertmanager=self._catalog.organisation.alertmanager_url,
                 environment=self._environment.name,
                 anchor=runbook_anchor,
                 priorities=lambda alert: ", ".join(dict.fromkeys(t.priority.value for t in alert.thresholds)),
@@ -135,7 +152,7 @@ class _Pages:
                 chain=list(chain),
                 external=[contact for contact in organisation.contacts if self._outside(contact)],
                 procedures=self._catalog.procedures,
-                set_stage=ROLL_BACK.command,
+                set_stage=SET_STAGE,
                 kill_switch=PULL_KILL_SWITCH.command,
                 review=MARK_FOR_REVIEW,
                 anchor=runbook_anchor,
@@ -157,8 +174,30 @@ class _Pages:
 
     @staticmethod
     def _question(area: Area) -> str:
-        question = (sys.modules[area.module].__doc__ or "").partition(":")[2].strip()
-        return question[:1].upper() + question[1:]
+        return area.question[:1].upper() + area.question[1:]
+
+    def _ways_out(self, area: Area) -> tuple[Link, ...]:
+        organisation = self._catalog.organisation
+        shown = [found[0] for alert in area.alerts if (found := panel_of(self._catalog, alert))]
+        dashboards = {dashboard.uid: dashboard.title for dashboard in shown}
+        return (
+            Link(title="Index", url="index.md"),
+            *(
+                Link(
+                    title=title,
+                    url=f"{organisation.dashboard_url}/d/{uid}?var-environment={self._environment.name}",
+                )
+                for uid, title in dashboards.items()
+            ),
+            *(link for link in organisation.links if LOOK_FIRST in link.serves),
+        )
+
+    def _picture(self, alert: Alert) -> Link | None:
+        found = panel_of(self._catalog, alert)
+        if found is None:
+            return None
+        address = self._catalog.organisation.dashboard_url + panel_link(self._catalog, alert, self._environment)
+        return Link(title=found[1].title, url=address)
 
     def _of_priority(self, priority: Priority) -> list[tuple[Area, Alert]]:
         return [
@@ -183,9 +222,7 @@ class _Pages:
 
     @staticmethod
     def _condition(alert: Alert, threshold: Threshold) -> str:
-        bound = spoken_value(threshold.value, alert.watches.unit)
-        lasting = f" for {spoken_duration(threshold.lasting)}" if threshold.lasting else ""
-        return f"{threshold.comparison.words} {bound}{lasting}"
+        return _past(alert.branches(threshold)[0], threshold.lasting)
 
     def _respond_within(self, threshold: Threshold) -> timedelta:
         return threshold.respond_within or self._catalog.organisation.policy(threshold.priority).respond_within
@@ -205,27 +242,50 @@ class _Pages:
         if worst is Priority.NONE:
             return "Whoever looks after Prometheus and Alertmanager."
         policy = self._catalog.organisation.policy(worst)
-        told = [f"- {contact.name}: {contact.channel.value}, {contact.address}" for contact in policy.notifies]
+        hear = (*policy.notifies, *(told_calmly(self._catalog.organisation) if alert.told_at_once else ()))
+        told = [f"- {contact.name}: {contact.channel.value}, {contact.address}" for contact in hear]
         then = [f"- then {contact.name}: {contact.channel.value}, {contact.address}" for contact in policy.escalates_to]
         return "\n".join((*told, *then))
 
-    def _reasons(self, alert: Alert) -> list[str]:
-        lines = []
+    def _reasons(self, alert: Alert) -> Iterable[_Reason]:
         for index, threshold in enumerate(alert.thresholds):
-            tier = f"{threshold.tier}, " if threshold.tier else ""
-            lines.append(f"{tier}{self._condition(alert, threshold)}: {threshold.because}.")
-            for environment in self._catalog.organisation.environments[1:]:
-                other = alert.thresholds_in(environment)[index]
-                if (other.value, other.lasting) != (threshold.value, threshold.lasting):
-                    lines.append(f"in {environment.name} {self._condition(alert, other)}: {other.because}.")
-            if threshold.keep_firing:
-                lines.append(f"It stays for {prometheus_duration(threshold.keep_firing)} after the last breach.")
-        for branch in alert.or_else:
-            bound = spoken_value(branch.value, branch.watches.unit)
-            lines.append(f"or when `{branch.watches}` is {branch.comparison.words} {bound}: {branch.because}.")
-        for branch in alert.branches(alert.thresholds[0]):
-            for guard in branch.guards:
-                word = "Quiet while" if guard.forbids else "Only if"
-                text = f"{word} `{guard.signal}` {guard.comparison.value} {plain(guard.value)}: {guard.because}."
-                lines.append(text)
-        return list(dict.fromkeys(lines))
+            first, *others = alert.branches(threshold)
+            word = f"{threshold.tier}: fires" if threshold.tier else "Fires"
+            yield _Reason(
+                _way(f"{word} when", first, threshold.lasting), (*_guards(first), *self._elsewhere(alert, index))
+            )
+            for place, branch in enumerate(others, start=1):
+                elsewhere = self._elsewhere(alert, index, place)
+                yield _Reason(_way("Or when", branch, threshold.lasting), (*_guards(branch), *elsewhere))
+        for kept in dict.fromkeys(threshold.keep_firing for threshold in alert.thresholds if threshold.keep_firing):
+            yield _Reason(f"It stays for {spoken_duration(kept)} after the last breach.")
+
+    def _elsewhere(self, alert: Alert, index: int, place: int = 0) -> Iterable[str]:
+        threshold = alert.thresholds[index]
+        branch = alert.branches(threshold)[place]
+        for environment in self._catalog.organisation.environments[1:]:
+            lasting = alert.thresholds_in(environment)[index].lasting
+            other = alert.branches(alert.thresholds_in(environment)[index], environment)[place]
+            if other.value != branch.value or (place == 0 and lasting != threshold.lasting):
+                yield f"in {environment.name} {_past(other, lasting)}. {_sentence(other.because)}"
+
+
+def _way(word: str, branch: Branch, lasting: timedelta) -> str:
+    return f"{word} **{branch.watches.title}**: {_past(branch, lasting)}. {_sentence(branch.because)}"
+
+
+def _past(branch: Branch, lasting: timedelta) -> str:
+    bound = spoken_bound(branch.comparison, branch.value, branch.watches.unit)
+    return f"{bound} for {spoken_duration(lasting)}" if lasting else bound
+
+
+def _guards(branch: Branch) -> tuple[str, ...]:
+    return tuple(
+        f"{'unless' if guard.forbids else 'and'} **{guard.signal.title}**: "
+        f"{spoken_bound(guard.comparison, guard.value, guard.signal.unit)}. {_sentence(guard.because)}"
+        for guard in branch.guards
+    )
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}."

@@ -1,10 +1,10 @@
 """Which threshold holds in which environment, and why?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from generators.text import generated_header
 from generators.wording import spoken_value
-from rules.vocabulary import Alert, Catalog, Environment, Threshold, spoken_duration
+from rules.vocabulary import Alert, Branch, Catalog, Environment, Threshold, spoken_duration
 
 __all__ = ["thresholds_files"]
 
@@ -13,7 +13,8 @@ _INTRODUCTION = """
 
 Every threshold as each environment has it. Where an environment differs from the first, its cell says so in bold, and
 the reason stands below. Thresholds are defined in `rules/`; what differs between environments, in
-`rules/organisation.py`.
+`rules/organisation.py`, where an Override names the threshold as it stands in the first column. An alert with several
+branches has a line for each: they last alike, so how long is overridden under the alert's name alone.
 """
 
 
@@ -27,7 +28,7 @@ def thresholds_files(catalog: Catalog) -> Mapping[str, str]:
         lines += [f"## {area.title}", ""]
         lines.append("| threshold | signal | " + " | ".join(e.name for e in environments) + " | because |")
         lines.append("|---|---|" + "---|" * len(environments) + "---|")
-        lines += [_row(alert, index, environments) for alert in area.alerts for index in range(len(alert.thresholds))]
+        lines += [row for alert in area.alerts for row in _rows(alert, environments)]
         lines.append("")
     for environment in environments:
         if environment.overrides:
@@ -39,17 +40,20 @@ def thresholds_files(catalog: Catalog) -> Mapping[str, str]:
     return {"docs/thresholds.md": "\n".join(lines)}
 
 
-def _row(alert: Alert, index: int, environments: tuple[Environment, ...]) -> str:
-    cells: list[str] = []
-    for environment in environments:
-        text = _cell(alert, alert.thresholds_in(environment)[index])
-        cells.append(text if not cells or text == cells[0] else f"**{text}**")
-    threshold = alert.thresholds[index]
-    name = alert.threshold_id(threshold)
-    return f"| `{name}` | `{alert.watches}` | " + " | ".join(cells) + f" | {threshold.because} |"
+def _rows(alert: Alert, environments: tuple[Environment, ...]) -> Iterator[str]:
+    """A line for each branch of each threshold."""
+    for index, threshold in enumerate(alert.thresholds):
+        for place, branch in enumerate(alert.branches(threshold)):
+            cells: list[str] = []
+            for environment in environments:
+                there = alert.thresholds_in(environment)[index]
+                text = _cell(there, alert.branches(there, environment)[place])
+                cells.append(text if not cells or text == cells[0] else f"**{text}**")
+            name = alert.bound_id(threshold, branch)
+            yield f"| `{name}` | `{branch.watches}` | " + " | ".join(cells) + f" | {branch.because} |"
 
 
-def _cell(alert: Alert, threshold: Threshold) -> str:
-    words = f"{threshold.comparison.words} {spoken_value(threshold.value, alert.watches.unit)}"
+def _cell(threshold: Threshold, branch: Branch) -> str:
+    words = f"{branch.comparison.words} {spoken_value(branch.value, branch.watches.unit)}"
     lasting = f" for {spoken_duration(threshold.lasting)}" if threshold.lasting else ""
     return f"{words}{lasting}, {threshold.severity.value}, {threshold.priority.value}"

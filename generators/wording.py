@@ -3,9 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from rules.vocabulary import Unit, plain, spoken_duration
+from rules.vocabulary import Comparison, Unit, plain, spoken_duration
 
-__all__ = ["spoken_value", "value_template"]
+__all__ = ["spoken_bound", "spoken_value", "value_template"]
 
 
 def spoken_value(value: Decimal, unit: Unit) -> str:
@@ -25,6 +25,15 @@ def spoken_value(value: Decimal, unit: Unit) -> str:
             return f"{plain(value)} a minute"
         case _:
             return plain(value)
+
+
+def spoken_bound(comparison: Comparison, value: Decimal, unit: Unit) -> str:
+    """What is past a bound, in words: `below 95 %`; `yes` or `no` where it is one; `known` where any number will do."""
+    if unit is Unit.BOOLEAN:
+        return "yes" if comparison.holds(Decimal(1), value) else "no"
+    if comparison is Comparison.AT_LEAST and value == unit.lowest:
+        return "known"
+    return f"{comparison.words} {spoken_value(value, unit)}"
 
 
 def value_template(unit: Unit) -> str:

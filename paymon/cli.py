@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from paymon.definitions import definitions_read
+
 __all__ = ["main"]
 
 _COMMANDS = {
@@ -31,7 +33,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, name = _COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with definitions_read():  # some commands quote definitions
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
 

@@ -10,7 +10,7 @@ import click
 
 from exporters.configfile import ConfigurationError
 from exporters.diagnosis import Verdict, diagnose
-from exporters.logs import LOGGER
+from exporters.logs import LOGGER, configure
 from exporters.settings import Settings, load
 
 __all__ = ["doctor"]
@@ -34,6 +34,7 @@ def doctor(config: Path) -> None:
 
     Exit status: 0 nothing to mend, 1 something to mend, 2 wrong use.
     """
+    configure("error", None)
     logging.getLogger(LOGGER).setLevel(logging.CRITICAL)  # what samplers would log is among the findings
     try:
         settings = load(config)

@@ -9,10 +9,12 @@ import click
 from generators.rules import Expressions, rule_groups
 from generators.wording import spoken_value
 from paymon.definitions import load
+from rules.promql import PromqlError, selectors
 from rules.vocabulary import (
     Alert,
     Branch,
     Catalog,
+    Environment,
     Histogram,
     Metric,
     Signal,
@@ -55,7 +57,10 @@ def explain(name: str) -> None:
                 lines = _signal(definition, catalog)
             case Metric():
                 lines = _metric(definition, catalog)
-        click.echo("\n".join(lines))
+        try:
+            click.echo("\n".join(lines))
+        except PromqlError as error:
+            raise click.ClickException(f"{error}; paymon lint says where it stands") from error
 
 
 @click.command("list")
@@ -90,13 +95,14 @@ def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     for environment in catalog.organisation.environments:
         yield f"\nin {environment.name}"
         for threshold in alert.thresholds_in(environment):
-            yield from _threshold(alert, threshold)
-    yield "\nfires when"
-    for index, branch in enumerate(alert.branches(alert.thresholds[0])):
-        yield from _branch(branch, "or when" if index else "")
+            yield from _threshold(alert, threshold, environment)
+    for threshold in alert.thresholds:
+        yield f"\nfires when{f', as {threshold.tier},' if threshold.tier else ''}"
+        for index, branch in enumerate(alert.branches(threshold)):
+            yield from _branch(branch, "or when" if index else "")
     yield "\nwatches, down to raw metrics"
     expressions = Expressions(catalog, catalog.organisation.environments[0])
-    yield textwrap.indent(expressions.expanded(alert.watches.expr), "  ")
+    yield from _down_to_metrics([branch.watches for branch in alert.branches(alert.thresholds[0])], expressions)
     for rule in rule_groups(catalog, catalog.organisation.environments[0]):
         for one in rule.rules:
             if getattr(one, "alert", None) is alert:
@@ -114,16 +120,35 @@ def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     yield _serves(alert.serves, catalog)
 
 
-def _threshold(alert: Alert, threshold: Threshold) -> Iterator[str]:
+def _down_to_metrics(wanted: Iterable[Signal], expressions: Expressions) -> Iterator[str]:
+    """Each signal's expression, then those of the signals in it that cannot be put in their place."""
+    signals = list(dict.fromkeys(wanted))
+    named = len(signals) > 1
+    for signal in signals:
+        text = expressions.expanded(signal.expr)
+        left = [one for selector in selectors(text) for one in expressions.catalog.named(selector.name)]
+        signals += [one for one in dict.fromkeys(left) if isinstance(one, Signal) and one not in signals]
+        if named:
+            yield f"  {signal} is"
+        yield textwrap.indent(text, "    " if named else "  ")
+        named = True
+
+
+def _threshold(alert: Alert, threshold: Threshold, environment: Environment) -> Iterator[str]:
+    first, *others = alert.branches(threshold, environment)
     tier = f"{threshold.tier}: " if threshold.tier else ""
-    bound = spoken_value(threshold.value, alert.watches.unit)
+    bound = spoken_value(first.value, first.watches.unit)
     lasting = f" for {spoken_duration(threshold.lasting)}" if threshold.lasting else ""
     keep = f", keeps firing for {prometheus_duration(threshold.keep_firing)}" if threshold.keep_firing else ""
     yield (
         f"  {tier}{threshold.comparison.words} {bound}{lasting}: "
         f"{threshold.severity.value}, {threshold.priority.value}{keep}"
     )
-    yield f"    because {threshold.because}"
+    yield f"    because {first.because}"
+    for branch in others:
+        bound = spoken_value(branch.value, branch.watches.unit)
+        yield f"  or {branch.watches} {branch.comparison.words} {bound}{lasting}"
+        yield f"    because {branch.because}"
 
 
 def _branch(branch: Branch, word: str) -> Iterator[str]:
@@ -150,7 +175,7 @@ def _signal(signal: Signal, catalog: Catalog) -> Iterator[str]:
     yield f"  labels      {', '.join(carried) or 'none'}"
     yield f"  sampled by  {', '.join(sorted(source.value for source in expressions.sources(signal))) or 'nobody'}"
     yield "\nexpression, down to raw metrics"
-    yield textwrap.indent(expressions.expanded(signal.expr), "  ")
+    yield from _down_to_metrics([signal], expressions)
     yield f"\nexample, one value every {prometheus_duration(signal.example.every)}"
     for series, values in signal.example.series:
         yield f"  {series}  {values}"

@@ -21,7 +21,7 @@ _DIFF_LINES = 200
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail where a file is changed, missing, stale or untracked.")
-@click.option("--environment", metavar="E", help="Only this environment's rules and tests.")
+@click.option("--environment", metavar="E", help="Only this environment's rules, tests and deployment.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -33,13 +33,13 @@ def generate(check: bool, environment: str | None, out: Path) -> None:
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
+    catalog = load_sound()
     from generators.files import OWNED
     from generators.output import OutputError, differences, write
 
-    catalog = load_sound()
     files, owned = _files(catalog, environment)
     if check:
-        _report(differences(out, files, owned), out)
+        _report(differences(out, files, owned), _cure(files, environment, out))
         return
     try:
         written, removed = write(out, files, owned)
@@ -52,30 +52,34 @@ def generate(check: bool, environment: str | None, out: Path) -> None:
 
 
 def _files(catalog: Catalog, environment: str | None) -> tuple[Mapping[str, str], str]:
-    from generators.files import OWNED, environment_files, generated_files
+    """The files that were asked for, and the folder of which nothing else may be left."""
+    from generators.files import OWNED, generated_files
 
-    if environment is None:
-        return generated_files(catalog), OWNED
-    try:
-        chosen = catalog.organisation.environment(environment)
-    except KeyError:
-        known = ", ".join(known.name for known in catalog.organisation.environments)
+    known = [known.name for known in catalog.organisation.environments]
+    if environment is not None and environment not in known:
         raise click.BadParameter(
-            f"there is no environment {environment!r}; choose one of {known}", param_hint="--environment"
-        ) from None
-    return environment_files(catalog, chosen), f"{OWNED}/{chosen.name}"
+            f"there is no environment {environment!r}; choose one of {', '.join(known)}", param_hint="--environment"
+        )
+    files = generated_files(catalog)
+    if environment is None:
+        return files, OWNED
+    folder = f"{OWNED}/{environment}"
+    return {path: text for path, text in files.items() if path.startswith(f"{folder}/")}, folder
 
 
-def _report(drifts: tuple[Drift, ...], out: Path) -> None:
+def _cure(files: Mapping[str, str], environment: str | None, out: Path) -> str:
+    wanted = "" if environment is None else f" --environment {environment}"
+    where = "" if out == Path() else f" --out {out}"
+    folders = dict.fromkeys(path.split("/")[0] for path in files)
+    return f"paymon generate{wanted}{where} && git add {' '.join(str(out / folder) for folder in folders)}"
+
+
+def _report(drifts: tuple[Drift, ...], cure: str) -> None:
     for drift in drifts:
         click.secho(f"{drift.path} {drift.kind.value}", fg="red")
         for line in drift.diff.splitlines()[:_DIFF_LINES]:
             click.secho(f"  {line}", fg={"+": "green", "-": "red"}.get(line[:1]))
     if drifts:
-        where = "" if out == Path() else f" --out {out}"
-        add = f"git add {out / 'generated'}"
-        click.echo(
-            f"\n{len(drifts)} files do not follow from the definitions. Mend with: paymon generate{where} && {add}"
-        )
+        click.echo(f"\n{len(drifts)} files do not follow from the definitions. Mend with: {cure}")
         raise SystemExit(1)
     click.echo("generated/ follows from the definitions")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from paymon.definitions import load
+from paymon.definitions import definitions_read, load
 
 __all__ = ["lint"]
 
@@ -17,12 +17,13 @@ def lint(promtool: str | None) -> None:
 
     Reads only rules/: it neither needs nor touches generated/. There are no exclusions; a finding is mended, not muted.
     """
-    from generators.files import generated_files
+    catalog = load()
+    with definitions_read():
+        from generators.files import generated_files
+        from generators.problems import problems
     from generators.output import write
-    from generators.problems import problems
     from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
 
-    catalog = load()
     findings = [str(problem) for problem in problems(catalog)]
     if not findings:
         try:

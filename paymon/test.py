@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from paymon.definitions import load
 from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
 from paymon.rule_testing import (
     Coverage,
@@ -55,7 +56,12 @@ class _Result:
 @click.command()
 @click.argument("names", metavar="[ALERT or AREA]...", nargs=-1)
 @click.option("--promtool", metavar="PATH", help="The promtool to run.  [default: PROMTOOL, PATH, the cache folder]")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write JUnit XML.")
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write JUnit XML; its folder is made if need be.",
+)
 @click.option("--environment", metavar="E", help="Only this environment.")
 @click.option(
     "--generated",
@@ -75,8 +81,9 @@ def test(
 ) -> None:
     """Run the generated rule tests with promtool: all of them, or those of some alerts and areas.
 
-    Beyond what promtool fails, these fail: a test of an alert that does not exist, rule files that are not there,
-    duplicate rules, an alert that no test sees firing or quiet, and whatever else of a rule no test asks about.
+    Beyond what promtool fails, these fail: an environment without rules or tests, a test of an alert that does not
+    exist, rule files that are not there, duplicate rules, an alert that no test sees firing or quiet, and whatever else
+    of a rule no test asks about.
     """
     started = time.monotonic()
     environments = _chosen(_environments(generated, environment), names)
@@ -101,14 +108,20 @@ def test(
 
 
 def _environments(generated: Path, wanted: str | None) -> list[_Environment]:
-    known = sorted(folder.parent.name for folder in generated.glob("*/tests"))
-    if not known:
+    """Those of the definitions, and whatever else lies there. Each has rules and tests, or the program ends."""
+    there = {folder.parent.name for folder in generated.glob("*/tests")}
+    if not there:
         raise click.UsageError(f"{generated} has no rule tests; write them with paymon generate")
+    known = sorted(there | {environment.name for environment in load().organisation.environments})
     if wanted is not None and wanted not in known:
         raise click.BadParameter(
             f"there is no environment {wanted!r}; choose one of {', '.join(known)}", param_hint="--environment"
         )
-    return [_read(generated / name) for name in known if wanted in (None, name)]
+    chosen = [generated / name for name in known if wanted in (None, name)]
+    empty = [str(one / kind) for one in chosen for kind in ("rules", "tests") if not any((one / kind).glob("*.yml"))]
+    if empty:
+        raise click.ClickException(f"{' and '.join(empty)} lack files; write them with paymon generate")
+    return [_read(folder) for folder in chosen]
 
 
 def _read(folder: Path) -> _Environment:

@@ -2,6 +2,7 @@
 
 from rules.declines import CURRENCY
 from rules.procedures import CALL_STRIPE, EXPORTER_LOG, OTHER_PROCESSOR, TELL_PEOPLE
+from rules.rare_events import kept_events
 from rules.vocabulary import (
     Alert,
     Counter,
@@ -17,9 +18,9 @@ from rules.vocabulary import (
     Unit,
     above,
     below,
-    days,
     hours,
     minutes,
+    seconds,
 )
 
 capability = Gauge(
@@ -150,11 +151,15 @@ failed_payouts = Signal(
     "stripe_account:failed_payouts:increase1d",
     "Payouts that failed in a day",
     Unit.COUNT,
-    f"sum(max without (instance, pod) (increase({payouts.where(result='failed')}[1d])))",
-    Example.over(
-        days(1),
-        ((payouts.where(result="failed"), "3x5 3 3 5 7 7"), (payouts.where(result="paid"), "0+1x10")),
-        (("", "5"),),
+    kept_events(payouts.where(result="failed"), "1d"),
+    Example(
+        series=(
+            (f'{payouts}{{result="failed",instance="a"}}', "3x900 stale"),
+            (f'{payouts}{{result="failed",instance="b"}}', "_x903 4x300 6x600"),
+            (f'{payouts}{{result="paid",instance="b"}}', "0+3x1810"),
+        ),
+        at=hours(30) + seconds(30),
+        gives=(("", "3"),),
     ),
 )
 

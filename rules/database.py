@@ -5,9 +5,9 @@ from rules.procedures import (
     DATABASE_REACHABLE,
     ERROR_LOGS,
     IDEMPOTENCY,
-    MARK_FOR_REVIEW,
     PULL_KILL_SWITCH,
     RECENT_CHANGES,
+    RELEASE_FROM_REVIEW,
     ROLL_BACK,
     SCALE_WORKERS,
 )
@@ -313,7 +313,12 @@ processing_lag_high = Alert(
     ),
     guards=(
         only_if(outcomes.expected_recently, ">=", 20, "at night five minutes without a payment are nothing unusual"),
-        unless(rollout.kill_switch, ">=", 1, "with the kill switch pulled no payment completes, as intended"),
+        unless(
+            rollout.switched_off_in_10m,
+            ">=",
+            1,
+            "switched off, no payment completes, as intended; after a release the first needs some minutes",
+        ),
     ),
     summary="No payment has been completed for more than {threshold}.",
     description="The latest payment was completed {value} ago, while attempts go on as usual.",
@@ -375,7 +380,9 @@ payments_stuck = Alert(
             SCALE_WORKERS,
             Step("Restart the payment workers.", "kubectl rollout restart deployment/payment-worker"),
             Step(
-                "Bank debits may take days: leave their status out of the exporter's setting postgres.unfinished_statuses."
+                "Bank debits take days by nature. If it is they, name their methods in the exporter's setting "
+                "postgres.slow_methods, as deploy/postgres tells; or give them a status of their own, which is counted "
+                "under other and alerts nobody."
             ),
         ),
     ),
@@ -445,7 +452,10 @@ reconciliation_gap = Alert(
             ERROR_LOGS,
         ),
         mitigation=(
-            Step("Let Stripe send the missed events again.", "stripe events resend evt_... --webhook-endpoint we_..."),
+            Step(
+                "Let Stripe send the missed events again.",
+                "stripe events resend evt_... --webhook-endpoint we_... --live",
+            ),
             Step("For payments that Stripe does not have, stop their delivery and ask finance."),
         ),
     ),
@@ -472,7 +482,10 @@ events_unseen = Alert(
         impact="Payments, refunds or disputes that nobody here knows of.",
         diagnosis=(ERROR_LOGS, Step("Does the endpoint answer before the event is stored? It must not.")),
         mitigation=(
-            Step("Let Stripe send the lost events again.", "stripe events resend evt_... --webhook-endpoint we_..."),
+            Step(
+                "Let Stripe send the lost events again.",
+                "stripe events resend evt_... --webhook-endpoint we_... --live",
+            ),
         ),
     ),
     hidden_by=(reconciliation_gap,),
@@ -508,7 +521,7 @@ payments_pending_review = Alert(
             Step(
                 "Reconcile each with Stripe: completed again where Stripe has the money, refunded where it was returned."
             ),
-            MARK_FOR_REVIEW,
+            RELEASE_FROM_REVIEW,
         ),
     ),
     serves=("RB-04", "RB-05"),

@@ -1,5 +1,7 @@
 """Declines and methods: whose fault is it that payments fail, and for whom?"""
 
+from textwrap import indent
+
 from rules import outcomes
 from rules.organisation import ORGANISATION
 from rules.outcomes import RESULT, total
@@ -145,9 +147,8 @@ decline_excess = Signal(
     "payments:issuer_decline_excess:ratio30m",
     "Share of attempts that issuers decline in 30 minutes, less their share over the day before",
     Unit.EXCESS,
-    f"{outcomes.share(_DECLINED, _ATTEMPTS.name, '30m')}\n- (\n"
-    f"  {total(_DECLINED, '1d', 'rate').replace('[1d]', '[1d] offset 30m')}\n"
-    f"  / ({total(_ATTEMPTS.name, '1d', 'rate').replace('[1d]', '[1d] offset 30m')} > 0)\n)",
+    f"{outcomes.share(_DECLINED, _ATTEMPTS.name, '30m')}\n"
+    f"- (\n{indent(outcomes.share(_DECLINED, _ATTEMPTS.name, '1d', '30m'), '  ')}\n)",
     Example(
         series=(
             (_CARD_SUCCESS, "0+9x295 2655+5x20"),

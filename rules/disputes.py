@@ -5,6 +5,7 @@ from decimal import Decimal
 from rules.declines import CURRENCY
 from rules.outcomes import WINDOW
 from rules.procedures import CALL_STRIPE
+from rules.rare_events import kept_events
 from rules.vocabulary import (
     OTHER,
     Alert,
@@ -23,11 +24,11 @@ from rules.vocabulary import (
     Unit,
     above,
     below,
-    days,
     excluding,
     hours,
     minutes,
     only_if,
+    seconds,
 )
 
 NETWORK = Label("network", ("visa", "mastercard", "amex", OTHER))
@@ -297,11 +298,15 @@ failed_refunds = Signal(
     "stripe:failed_refunds:increase1d",
     "Refunds that failed in a day",
     Unit.COUNT,
-    f"sum(max without (instance, pod) (increase({refunds.where(result='failed')}[1d])))",
-    Example.over(
-        days(1),
-        ((refunds.where(result="failed"), "3x5 3 3 5 7 7"), (refunds.where(result="succeeded"), "0+3x10")),
-        (("", "5"),),
+    kept_events(refunds.where(result="failed"), "1d"),
+    Example(
+        series=(
+            (f'{refunds}{{result="failed",instance="a"}}', "3x900 stale"),
+            (f'{refunds}{{result="failed",instance="b"}}', "_x903 4x300 6x600"),
+            (f'{refunds}{{result="succeeded",instance="b"}}', "0+3x1810"),
+        ),
+        at=hours(30) + seconds(30),
+        gives=(("", "3"),),
     ),
 )
 

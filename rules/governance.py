@@ -1,6 +1,9 @@
 """Governance: are keys fresh, backups tested, papers signed and this runbook read?"""
 
-from rules.procedures import ROTATE_WEBHOOK_SECRET
+import math
+
+from rules import monitoring
+from rules.procedures import EXPORTER_LOG, ROTATE_WEBHOOK_SECRET
 from rules.vocabulary import (
     Alert,
     Example,
@@ -86,6 +89,42 @@ def _age_example(metric: Gauge) -> Example:
     )
 
 
+_DECLARED = (attestation_expiry, secret_rotated, backup, restore_test, runbook_reviewed)
+
+_DECLARED_AT_ALL = monitoring.watermark.where(source=Source.DECLARED.value)
+"""There wherever an exporter has a declared file to read."""
+
+
+def _entries(metric: Gauge) -> int:
+    return math.prod(len(label.values) for label in metric.labels)
+
+
+def _found(selector: str, labels: tuple[Label, ...]) -> str:
+    """PromQL for the number of different values of these labels, whatever the number of exporters."""
+    return f"count(group by ({', '.join(label.name for label in labels)}) ({selector}))"
+
+
+declarations_missing = Signal(
+    "payments_governance:declarations_missing:count",
+    "Attestations, rotations, backups and reviews that the declared file ought to tell, and does not",
+    Unit.COUNT,
+    f"{sum(map(_entries, _DECLARED))} * {_found(_DECLARED_AT_ALL, (monitoring.SOURCE,))}\n- "
+    + "\n- ".join(f"({_found(metric.name, metric.labels)} or vector(0))" for metric in _DECLARED),
+    Example(
+        series=(
+            (_DECLARED_AT_ALL, "0+60x10"),
+            *((attestation_expiry.where(item=item), "900x10") for item in ATTESTATION.values[1:]),
+            *((secret_rotated.where(secret=secret), "60x10") for secret in SECRET.values[2:]),
+            (f'{secret_rotated.where(secret=SECRET.values[-1])[:-1]},pod="b"}}', "60x10"),
+            (restore_test.name, "60x10"),
+            (runbook_reviewed.name, "60x10"),
+        ),
+        at=minutes(10),
+        gives=(("", "4"),),
+    ),
+    serves=("CHK-01", "CHK-02", "CHK-03", "CHK-04", "CHK-10", "CHK-11", "CHK-14"),
+)
+
 secret_age = Signal(
     "payments_governance:secret_age:seconds",
     "Time since a secret was replaced, by its name",
@@ -143,6 +182,35 @@ review_age = Signal(
     _age(runbook_reviewed),
     _age_example(runbook_reviewed),
     serves=("GOV-01",),
+)
+
+declaration_missing = Alert(
+    "PaymentDeclarationMissing",
+    watches=declarations_missing,
+    thresholds=(
+        above(
+            0,
+            Severity.WARNING,
+            Priority.P4,
+            lasting=hours(1),
+            because="checklist: each item has somebody who vouches for it; what nobody declares never comes due",
+        ),
+    ),
+    summary="The declared file lacks entries of the checklist.",
+    description="{value} attestations, rotations, backups or reviews are not declared, or not as they have to be.",
+    runbook=Runbook(
+        meaning="An entry was never written, was taken out, or is written in a way that the exporter cannot count.",
+        impact="The alert on what is missing cannot fire: an old key or an old backup goes unnoticed.",
+        diagnosis=(
+            EXPORTER_LOG,
+            Step("Compare the exporter's declared file with examples/declared.yaml, entry by entry."),
+        ),
+        mitigation=(
+            Step("Declare what is missing, by whom and when; the log names the entries that do not count, and why."),
+            Step("What you do not have at all, take out of the lists in rules/governance.py, and generate."),
+        ),
+    ),
+    serves=("CHK-01", "CHK-02", "CHK-03", "CHK-04", "CHK-10", "CHK-11", "CHK-14"),
 )
 
 key_rotation_due = Alert(

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from rules import outcomes
 from rules.organisation import ORGANISATION
 from rules.outcomes import PAYMENT_METHOD
 from rules.procedures import (
@@ -28,6 +29,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     above,
+    below,
     minutes,
     only_if,
 )
@@ -199,6 +201,22 @@ refused_ratio = Signal(
     serves=("CHK-09",),
 )
 
+synthetic_ok = Signal(
+    "payments_synthetic:success:min",
+    "Whether the latest test payment of every pod that makes them succeeded",
+    Unit.BOOLEAN,
+    f"min({synthetic_success})",
+    Example(
+        series=(
+            (f'{synthetic_success}{{instance="a"}}', "1x10"),
+            (f'{synthetic_success}{{instance="b"}}', "1x5 0x5"),
+        ),
+        at=minutes(8),
+        gives=(("", "0"),),
+    ),
+    serves=("HLT-12",),
+)
+
 api_latency_high = Alert(
     "PaymentApiLatencyHigh",
     watches=api_slow,
@@ -297,4 +315,41 @@ rate_limiting_high = Alert(
         ),
     ),
     serves=("CHK-09",),
+)
+
+synthetic_failing = Alert(
+    "PaymentTestPaymentFailing",
+    watches=synthetic_ok,
+    thresholds=(
+        below(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(10),
+            because="health checks: the test payment succeeds. Made every five minutes or more often, it failed twice "
+            "in ten; it has no customer, and where customers fail as well, other alerts page",
+        ),
+    ),
+    summary="The test payment through the payments API fails.",
+    description="The latest test payment did not succeed (value {value}), nor has one in the past 10 minutes.",
+    runbook=Runbook(
+        meaning="The payment that the service makes for a test, in staging or with Stripe's test keys, does not succeed.",
+        impact="Perhaps none yet. At night, when hardly anybody pays, it is the first to tell that nobody could.",
+        diagnosis=(
+            Step(
+                "Make one by hand, and read the answer.",
+                f"curl -fsS -X POST {ORGANISATION.api_url}/api/payments/test \\\n"
+                '  -H "Authorization: Bearer $SERVICE_TOKEN" -H "Content-Type: application/json" \\\n'
+                '  -d \'{"amount":100,"currency":"usd"}\'',
+            ),
+            Step("Is it the test key? They are rolled apart from the live ones."),
+            STRIPE_STATUS,
+            RECENT_CHANGES,
+            ERROR_LOGS,
+        ),
+        mitigation=(ROLL_BACK, Step("If only the test is broken, mend the test.")),
+    ),
+    hidden_by=(outcomes.complete_failure,),
+    serves=("HLT-12",),
 )

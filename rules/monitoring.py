@@ -1,7 +1,8 @@
 """Monitoring itself: would we notice, if payments broke now?"""
 
 from rules.organisation import ORGANISATION
-from rules.procedures import EXPORTER_DOCTOR, EXPORTER_LOG
+from rules.procedures import EXPORTER_DOCTOR, EXPORTER_LOG, RESTART_EXPORTER
+from rules.rare_events import events_since_start
 from rules.vocabulary import (
     Alert,
     Counter,
@@ -21,6 +22,7 @@ from rules.vocabulary import (
     hours,
     matchers,
     minutes,
+    seconds,
 )
 
 SOURCE = Label("source", tuple(source.value for source in Source if source.sampled))
@@ -187,10 +189,20 @@ notifications_failed = Counter(
     "Notifications that Alertmanager could not deliver",
     Unit.COUNT,
     Source.ALERTMANAGER,
-    labels=(Label("integration", bounded_by="the receivers that Alertmanager has"),),
+    labels=(
+        Label("integration", bounded_by="the kinds of receivers that Alertmanager knows"),
+        Label("receiver_name", bounded_by="the receivers that Alertmanager has"),
+    ),
 )
 
 _EXPORTER = target_up.name + matchers(job=ORGANISATION.exporter_job)
+_APPLICATION = target_up.name + matchers(job=ORGANISATION.application_job)
+
+_OUR_GROUPS = f'{{rule_group=~".*;{ORGANISATION.service}[.].+"}}'
+"""Prometheus writes a group as `<file>;<group>`, and every group of ours begins with the service and a full stop."""
+
+_OUR_RECEIVERS = f'{{receiver_name=~"|{ORGANISATION.team}-.+"}}'
+"""Without its feature flag receiver-name-in-metrics Alertmanager names no receiver, and then all of them count."""
 
 exporter_up = Signal(
     "payments_exporter:up:min",
@@ -202,6 +214,22 @@ exporter_up = Signal(
             (target_up.name + matchers(job=ORGANISATION.exporter_job, instance="a"), "1x10"),
             (target_up.name + matchers(job=ORGANISATION.exporter_job, instance="b"), "1x5 0x5"),
             (target_up.name + matchers(job=ORGANISATION.application_job), "0x3 1x7"),
+        ),
+        at=minutes(8),
+        gives=(("", "0"),),
+    ),
+)
+
+application_up = Signal(
+    "payments_application:up:min",
+    "Whether every pod of the payments service answers Prometheus; 0 where there is none at all",
+    Unit.BOOLEAN,
+    f"min({_APPLICATION})\nor 0 * max(absent({_APPLICATION}))",
+    Example(
+        series=(
+            (target_up.name + matchers(job=ORGANISATION.application_job, instance="a"), "1x10"),
+            (target_up.name + matchers(job=ORGANISATION.application_job, instance="b"), "1x5 0x5"),
+            (target_up.name + matchers(job=ORGANISATION.exporter_job), "0x3 1x7"),
         ),
         at=minutes(8),
         gives=(("", "0"),),
@@ -230,8 +258,15 @@ unparsed = Signal(
     "payments_exporter:parse_errors:increase1h",
     "Events that the exporter could not understand in an hour",
     Unit.COUNT,
-    f"sum(max without (instance, pod) (increase({parse_errors}[1h])))",
-    Example.over(hours(1), ((parse_errors.name, "3x5 3 3 5 7 7"),), (("", "5"),)),
+    events_since_start(parse_errors.name, "1h"),
+    Example(
+        series=(
+            (f'{parse_errors}{{instance="a"}}', "3x70 stale"),
+            (f'{parse_errors}{{instance="b"}}', "_x73 2x9 4x30"),
+        ),
+        at=minutes(90) + seconds(30),
+        gives=(("", "4"),),
+    ),
 )
 
 overflow = Signal(
@@ -248,15 +283,17 @@ overflow = Signal(
 
 failing_rules = Signal(
     "payments_monitoring:rule_failures:increase10m",
-    "Rules that Prometheus failed to evaluate or skipped in 10 minutes",
+    "Rules of payments that Prometheus failed to evaluate or skipped in 10 minutes",
     Unit.COUNT,
-    f"sum(increase({rule_failures}[10m]))\n+ sum(increase({missed_iterations}[10m]))",
+    f"sum(increase({rule_failures}{_OUR_GROUPS}[10m]))\n+ sum(increase({missed_iterations}{_OUR_GROUPS}[10m]))",
     Example.over(
         minutes(10),
         (
-            (rule_failures.name + '{rule_group="a"}', "0x5 1 1 3 5 5"),
-            (rule_failures.name + '{rule_group="b"}', "3x5 3 3 5 7 7"),
-            (missed_iterations.name + '{rule_group="a"}', "0x5 2 2 2 4 4"),
+            (rule_failures.where(rule_group="/rules/a.yml;payments.production.a"), "0x5 1 1 3 5 5"),
+            (rule_failures.where(rule_group="/rules/b.yml;payments.production.b"), "3x5 3 3 5 7 7"),
+            (rule_failures.where(rule_group="/rules/payments.yml;others"), "5x5 5 7 8 9 9"),
+            (missed_iterations.where(rule_group="/rules/a.yml;payments.production.a"), "0x5 2 2 2 4 4"),
+            (missed_iterations.where(rule_group="/rules/payments.yml;others"), "5x5 5 6 7 9 9"),
         ),
         (("", "12.5"),),
     ),
@@ -266,17 +303,26 @@ lost_notifications = Signal(
     "payments_monitoring:notifications_lost:increase10m",
     "Alerts that Prometheus or Alertmanager could not deliver in 10 minutes",
     Unit.COUNT,
-    f"(sum(increase({notifications_failed}[10m])) or vector(0))\n"
+    f"(sum(increase({notifications_failed}{_OUR_RECEIVERS}[10m])) or vector(0))\n"
     f"+ (sum(increase({notifications_dropped}[10m])) or vector(0))",
     Example.over(
         minutes(10),
         (
-            (notifications_failed.name + '{integration="pagerduty"}', "0x5 1 1 3 5 5"),
-            (notifications_failed.name + '{integration="slack"}', "3x5 3 3 5 7 7"),
+            (notifications_failed.where(integration="pagerduty"), "0x5 1 1 3 5 5"),
+            (notifications_failed.where(integration="slack", receiver_name="payments-p1"), "3x5 3 3 5 7 7"),
+            (notifications_failed.where(integration="slack", receiver_name="others"), "5x5 5 7 8 9 9"),
             (notifications_dropped.name, "0x5 2 2 2 4 4"),
         ),
         (("", "12.5"),),
     ),
+)
+
+unmeasured = Signal(
+    "payments_monitoring:own_metrics:absent",
+    "Prometheus' or Alertmanager's own metrics are missing, so that nobody counts what they fail at",
+    Unit.BOOLEAN,
+    f"absent({notifications_dropped})\nor absent({notifications_failed})",
+    Example(series=((notifications_dropped.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
 )
 
 heartbeat = Signal(
@@ -297,7 +343,7 @@ exporter_down = Alert(
             Priority.P3,
             lasting=minutes(5),
             keep_firing=minutes(5),
-            because="five minutes outlast a restart; the counters survive on disk, so nothing is lost yet",
+            because="five minutes outlast a restart; where the state survives, nothing is lost yet",
         ),
     ),
     summary="An exporter does not answer Prometheus.",
@@ -307,12 +353,45 @@ exporter_down = Alert(
         impact="Payments are not watched by what it samples; PaymentMetricsAbsent pages if nothing else does.",
         diagnosis=(
             Step("See the error on Prometheus' targets page."),
-            Step("See whether its container runs.", "kubectl get pods -l app=payments -o wide"),
+            Step("See whether its container runs.", "kubectl get pods -l app.kubernetes.io/name=paymon -o wide"),
             EXPORTER_LOG,
         ),
-        mitigation=(Step("Restart the exporter; it goes on counting where it was."), EXPORTER_DOCTOR),
+        mitigation=(EXPORTER_DOCTOR, RESTART_EXPORTER),
     ),
     serves=("SEV-P3",),
+)
+
+application_unscraped = Alert(
+    "PaymentApplicationNotScraped",
+    watches=application_up,
+    thresholds=(
+        below(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="five minutes outlast a deployment; what the service alone counts is not watched meanwhile",
+        ),
+    ),
+    summary="The payments service does not answer Prometheus.",
+    description="At least one pod of the payments service cannot be scraped, or none is known (value {value}).",
+    runbook=Runbook(
+        meaning="The service's own metrics do not reach Prometheus. Whether it serves customers, PaymentHealthDown tells.",
+        impact="Alerts on API latency, timeouts, rate limiting and webhook signatures see less, or nothing, and stay quiet.",
+        diagnosis=(
+            Step("See the error on Prometheus' targets page: a port, a path, a certificate, a network rule?"),
+            Step("See whether the pods run.", "kubectl get pods -l app=payments -o wide"),
+        ),
+        mitigation=(
+            Step(
+                f"Name the scrape job {ORGANISATION.application_job}, as the generated scrape configuration does, "
+                "and let it reach the service's port for metrics."
+            ),
+            Step("If a pod hangs, delete it.", "kubectl delete pod <name>"),
+        ),
+    ),
+    serves=("RSP-02",),
 )
 
 exporter_stale = Alert(
@@ -427,8 +506,36 @@ notifications_lost = Alert(
     runbook=Runbook(
         meaning="Prometheus cannot reach Alertmanager, or Alertmanager cannot reach PagerDuty, Slack or the mail server.",
         impact="Somebody who should be woken may sleep on.",
-        diagnosis=(Step("Read Alertmanager's log; it names the receiver and the error."),),
+        diagnosis=(
+            Step("Read Alertmanager's log; it names the receiver and the error. Other teams' receivers may count too."),
+        ),
         mitigation=(Step("Mend the receiver's secret or network; until then, call people by phone."),),
+    ),
+    serves=("CON-01",),
+)
+
+monitoring_unmeasured = Alert(
+    "PaymentMonitoringUnmeasured",
+    watches=unmeasured,
+    thresholds=(
+        at_least(
+            1,
+            Severity.WARNING,
+            Priority.P4,
+            lasting=hours(1),
+            because="nothing lost and nothing counted look alike; an hour outlasts an upgrade of either program",
+        ),
+    ),
+    summary="Nobody counts what Prometheus or Alertmanager fail at.",
+    description="No series of what Prometheus drops, or of what Alertmanager cannot deliver, for an hour.",
+    runbook=Runbook(
+        meaning="Prometheus scrapes itself or Alertmanager no longer, or never did.",
+        impact="PaymentRulesFailing or PaymentNotificationsLost stays quiet, whatever happens.",
+        diagnosis=(Step("Open Prometheus' targets page: are Prometheus and Alertmanager themselves listed, and up?"),),
+        mitigation=(
+            Step("Scrape both, as the jobs prometheus and alertmanager of the generated scrape configuration do."),
+            Step("Where another program evaluates the rules, watch it by its own metrics, and silence this alert."),
+        ),
     ),
     serves=("CON-01",),
 )

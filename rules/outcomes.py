@@ -15,6 +15,7 @@ from rules.procedures import (
     OTHER_PROCESSOR,
     PULL_KILL_SWITCH,
     RECENT_CHANGES,
+    RESTART_EXPORTER,
     ROLL_BACK,
     STRIPE_STATUS,
     TELL_PEOPLE,
@@ -88,19 +89,19 @@ window_attempts = Gauge(
 )
 
 
-def total(selector: str, window: str, function: str = "increase") -> str:
+def total(selector: str, window: str, function: str = "increase", offset: str = "") -> str:
     """PromQL for the sum over all series, replicas that export the same counter taken once."""
-    return f"sum(max without (instance, pod) ({function}({selector}[{window}])))"
+    series = f"{selector}[{window}]{f' offset {offset}' if offset else ''}"
+    return f"sum(max without (instance, pod) ({function}({series})))"
 
 
-def share(part: str, whole: str, window: str) -> str:
+def share(part: str, whole: str, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
-    everything = total(whole, window, "rate")
-    return f"(\n  {total(part, window, 'rate')}\n  or 0 * {everything}\n)\n/ ({everything} > 0)"
+    everything = total(whole, window, "rate", offset)
+    return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ ({everything} > 0)"
 
 
 TECHNICAL = attempts.where(result="technical_failure")
-SUCCESS = attempts.where(result="success")
 
 _CARD_SUCCESS = attempts.where(result="success", payment_method="card", initiator="api")
 _LINK_SUCCESS = attempts.where(result="success", payment_method="link", initiator="api")
@@ -115,48 +116,50 @@ FIVE_FAILURES_IN_FIFTY = (
 )
 """Eleven samples of which the last five hold 45 successes and 5 technical failures, card and link together."""
 
-attempts_2m = Signal(
-    "payments:attempts:increase2m",
-    "Attempts in 2 minutes",
-    Unit.COUNT,
-    total(attempts.name, "2m"),
-    Example.over(minutes(2), FIVE_FAILURES_IN_FIFTY, (("", "50"),)),
-)
-
 BY_CUSTOMERS = attempts.where(initiator="api", result=excluding("abandoned"))
 """What customers do now: renewals are Stripe's doing, and an abandoned attempt is known as such only an hour later."""
+_SUCCESS_BY_CUSTOMERS = attempts.where(initiator="api", result="success")
 _RENEWALS = attempts.where(result="success", payment_method="card", initiator="automatic")
+_AND_RENEWALS = (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10"))
+
+attempts_2m = Signal(
+    "payments:customer_attempts:increase2m",
+    "Attempts that customers ended in 2 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(BY_CUSTOMERS, "2m"),
+    Example.over(minutes(2), _AND_RENEWALS, (("", "50"),)),
+)
 
 attempts_5m = Signal(
     "payments:customer_attempts:increase5m",
     "Attempts that customers ended in 5 minutes, renewals by Stripe left aside",
     Unit.COUNT,
     total(BY_CUSTOMERS, "5m"),
-    Example.over(minutes(5), (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10")), (("", "50"),)),
+    Example.over(minutes(5), _AND_RENEWALS, (("", "50"),)),
 )
 
 attempts_15m = Signal(
-    "payments:attempts:increase15m",
-    "Attempts in 15 minutes",
+    "payments:customer_attempts:increase15m",
+    "Attempts that customers ended in 15 minutes, renewals by Stripe left aside",
     Unit.COUNT,
-    total(attempts.name, "15m"),
-    Example.over(minutes(15), FIVE_FAILURES_IN_FIFTY, (("", "50"),)),
+    total(BY_CUSTOMERS, "15m"),
+    Example.over(minutes(15), _AND_RENEWALS, (("", "50"),)),
 )
 
 success_ratio_2m = Signal(
-    "payments:success:ratio_rate2m",
-    "Share of attempts that succeed, over 2 minutes",
+    "payments:customer_success:ratio_rate2m",
+    "Share of customers' attempts that succeed, over 2 minutes",
     Unit.RATIO,
-    share(SUCCESS, attempts.name, "2m"),
-    Example.over(minutes(2), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
+    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "2m"),
+    Example.over(minutes(2), _AND_RENEWALS, (("", "0.9"),)),
 )
 
 success_ratio_15m = Signal(
-    "payments:success:ratio_rate15m",
-    "Share of attempts that succeed, over 15 minutes",
+    "payments:customer_success:ratio_rate15m",
+    "Share of customers' attempts that succeed, over 15 minutes",
     Unit.RATIO,
-    share(SUCCESS, attempts.name, "15m"),
-    Example.over(minutes(15), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
+    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "15m"),
+    Example.over(minutes(15), _AND_RENEWALS, (("", "0.9"),)),
     serves=("RSP-05",),
 )
 
@@ -230,10 +233,16 @@ complete_failure = Alert(
             Severity.CRITICAL,
             Priority.P1,
             keep_firing=minutes(10),
-            because="P1 is complete failure; one straggler that gets through must not hide it, so under 5 % counts",
+            because="P1 is complete failure: no customer can pay. One straggler that gets through must not hide it, "
+            "so under 5 % counts; a batch of Stripe's own retries of old invoices, nearly all declined, must not cause it",
         ),
     ),
-    guards=(only_if(attempts_2m, ">=", 20, "a handful of attempts says nothing about all of them"),),
+    guards=(
+        only_if(attempts_2m, ">=", 20, "a handful of attempts says nothing about all of them"),
+        unless(
+            rollout.kill_switch, ">=", 1, "payments are off on purpose; those that go on have an alert of their own"
+        ),
+    ),
     or_else=(
         Branch(
             watches=success_ratio_15m,
@@ -241,14 +250,20 @@ complete_failure = Alert(
             value=Decimal("0.05"),
             guards=(
                 only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
+                unless(
+                    rollout.switched_off_in_10m,
+                    ">=",
+                    1,
+                    "after a release the window still holds the failures for which the switch was pulled",
+                ),
             ),
             because="at little traffic two minutes hold too few attempts to tell",
         ),
     ),
     summary="Fewer than {threshold} of payment attempts succeed.",
-    description="Only {value} of payment attempts succeed, whatever the reason.",
+    description="Only {value} of customers' payment attempts succeed, whatever the reason.",
     runbook=Runbook(
-        meaning="Almost no payment attempt succeeds, be it our fault, Stripe's or the issuers'.",
+        meaning="Almost no payment attempt by a customer succeeds, be it our fault, Stripe's or the issuers'.",
         impact="Customers cannot pay. Every minute costs the revenue of a minute.",
         diagnosis=(
             HEALTH,
@@ -262,6 +277,8 @@ complete_failure = Alert(
     ),
     serves=("SEV-P1", "RSP-01", "RSP-03"),
 )
+
+_COMING_BACK = "switched off, no traffic is what we want; after a release customers need some minutes to come back"
 
 traffic_stopped = Alert(
     "PaymentsTrafficStopped",
@@ -277,7 +294,7 @@ traffic_stopped = Alert(
     ),
     guards=(
         only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own"),
-        unless(rollout.kill_switch, ">=", 1, "with the kill switch pulled no traffic is what we want"),
+        unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
     ),
     or_else=(
         Branch(
@@ -286,7 +303,7 @@ traffic_stopped = Alert(
             value=Decimal(0),
             guards=(
                 only_if(expected_weekly, ">=", 20, "a week ago this hour was busy, so it should be now"),
-                unless(rollout.kill_switch, ">=", 1, "with the kill switch pulled no traffic is what we want"),
+                unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
             ),
             because="an outage that outlasts the half-hour before it is still one",
         ),
@@ -401,24 +418,16 @@ metrics_absent = Alert(
             EXPORTER_DOCTOR,
         ),
         mitigation=(
-            Step("Restart the exporter; its counters are kept on disk and go on where they were."),
+            RESTART_EXPORTER,
             Step("Until it is back, watch the Stripe dashboard by eye."),
         ),
     ),
     serves=("SEV-P2",),
 )
 
-attempts_by_customers_2m = Signal(
-    "payments:customer_attempts:increase2m",
-    "Attempts that customers ended in 2 minutes, renewals by Stripe left aside",
-    Unit.COUNT,
-    total(BY_CUSTOMERS, "2m"),
-    Example.over(minutes(2), (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10")), (("", "50"),)),
-)
-
 kill_switch_ineffective = Alert(
     "PaymentsKillSwitchIneffective",
-    watches=attempts_by_customers_2m,
+    watches=attempts_2m,
     thresholds=(
         at_least(
             5,

@@ -1,7 +1,7 @@
 """Rollout and kill switch: who gets live payments, and does the switch work?"""
 
 from rules.organisation import ORGANISATION
-from rules.procedures import RECENT_CHANGES, TELL_PEOPLE
+from rules.procedures import RECENT_CHANGES
 from rules.vocabulary import (
     Alert,
     Example,
@@ -16,6 +16,7 @@ from rules.vocabulary import (
     above,
     at_least,
     minutes,
+    seconds,
     unless,
 )
 
@@ -59,10 +60,7 @@ maintenance = Gauge(
     serves=("RSP-03",),
 )
 
-FLAG_STATUS = (
-    f"curl -fsS {ORGANISATION.api_url}/api/flags/{ORGANISATION.feature_flag}/status "
-    '-H "Authorization: Bearer $ADMIN_TOKEN"'
-)
+FLAG_STATUS = f'curl -fsS {ORGANISATION.flags_url}/{ORGANISATION.feature_flag} -H "Authorization: Bearer $ADMIN_TOKEN"'
 
 kill_switch = Signal(
     "payments:kill_switch:engaged",
@@ -71,6 +69,34 @@ kill_switch = Signal(
     f"clamp_max(max({killed}) + (max({rollout}) == bool 0), 1)",
     Example(
         series=((killed.name, "0x4 1x5"), (rollout.name, "1x10")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+switched_off_in_10m = Signal(
+    "payments:kill_switch:engaged_in10m",
+    "Live payments were switched off at some moment of the past 10 minutes",
+    Unit.BOOLEAN,
+    f"clamp_max(max(max_over_time({killed}[10m])) + (min(min_over_time({rollout}[10m])) == bool 0), 1)",
+    Example(
+        series=((killed.name, "0x4 1x5 0x11"), (rollout.name, "1x20")),
+        at=minutes(19) + seconds(30),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+kill_switch_pulled = Signal(
+    "payments:kill_switch:pulled",
+    "The kill switch is pulled, whatever the rollout is",
+    Unit.BOOLEAN,
+    f"max({killed})",
+    Example(
+        series=((f'{killed}{{instance="a"}}', "0x10"), (f'{killed}{{instance="b"}}', "0x4 1x5")),
         at=minutes(8),
         gives=(("", "1"),),
     ),
@@ -104,7 +130,7 @@ rollout_drift = Alert(
             because="the smallest step of the plan is 1 %; half of it cannot be rounding",
         ),
     ),
-    guards=(unless(kill_switch, ">=", 1, "pulling the kill switch departs from the plan on purpose"),),
+    guards=(unless(kill_switch_pulled, ">=", 1, "pulling the kill switch departs from the plan on purpose"),),
     summary="The feature flag's rollout is not the one that was planned.",
     description="The flag's rollout is {value} away from the declared one.",
     runbook=Runbook(
@@ -112,7 +138,7 @@ rollout_drift = Alert(
         impact="More or fewer customers than intended pay with the new system, and the rollout proves nothing.",
         diagnosis=(
             Step("Ask the flag service who changed it last.", FLAG_STATUS),
-            Step("Compare with rollout_expected_ratio in the exporter's declared file."),
+            Step("Compare with operations.rollout.percent in the exporter's declared file."),
             RECENT_CHANGES,
         ),
         mitigation=(Step("Set the flag back, or declare the new step in the exporter's declared file."),),
@@ -131,6 +157,7 @@ kill_switch_active = Alert(
             because="everybody must know at once that payments are off on purpose, and until when",
         ),
     ),
+    told_at_once=True,
     summary="Live payments are switched off.",
     description="The kill switch is pulled or the rollout is 0 %: customers cannot pay, on purpose.",
     runbook=Runbook(
@@ -139,7 +166,7 @@ kill_switch_active = Alert(
         diagnosis=(Step("See who switched it off, and read the incident's channel for the reason.", FLAG_STATUS),),
         mitigation=(
             Step("Once the reason is gone, switch on again step by step, beginning with 1 %."),
-            TELL_PEOPLE,
+            Step("Update the status page, and write to stakeholders every 30 minutes until payments are on again."),
         ),
     ),
     serves=("RB-01", "HLT-08"),

@@ -311,7 +311,8 @@ unsigned_refused = Signal(
 
 RESEND = Step(
     "Let Stripe send the missed events again, once the endpoint works; list them first.",
-    "stripe events list --delivery-success=false --limit 100\nstripe events resend evt_... --webhook-endpoint we_...",
+    "stripe events list --delivery-success=false --limit 100 --live\n"
+    "stripe events resend evt_... --webhook-endpoint we_... --live",
 )
 
 delay = Alert(

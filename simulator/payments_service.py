@@ -70,7 +70,7 @@ class PaymentsService:
 
     def application(self) -> Starlette:
         """The service as an ASGI application."""
-        kill = f"/api/flags/{self.flag_name}/kill"
+        kill = f"/v1/flags/{self.flag_name}/kill"
         return Starlette(
             routes=[
                 Route("/", self._answering(self._root)),

@@ -9,7 +9,7 @@ from exporters.postgres.explain import Scan, scans
 from exporters.postgres.inbox import inbox_questions
 from exporters.postgres.leader import Leader, LeaderSettings
 from exporters.postgres.payments import payments_questions
-from exporters.postgres.questions import Health, Question
+from exporters.postgres.questions import Elapsed, Health, Question, since_start
 from exporters.postgres.reconciliation import reconciliation_questions
 from exporters.postgres.sampler import QuestionsSampler
 from exporters.postgres.settings import PostgresSettings
@@ -31,7 +31,10 @@ __all__ = [
 
 
 def samplers(
-    settings: PostgresSettings, overflow: LabelOverflow, stripe: SucceededPayments | None = None
+    settings: PostgresSettings,
+    overflow: LabelOverflow,
+    stripe: SucceededPayments | None = None,
+    elapsed: Elapsed = since_start,
 ) -> tuple[Sampler, ...]:
     """The samplers of POSTGRES, WEBHOOK_INBOX and, where Stripe's side is known, RECONCILIATION, on one connection."""
     database = Database(settings)
@@ -42,27 +45,31 @@ def samplers(
             database,
             asked,
             health,
+            elapsed,
             max_age=settings.max_age,
             large_table=settings.large_table,
             serves_health=source is Source.POSTGRES,
         )
-        for source, asked in questions(settings, overflow, stripe).items()
+        for source, asked in questions(settings, overflow, stripe, elapsed).items()
         if asked
     )
 
 
 def questions(
-    settings: PostgresSettings, overflow: LabelOverflow, stripe: SucceededPayments | None = None
+    settings: PostgresSettings,
+    overflow: LabelOverflow,
+    stripe: SucceededPayments | None = None,
+    elapsed: Elapsed = since_start,
 ) -> dict[Source, tuple[Question, ...]]:
     """Every question that is to be asked, by source."""
     asked: dict[Source, tuple[Question, ...]] = {
         Source.POSTGRES: (
             *payments_questions(settings, overflow),
-            *attempts_questions(settings),
+            *attempts_questions(settings, elapsed),
             *structure_questions(settings),
             *custom_questions(settings, overflow),
         ),
-        Source.WEBHOOK_INBOX: inbox_questions(settings) if settings.inbox.enabled else (),
+        Source.WEBHOOK_INBOX: inbox_questions(settings, elapsed) if settings.inbox.enabled else (),
         Source.RECONCILIATION: (
             reconciliation_questions(settings, stripe) if stripe and settings.reconciliation.enabled else ()
         ),

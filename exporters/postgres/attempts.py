@@ -9,6 +9,7 @@ from exporters.postgres.connection import Database, Row
 from exporters.postgres.questions import (
     CAP,
     Answer,
+    Elapsed,
     Question,
     SingleQuery,
     column,
@@ -46,7 +47,7 @@ SELECT {id}, coalesce({status} IN {failed}, false) FROM {attempts} WHERE {id} > 
 """
 
 
-def attempts_questions(settings: PostgresSettings) -> tuple[Question, ...]:
+def attempts_questions(settings: PostgresSettings, elapsed: Elapsed) -> tuple[Question, ...]:
     """The questions about the table of payment attempts."""
     names = _names(settings)
     return (
@@ -62,7 +63,7 @@ def attempts_questions(settings: PostgresSettings) -> tuple[Question, ...]:
             sql.SQL(_AFFECTED_USERS).format(**names),
             lambda rows: (reading(metrics.affected_users, number(rows[0][0], "affected_users", "the count")),),
         ),
-        RecordedAttempts(settings),
+        RecordedAttempts(settings, elapsed),
     )
 
 
@@ -74,19 +75,21 @@ class RecordedAttempts:
 
     name = "attempts"
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, elapsed: Elapsed) -> None:
         names = _names(settings)
         self._latest = sql.SQL(_LATEST).format(**names)
         self._from_the_start = sql.SQL(_FROM_THE_START).format(**names)
         self._behind = sql.SQL(_BEHIND).format(**names)
         self.interval, self._timeout = timing(settings, "attempts")
+        self._elapsed = elapsed
         self._tail = Tail(settings.late_commits, width=1)
         self._undecided: frozenset[object] = frozenset()
         self._attempts = 0
         self._failures = 0
 
-    async def answer(self, database: Database, now: float) -> Answer:
+    async def answer(self, database: Database, _now: float, /) -> Answer:
         """Count what was added. Raises SampleError."""
+        at = self._elapsed()
 
         async def page(after: Row | None) -> tuple[Row, ...]:
             query = self._from_the_start if after is None else self._behind
@@ -94,8 +97,8 @@ class RecordedAttempts:
             return await database.rows(query, parameters, where=self.name, timeout=self._timeout)
 
         if not self._tail.started:
-            await self._start(database, now)
-        rows = await self._tail.read(page, now)
+            await self._start(database, at)
+        rows = await self._tail.read(page, at)
         undecided = set()
         for (key, failed), new in rows:
             known = new or key in self._undecided
@@ -105,7 +108,7 @@ class RecordedAttempts:
                 undecided.add(key)
         self._undecided = frozenset(undecided)
         if not rows and self._tail.settled is not None:
-            await self._start_again_if_emptied(database, now)
+            await self._start_again_if_emptied(database, at)
         return Answer(
             (reading(metrics.recorded_attempts, self._attempts), reading(metrics.recorded_failures, self._failures)),
             catching_up=self._tail.behind,
@@ -115,15 +118,15 @@ class RecordedAttempts:
         """The statement that every sample runs."""
         return ((self._behind, {"id": (self._tail.settled or (0,))[0]}),)
 
-    async def _start(self, database: Database, now: float) -> None:
+    async def _start(self, database: Database, at: float) -> None:
         latest = await database.rows(self._latest, {}, where=self.name, timeout=self._timeout)
-        self._tail.start(latest, now)
+        self._tail.start(latest, at)
 
-    async def _start_again_if_emptied(self, database: Database, now: float) -> None:
+    async def _start_again_if_emptied(self, database: Database, at: float) -> None:
         """A truncated table numbers its rows from 1 again, below the watermark: nothing would be new ever after."""
         latest = await database.rows(self._latest, {}, where=self.name, timeout=self._timeout)
         if self._tail.settled is not None and (not latest or latest[0][0] < self._tail.settled[0]):
-            self._tail.start(latest, now)
+            self._tail.start(latest, at)
 
 
 def _names(settings: PostgresSettings) -> dict[str, sql.Composable]:

@@ -12,9 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import conninfo, sql
 
-from exporters.model import ErrorClass
 from exporters.postgres.failures import (
-    NoConnectionError,
     connection_failure,
     deadline_exceeded,
     query_failure,
@@ -24,7 +22,7 @@ from exporters.postgres.failures import (
 from exporters.postgres.settings import PostgresSettings
 from exporters.secrets import Secret
 
-__all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "within"]
+__all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "parameters", "within"]
 
 APPLICATION_NAME = "paymon-exporter"
 
@@ -139,15 +137,8 @@ def _prologue(limit: timedelta, lock_limit: timedelta) -> sql.Composed:
     )
 
 
-async def opened(
-    dsn: Secret,
-    timeout: timedelta,
-    where: str,
-) -> psycopg.AsyncConnection[Row]:
-    """A new connection; what the DSN, found at `where` in the settings, says has precedence over the defaults here.
-
-    Raises NoConnectionError.
-    """
+def parameters(dsn: Secret, timeout: timedelta) -> dict[str, Any]:
+    """What to connect with: what the DSN says has precedence over the defaults here."""
     defaults = {
         "application_name": APPLICATION_NAME,
         "connect_timeout": str(max(2, round(timeout.total_seconds()))),
@@ -157,22 +148,18 @@ async def opened(
         "keepalives_count": "3",
         "tcp_user_timeout": "20000",
     }
-    try:
-        wanted = defaults | conninfo.conninfo_to_dict(dsn.get_secret_value())
-    except psycopg.ProgrammingError:
-        raise NoConnectionError(
-            ErrorClass.REFUSED,
-            where,
-            "it is not a DSN that libpq understands",
-            "write postgresql://role@host/database",
-        ) from None
+    return defaults | conninfo.conninfo_to_dict(dsn.get_secret_value())
+
+
+async def opened(dsn: Secret, timeout: timedelta, where: str) -> psycopg.AsyncConnection[Row]:
+    """A new connection to the DSN, which is found at `where` in the settings. Raises NoConnectionError."""
     try:
         async with asyncio.timeout(_ADDRESSES * timeout.total_seconds()):
             return await psycopg.AsyncConnection.connect(
                 "",
                 autocommit=True,
                 prepare_threshold=None,
-                **wanted,  # type: ignore[arg-type] # conninfo_to_dict gives what connect takes
+                **parameters(dsn, timeout),
             )
     except (psycopg.Error, OSError) as error:
         raise connection_failure(error, where) from None

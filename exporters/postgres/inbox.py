@@ -10,7 +10,18 @@ from psycopg import sql
 from exporters.model import Distribution, Reading, distribution, reading
 from exporters.postgres.connection import Database, Row
 from exporters.postgres.failures import null_value
-from exporters.postgres.questions import CAP, Answer, Question, SingleQuery, column, moment, number, table, timing
+from exporters.postgres.questions import (
+    CAP,
+    Answer,
+    Elapsed,
+    Question,
+    SingleQuery,
+    column,
+    moment,
+    number,
+    table,
+    timing,
+)
 from exporters.postgres.settings import PostgresSettings, QueryName
 from exporters.postgres.watermark import PAGE, Tail
 from rules import webhooks as metrics
@@ -40,7 +51,7 @@ WHERE {until} <= %(now)s AND ({until}, {id}) > (%(until)s, %(id)s) ORDER BY {unt
 """A moment ahead of the clock is left until it has come: past it, nothing would be read any more."""
 
 
-def inbox_questions(settings: PostgresSettings) -> tuple[Question, ...]:
+def inbox_questions(settings: PostgresSettings, elapsed: Elapsed) -> tuple[Question, ...]:
     """The questions about the webhook inbox."""
     there = settings.inbox
     names = {
@@ -50,8 +61,12 @@ def inbox_questions(settings: PostgresSettings) -> tuple[Question, ...]:
         "cap": sql.Literal(CAP),
     }
     return (
-        Observed(settings, "inbox_processed", metrics.duration, since=there.received_at, until=there.processed_at),
-        Observed(settings, "inbox_received", metrics.delivery_delay, since=there.created_at, until=there.received_at),
+        Observed(
+            settings, elapsed, "inbox_processed", metrics.duration, since=there.received_at, until=there.processed_at
+        ),
+        Observed(
+            settings, elapsed, "inbox_received", metrics.delivery_delay, since=there.created_at, until=there.received_at
+        ),
         SingleQuery("inbox_backlog", *timing(settings, "inbox_backlog"), sql.SQL(_BACKLOG).format(**names), _backlog),
     )
 
@@ -60,7 +75,14 @@ class Observed:
     """A histogram of the times between two columns: every row whose second one was set since the exporter started."""
 
     def __init__(
-        self, settings: PostgresSettings, name: QueryName, metric: Histogram, *, since: str, until: str
+        self,
+        settings: PostgresSettings,
+        elapsed: Elapsed,
+        name: QueryName,
+        metric: Histogram,
+        *,
+        since: str,
+        until: str,
     ) -> None:
         names = {
             "inbox": table(settings.inbox.table),
@@ -76,22 +98,23 @@ class Observed:
         self._between = f"{since} or {until} of an event"
         self.name = name
         self.interval, self._timeout = timing(settings, name)
+        self._elapsed = elapsed
         self._tail = Tail(settings.late_commits, width=2)
         self._counts = {value: _Counts(metric) for value in metrics.EVENT_TYPE.values}
 
     async def answer(self, database: Database, now: float) -> Answer:
         """Count what was added. Raises SampleError."""
-        at = moment(now)
+        at, when = self._elapsed(), moment(now)
         if not self._tail.started:
-            latest = await database.rows(self._latest, {"now": at}, where=self.name, timeout=self._timeout)
-            self._tail.start(latest, now)
+            latest = await database.rows(self._latest, {"now": when}, where=self.name, timeout=self._timeout)
+            self._tail.start(latest, at)
 
         async def page(after: Row | None) -> tuple[Row, ...]:
             if after is None:
-                return await database.rows(self._from_the_start, {"now": at}, where=self.name, timeout=self._timeout)
-            return await database.rows(self._behind, _place(at, after), where=self.name, timeout=self._timeout)
+                return await database.rows(self._from_the_start, {"now": when}, where=self.name, timeout=self._timeout)
+            return await database.rows(self._behind, _place(when, after), where=self.name, timeout=self._timeout)
 
-        rows = await self._tail.read(page, now)
+        rows = await self._tail.read(page, at)
         for (_, _, kind, seconds), new in rows:
             if new and seconds is not None:
                 self._counts[kind if kind in self._counts else OTHER].add(seconds)

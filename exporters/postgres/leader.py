@@ -15,11 +15,12 @@ import psycopg
 from psycopg import sql
 from pydantic import Field
 
+from exporters.dsn import Dsn
 from exporters.logs import LOGGER, FailureLog
 from exporters.model import Clock, ErrorClass, SampleError
 from exporters.postgres.connection import Row, opened, within
 from exporters.postgres.failures import connection_failure
-from exporters.secrets import Secret, Section
+from exporters.secrets import Section
 
 __all__ = ["Leader", "LeaderSettings"]
 
@@ -34,7 +35,7 @@ _BEATS = 3
 class LeaderSettings(Section):
     """How the leader is elected."""
 
-    dsn: Secret
+    dsn: Dsn
     """Straight to Postgres (14 or later): a pooler in transaction mode gives each query another session."""
     key: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 7_296_667
     """The number of the advisory lock: one for each Stripe account that is sampled."""

@@ -27,11 +27,11 @@ SELECT extract(epoch FROM (
 
 _UNFINISHED = """
 WITH RECURSIVE found (status) AS (
-    (SELECT {status} FROM {payments} WHERE {status} NOT IN {ended} ORDER BY {status} LIMIT 1)
+    (SELECT {status} FROM {payments} WHERE {status} NOT IN {ended}{swift} ORDER BY {status} LIMIT 1)
     UNION ALL
     SELECT (
         SELECT p.{status} FROM {payments} AS p
-        WHERE p.{status} NOT IN {ended} AND p.{status} > found.status
+        WHERE p.{status} NOT IN {ended}{swift} AND p.{status} > found.status
         ORDER BY p.{status} LIMIT 1
     )
     FROM found WHERE found.status IS NOT NULL
@@ -40,13 +40,13 @@ SELECT
     found.status::text,
     extract(epoch FROM (
         SELECT p.{created_at} FROM {payments} AS p
-        WHERE p.{status} NOT IN {ended} AND p.{status} = found.status
+        WHERE p.{status} NOT IN {ended}{swift} AND p.{status} = found.status
         ORDER BY p.{created_at} LIMIT 1
     ))::float8,
     (
         SELECT count(*) FROM (
             SELECT 1 FROM {payments} AS p
-            WHERE p.{status} NOT IN {ended} AND p.{status} = found.status
+            WHERE p.{status} NOT IN {ended}{swift} AND p.{status} = found.status
             LIMIT {cap}
         ) AS counted
     )
@@ -81,6 +81,7 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
         "completed": one_of(words.completed),
         "charged": one_of(words.charged),
         "ended": one_of(words.ended),
+        "swift": _swift(settings),
         "pending_review": one_of(words.pending_review),
         "cap": sql.Literal(CAP),
         "statuses": sql.Literal(_STATUSES),
@@ -111,6 +112,14 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
             lambda rows: (reading(metrics.pending_review, number(rows[0][0], "pending_review", "the count")),),
         ),
     )
+
+
+def _swift(settings: PostgresSettings) -> sql.Composable:
+    """The condition that leaves out what takes days by nature; a payment without a method stays in."""
+    if not settings.slow_methods:
+        return sql.SQL("")
+    condition = sql.SQL(" AND ({method} IN {slow}) IS NOT TRUE")
+    return condition.format(method=column(settings.payments.method), slow=one_of(settings.slow_methods))
 
 
 def _unfinished(rows: tuple[Row, ...], words: Statuses, overflow: LabelOverflow) -> tuple[Reading, ...]:

@@ -1,5 +1,6 @@
 """What is one question to the database, and what becomes of its answer?"""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from rules.vocabulary import Gauge
 __all__ = [
     "CAP",
     "Answer",
+    "Elapsed",
     "Health",
     "Question",
     "SingleQuery",
@@ -25,9 +27,13 @@ __all__ = [
     "moment",
     "number",
     "one_of",
+    "since_start",
     "table",
     "timing",
 ]
+
+Elapsed = Callable[[], float]
+"""Seconds since some moment, which never go back: ages are told by them, not by the clock, which may be corrected."""
 
 CAP = 10_001
 """Where counts stop: enough to say "more than ten thousand" at a constant cost."""
@@ -56,7 +62,7 @@ class Question(Protocol):
     def interval(self) -> timedelta:
         """How long until it is asked again."""
 
-    async def answer(self, database: Database, now: float) -> Answer:
+    async def answer(self, database: Database, now: float, /) -> Answer:
         """Ask it. Raises SampleError."""
 
     def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
@@ -107,6 +113,11 @@ class Health:
                 reading(metrics.query_duration, seconds, query=name),
             )
         )
+
+
+def since_start() -> float:
+    """Seconds by the event loop's own clock."""
+    return asyncio.get_running_loop().time()
 
 
 def timing(

@@ -11,7 +11,8 @@ from exporters.model import Distribution, ErrorClass, Reading, SampleError, Samp
 from exporters.postgres.connection import Database
 from exporters.postgres.explain import scans
 from exporters.postgres.failures import NoConnectionError
-from exporters.postgres.questions import Answer, Health, Question
+from exporters.postgres.questions import Answer, Elapsed, Health, Question
+from exporters.reconciling import NotKnownYetError
 from rules.vocabulary import Source
 
 __all__ = ["QuestionsSampler"]
@@ -23,30 +24,32 @@ _SOON = timedelta(seconds=15)
 
 @dataclass(slots=True)
 class _Standing:
-    """How matters stand with one question."""
+    """How matters stand with one question; moments are in seconds that never go back."""
 
     question: Question
+    max_age: float
     asked_at: float | None = None
     answer: Answer | None = None
     answered_at: float = 0.0
     failure: SampleError | None = None
+    waits: bool = False
     explained: bool = False
 
-    def due(self, now: float, slack: float) -> bool:
-        """Whether it is time to ask, a little early rather than one sample late; at once if the clock went back."""
+    def due(self, at: float, slack: float) -> bool:
+        """Whether it is time to ask, a little early rather than one sample late."""
         interval = self.question.interval.total_seconds()
         if self.unreachable:
             interval = min(interval, _SOON.total_seconds())
-        return self.asked_at is None or now < self.asked_at or now - self.asked_at >= interval - slack
+        return self.asked_at is None or at - self.asked_at >= interval - slack
 
     @property
     def unreachable(self) -> bool:
         """Whether nobody was there to be asked, so that asking again soon costs nobody anything."""
-        return self.failure is not None and self.failure.kind is ErrorClass.UNREACHABLE
+        return self.waits or (self.failure is not None and self.failure.kind is ErrorClass.UNREACHABLE)
 
-    def stands(self, now: float, max_age: float) -> bool:
+    def stands(self, at: float) -> bool:
         """Whether the latest answer may still be served."""
-        return self.answer is not None and now - self.answered_at <= max_age
+        return self.answer is not None and at - self.answered_at <= self.max_age
 
 
 class QuestionsSampler(Sampler):
@@ -58,18 +61,25 @@ class QuestionsSampler(Sampler):
         database: Database,
         questions: Sequence[Question],
         health: Health,
+        elapsed: Elapsed,
         *,
         max_age: timedelta,
         large_table: int,
         serves_health: bool = False,
     ) -> None:
-        """`max_age` holds for each answer by itself; `serves_health` for the source that owns the queries' metrics."""
+        """`max_age` holds for each answer by itself, or twice its question's interval where that is longer.
+
+        `serves_health` is true for the source that owns the queries' metrics.
+        """
         self._source = source
         self._database = database
-        self._standings = tuple(_Standing(question) for question in questions)
+        self._standings = tuple(
+            _Standing(question, max(max_age, 2 * question.interval).total_seconds()) for question in questions
+        )
         self._health = health
+        self._elapsed = elapsed
         self._interval = min(question.interval for question in questions)
-        self._max_age = max(max_age, 2 * max(question.interval for question in questions))
+        self._max_age = max(max_age, 2 * self._interval)
         self._large_table = large_table
         self._serves_health = serves_health
         self._log = FailureLog(_logger)
@@ -88,7 +98,7 @@ class QuestionsSampler(Sampler):
 
     @property
     def max_age(self) -> timedelta:
-        """How long an answer is served after its query's latest success."""
+        """How long what was sampled last is served where no sample succeeds any more."""
         return self._max_age
 
     async def sample(self, now: float) -> Snapshot:
@@ -96,22 +106,29 @@ class QuestionsSampler(Sampler):
 
         Raises SampleError where there is no connection, or where no question can be answered any more.
         """
+        at = self._elapsed()
         slack = self.interval.total_seconds() / 2
         for standing in self._standings:
-            if standing.due(now, slack):
-                await self._ask(standing, now)
+            if standing.due(at, slack):
+                await self._ask(standing, now, at)
         failures = [standing.failure for standing in self._standings if standing.failure is not None]
-        if len(failures) == len(self._standings) and not any(s.answered_at == now for s in self._standings):
+        waiting = sum(standing.waits for standing in self._standings)
+        if (
+            failures
+            and len(failures) + waiting == len(self._standings)
+            and not any(s.answered_at == at for s in self._standings)
+        ):
             raise failures[0]
-        standing_now = [s for s in self._standings if s.stands(now, self._max_age.total_seconds())]
+        standing_now = [s for s in self._standings if s.stands(at)]
         answers = [s.answer for s in standing_now if s.answer is not None]
         readings: list[Reading | Distribution] = [found for answer in answers for found in answer.readings]
         if self._serves_health:
             readings.extend(self._health.readings())
+        complete_until = min((a.complete_until for a in answers if a.complete_until is not None), default=now)
         return Snapshot(
             source=self._source,
             taken_at=now,
-            complete_until=min((a.complete_until for a in answers if a.complete_until is not None), default=now),
+            complete_until=None if waiting == len(self._standings) else complete_until,
             readings=tuple(readings),
             catching_up=any(answer.catching_up for answer in answers),
         )
@@ -120,21 +137,24 @@ class QuestionsSampler(Sampler):
         """Let go of the connection."""
         await self._database.close()
 
-    async def _ask(self, standing: _Standing, now: float) -> None:
+    async def _ask(self, standing: _Standing, now: float, at: float) -> None:
         name = standing.question.name
         started = perf_counter()
         try:
             answer = await standing.question.answer(self._database, now)
+        except NotKnownYetError:
+            standing.waits, standing.failure, standing.answer, standing.asked_at = True, None, None, at
+            return
         except SampleError as error:
-            standing.failure = error
+            standing.waits, standing.failure = False, error
             self._health.ran(name, success=False, seconds=perf_counter() - started)
             if isinstance(error, NoConnectionError):
                 raise
         else:
-            standing.failure = answer.problem
-            standing.answer, standing.answered_at = answer, now
+            standing.waits, standing.failure = False, answer.problem
+            standing.answer, standing.answered_at = answer, at
             self._health.ran(name, success=answer.problem is None, seconds=perf_counter() - started)
-        standing.asked_at = now
+        standing.asked_at = at
         if standing.failure is not None:
             self._log.failed(name, standing.failure.kind.value, str(standing.failure))
             return

@@ -1,11 +1,22 @@
 """What may be set about the payments database, and what holds where nothing is set?"""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from exporters.secrets import Secret, Section
+from exporters.dsn import Dsn
+from exporters.secrets import Section
 from rules.vocabulary import OTHER, Gauge, Label, Source, Unit
 
 __all__ = [
@@ -25,9 +36,16 @@ _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 
 Column = Annotated[str, StringConstraints(pattern=rf"^{_IDENTIFIER}$")]
 Table = Annotated[str, StringConstraints(pattern=rf"^{_IDENTIFIER}(\.{_IDENTIFIER})?$")]
-Values = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[^%]{1,100}$")], ...], Field(min_length=1)]
+Value = Annotated[str, StringConstraints(pattern=r"^[^%]{1,100}$")]
+Values = Annotated[tuple[Value, ...], Field(min_length=1)]
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))]
 """A number of seconds, or ISO 8601 (`PT1M`)."""
+
+_LONGEST_WINDOW = timedelta(hours=25)
+"""A comparison looks back for twice its window, and the ids of Stripe's events are kept for 50 hours."""
+
+_HELP = "What the user says of it"
+"""A help text, to try names out."""
 
 QueryName = Literal[
     "last_completed",
@@ -56,6 +74,8 @@ class PaymentsTable(Section):
     order_id: Column = "order_id"
     payment_intent_id: Column = "payment_intent_id"
     status: Column = "status"
+    method: Column = "payment_method"
+    """How the customer pays; looked at only where `slow_methods` names some."""
     created_at: Column = "created_at"
     completed_at: Column = "completed_at"
 
@@ -131,20 +151,39 @@ class CustomQuery(Section):
 
     @property
     def gauge(self) -> Gauge:
-        """The metric that it serves. Raises ValueError for a name that is not ours to give."""
-        labels = tuple(Label(name, tuple(dict.fromkeys((*values, OTHER)))) for name, values in self.labels.items())
-        return Gauge(self.metric, self.help, Unit.COUNT, Source.POSTGRES, labels=labels)
+        """The metric that it serves."""
+        return _gauge(self.metric, self.help, self.labels)
 
-    @model_validator(mode="after")
-    def _servable(self) -> Self:
-        if self.name in get_args(QueryName):
-            raise ValueError(f"a built-in query is already named {self.name}; choose another name")
-        assert self.gauge
-        return self
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in get_args(QueryName):
+            raise ValueError(f"a built-in query is already named {name}; choose another name")
+        return name
+
+    @field_validator("metric")
+    @classmethod
+    def _names_a_gauge(cls, metric: str) -> str:
+        _gauge(metric, _HELP, {})
+        return metric
+
+    @field_validator("labels")
+    @classmethod
+    def _are_ours_to_set(cls, labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        _gauge("payments_custom_any", _HELP, labels)
+        return labels
+
+
+def _gauge(metric: str, text: str, labels: Mapping[str, tuple[str, ...]]) -> Gauge:
+    """Raises ValueError for a name that is not ours to give."""
+    allowed = tuple(Label(name, tuple(dict.fromkeys((*values, OTHER)))) for name, values in labels.items())
+    return Gauge(metric, text, Unit.COUNT, Source.POSTGRES, labels=allowed)
 
 
 class ReconciliationSettings(Section):
     """How Stripe and the database are compared."""
+
+    model_config = ConfigDict(validate_default=True)
 
     enabled: bool = True
     grace: Duration = timedelta(minutes=15)
@@ -152,26 +191,31 @@ class ReconciliationSettings(Section):
     window: Duration = timedelta(hours=24)
     interval: Duration = timedelta(minutes=5)
 
-    @model_validator(mode="after")
-    def _window_beyond_grace(self) -> Self:
-        if self.window <= self.grace:
+    @field_validator("window")
+    @classmethod
+    def _comparable(cls, window: timedelta, info: ValidationInfo) -> timedelta:
+        if window > _LONGEST_WINDOW:
+            hours = f"{_LONGEST_WINDOW.total_seconds() / 3600:.0f}h"
+            raise ValueError(f"is longer than what is remembered of Stripe's events; write {hours} or less")
+        if window <= info.data.get("grace", timedelta()):
             raise ValueError("the window must be longer than the grace period; nothing would be compared")
-        return self
+        return window
 
 
 class PostgresSettings(Section):
     """The payments database: how it is reached, what it calls things, and how gently it is asked."""
 
-    dsn: Secret
-    """As libpq reads it, TLS modes included; what it does not say, libpq's environment variables may."""
+    model_config = ConfigDict(validate_default=True)
+
+    dsn: Dsn
     interval: Duration = timedelta(seconds=15)
     max_age: Duration = timedelta(minutes=2)
-    """How long an answer is served after the latest success of its query."""
+    """How long an answer is served after the latest success of its query; two of its intervals where that is longer."""
     connect_timeout: Annotated[timedelta, Field(ge=timedelta(seconds=2), le=timedelta(minutes=1))] = timedelta(
         seconds=5
     )
-    lock_timeout: Duration = timedelta(milliseconds=500)
     statement_timeout: Duration = timedelta(seconds=2)
+    lock_timeout: Duration = timedelta(milliseconds=500)
     deadline_margin: Duration = timedelta(seconds=1)
     """How much longer than the server the exporter waits before it cancels by itself."""
     late_commits: Duration = timedelta(minutes=2)
@@ -185,22 +229,49 @@ class PostgresSettings(Section):
     audit_log: Table = "public.audit_log"
     inbox: InboxTable = InboxTable()
     statuses: Statuses = Statuses()
+    slow_methods: tuple[Value, ...] = ()
+    """Ways of paying that take days, such as bank debits: left out of unfinished payments. The index needs them too."""
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     built_in: dict[QueryName, QuerySettings] = Field(default={})
     queries: tuple[CustomQuery, ...] = ()
 
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.lock_timeout >= self.statement_timeout:
+    @field_validator("lock_timeout")
+    @classmethod
+    def _below_the_statements(cls, lock_timeout: timedelta, info: ValidationInfo) -> timedelta:
+        if lock_timeout >= info.data.get("statement_timeout", timedelta.max):
             raise ValueError("lock_timeout must be below statement_timeout; a lock could not be told from a slow query")
-        for what, names in (
-            ("name", [query.name for query in self.queries]),
-            ("metric", [query.metric for query in self.queries]),
-        ):
-            for name in sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"two queries have the {what} {name}; give each its own")
-        return self
+        return lock_timeout
+
+    @field_validator("queries", mode="wrap")
+    @classmethod
+    def _each_its_own(cls, queries: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+        """What two queries share is told beside whatever else is wrong with either of them."""
+        shared = list(_shared(queries))
+        try:
+            found = validated(queries)
+        except ValidationError as error:
+            others = error.errors(include_url=False, include_input=False, include_context=False)
+            shared = [*(_error(one["type"], one["msg"], one["loc"]) for one in others), *shared]
+        if shared:
+            raise ValidationError.from_exception_data(cls.__name__, shared, hide_input=True)
+        return found
 
     def of(self, name: QueryName) -> QuerySettings:
         """What is set about that built-in query."""
         return self.built_in.get(name, QuerySettings())
+
+
+def _shared(queries: Any) -> Iterator[InitErrorDetails]:
+    """The names and metrics that an earlier query has already, of queries that may be anything yet."""
+    taken: set[tuple[str, str]] = set()
+    for place, query in enumerate(queries if isinstance(queries, list | tuple) else ()):
+        for what in ("name", "metric"):
+            name = query.get(what) if isinstance(query, dict) else None
+            if isinstance(name, str) and (what, name) in taken:
+                yield _error("shared", f"two queries have the {what} {name}; give each its own", (place, what))
+            elif isinstance(name, str):
+                taken.add((what, name))
+
+
+def _error(kind: str, message: str, place: tuple[str | int, ...]) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=place, input=None)

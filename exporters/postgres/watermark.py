@@ -26,7 +26,8 @@ class Tail:
     """The end of a growing table, each of whose rows is new once.
 
     A row's place is its first `width` columns, which order the table. A row that becomes visible within `late` of the
-    first sight of the rows behind it is found; one that takes longer is not.
+    first sight of the rows behind it is found; one that takes longer is not. `at` is in seconds that never go back: a
+    clock that was set back would let nothing settle, and ever more be read again.
     """
 
     def __init__(self, late: timedelta, width: int) -> None:
@@ -47,16 +48,16 @@ class Tail:
         """How many places it remembers: those that are read again."""
         return len(self._seen)
 
-    def start(self, latest: tuple[Row, ...], now: float) -> None:
+    def start(self, latest: tuple[Row, ...], at: float) -> None:
         """Begin behind the table's last rows, which `latest` holds backwards, a PAGE at most: they are not new."""
         places = tuple(row[: self._width] for row in latest)
         self._settled = places[-1] if len(places) >= PAGE else None
         self._seen = set(places)
-        self._reads = deque([(now, places[0], frozenset(places))] if places else [])
+        self._reads = deque([(at, places[0], frozenset(places))] if places else [])
         self.started = True
         self.behind = False
 
-    async def read(self, page: Page, now: float) -> tuple[tuple[Row, bool], ...]:
+    async def read(self, page: Page, at: float) -> tuple[tuple[Row, bool], ...]:
         """Every row of the tail, with whether it is new. Raises what `page` raises, and then nothing was read."""
         rows: list[tuple[Row, bool]] = []
         fresh: set[Row] = set()
@@ -77,12 +78,12 @@ class Tail:
                 break
         self._seen |= fresh
         if rows and last is not None:
-            self._reads.append((now, last, frozenset(fresh)))
-        self._settle(now)
+            self._reads.append((at, last, frozenset(fresh)))
+        self._settle(at)
         return tuple(rows)
 
-    def _settle(self, now: float) -> None:
+    def _settle(self, at: float) -> None:
         """What was first seen long enough ago has just been read again, and need not be once more."""
-        while self._reads and self._reads[0][0] <= now - self._late:
+        while self._reads and self._reads[0][0] <= at - self._late:
             _, self._settled, places = self._reads.popleft()
             self._seen -= places

@@ -36,19 +36,12 @@ class AccountSampler(Asking):
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """Capabilities, requirements and balance."""
-        found = await asked.one("account", Account)
+        found = await asked.if_permitted(asked.one("account", Account))
         if self._balance is None or self._samples % _BALANCE_EVERY == 0:
-            self._balance = self._money(await asked.one("balance", Balance))
+            balance = await asked.if_permitted(asked.one("balance", Balance))
+            self._balance = self._money(balance) if balance else None
         self._samples += 1
-        wanted = found.requirements
-        return (
-            reading(account.capability, found.charges_enabled, capability="charges_enabled"),
-            reading(account.capability, found.payouts_enabled, capability="payouts_enabled"),
-            reading(account.capability, found.details_submitted, capability="details_submitted"),
-            reading(account.requirements, len((wanted and wanted.currently_due) or ()), state="currently_due"),
-            reading(account.requirements, len((wanted and wanted.past_due) or ()), state="past_due"),
-            *self._balance,
-        )
+        return (*(_standing(found) if found else ()), *(self._balance or ()))
 
     def _money(self, balance: Balance) -> tuple[Reading, ...]:
         states = {"available": balance.available, "pending": balance.pending}
@@ -60,3 +53,14 @@ class AccountSampler(Asking):
             reading(account.balance, amount, currency=currency, state=state)
             for (currency, state), amount in sums.items()
         )
+
+
+def _standing(found: Account) -> tuple[Reading, ...]:
+    wanted = found.requirements
+    return (
+        reading(account.capability, found.charges_enabled, capability="charges_enabled"),
+        reading(account.capability, found.payouts_enabled, capability="payouts_enabled"),
+        reading(account.capability, found.details_submitted, capability="details_submitted"),
+        reading(account.requirements, len((wanted and wanted.currently_due) or ()), state="currently_due"),
+        reading(account.requirements, len((wanted and wanted.past_due) or ()), state="past_due"),
+    )

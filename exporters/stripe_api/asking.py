@@ -1,25 +1,29 @@
 """What do the sources that ask Stripe for its present state have in common?"""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from exporters.model import Clock, Reading, Sampler, Snapshot
+from exporters.model import Clock, ErrorClass, Reading, SampleError, Sampler, Snapshot
 from exporters.stripe_api.answers import Listed, understood
 from exporters.stripe_api.client import StripeReads
 from exporters.stripe_api.governor import Governor
 
-__all__ = ["Asked", "Asking", "Shared"]
+__all__ = ["FOLLOWING", "Asked", "Asking", "Shared"]
+
+FOLLOWING = timedelta(seconds=5)
+"""How often a follower looks whether it leads now: it asks nobody, and a leader must begin at once."""
 
 _LIMIT = 100
 _MISSED = 3
 """Samples that may fail before what was read last is no longer served."""
 
 Model = TypeVar("Model", bound=BaseModel)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,17 @@ class Asking(Sampler):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._reads_each = float(len(self.endpoints))
+        self._partial = False
 
     @property
     def interval(self) -> timedelta:
-        """By the allowance, or by the back-off after a failure."""
+        """By the allowance, or by the back-off after a failure; short while another replica leads."""
+        if not self._shared.is_leader():
+            return FOLLOWING
         now = self._shared.clock()
         delays = (self._shared.governor.retry_delay(endpoint, now) for endpoint in self.endpoints)
         delay = max((delay for delay in delays if delay is not None), default=None)
-        return self._planned() if delay is None else timedelta(seconds=max(delay, 1.0))
+        return self._planned() if delay is None or self._partial else timedelta(seconds=max(delay, 1.0))
 
     @property
     def max_age(self) -> timedelta:
@@ -62,9 +69,13 @@ class Asking(Sampler):
             return Snapshot(self.source, now, None, ())
         here = now - (self._shared.reads.skew or 0.0)
         asked = Asked(self._shared.reads, here)
+        self._partial = False
         readings = await self.read(asked)
+        if asked.problem and not readings:
+            raise asked.problem
+        self._partial = asked.problem is not None
         self._reads_each += 0.5 * (asked.count - self._reads_each)
-        return Snapshot(self.source, now, here, readings)
+        return Snapshot(self.source, now, here, readings, problem=asked.problem)
 
     @abstractmethod
     async def read(self, asked: "Asked") -> tuple[Reading, ...]:
@@ -81,12 +92,26 @@ class Asking(Sampler):
 
 
 class Asked:
-    """The requests of one sample, counted; `here` is the present moment by Stripe's clock."""
+    """The requests of one sample, counted; `here` is the present moment by Stripe's clock.
+
+    `problem` is the permission that a part of it lacked.
+    """
 
     def __init__(self, reads: StripeReads, here: float) -> None:
         self._reads = reads
         self.here = here
         self.count = 0
+        self.problem: SampleError | None = None
+
+    async def if_permitted(self, asking: Awaitable[Found]) -> Found | None:
+        """What is asked for, None where the key may not ask: the rest of the sample goes on. Raises SampleError."""
+        try:
+            return await asking
+        except SampleError as error:
+            if error.kind is not ErrorClass.NOT_PERMITTED:
+                raise
+            self.problem = self.problem or error
+            return None
 
     async def one(self, endpoint: str, model: type[Model]) -> Model:
         """One object. Raises SampleError."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import stripe
-from stripe import StripeClient
+from stripe import StripeClient, _util
 
 from exporters.model import Clock, ErrorClass, SampleError
 from exporters.stripe_api.governor import Governor
@@ -40,6 +40,8 @@ _WORD = re.compile(r"[a-z0-9_-]{1,60}\Z")
 _REQUEST = re.compile(r"req_[A-Za-z0-9]{1,40}\Z")
 _SPACING = 0.05
 """Least seconds between two requests: Stripe allows 25 a second in a sandbox ("Rate limits")."""
+_LARGEST = 32 * 1024**2
+"""Bytes of an answer's body that are read; a hundred events take less than one MiB."""
 _CURSORS = ("starting_after", "ending_before")
 
 
@@ -58,16 +60,31 @@ class CursorGoneError(SampleError):
 class _PlainBodies(stripe.HTTPXClient):
     """An HTTP client that keeps the body of a good answer for us, out of the package's parser and its debug log.
 
-    The package would parse it into ordered dictionaries, which takes several times as long.
+    The package would parse it into ordered dictionaries, which takes several times as long, and read it to its end.
     """
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        content, code, answered = await super().request_async(method, url, headers, post_data)
-        if code == 200:
-            return b"{}", code, _HeadersAndBody(answered, content)
-        return content, code, answered
+        args, kwargs = self._get_request_args_kwargs(method, url, headers, post_data)
+        try:
+            async with self._client_async.stream(*args, **kwargs) as response:
+                content = await _beginning(response)
+        except Exception as error:
+            self._handle_request_error(error)
+        if response.status_code == 200:
+            return b"{}", 200, _HeadersAndBody(response.headers, content)
+        return content, response.status_code, response.headers
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """The body, which is cut off where it is too large."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _LARGEST:
+            break
+    return bytes(body)
 
 
 class _HeadersAndBody(dict[str, str]):
@@ -155,6 +172,7 @@ class StripeReads:
             stripe.enable_telemetry = False
             stripe.set_app_info("paymon", version=_version())
             logging.getLogger("stripe").setLevel(logging.ERROR)
+            stripe.log = _util.STRIPE_LOG = None  # the variable of that name has answers printed, past every filter
             self._http = _PlainBodies(timeout=self._settings.timeout.total_seconds())
             self._client = StripeClient(
                 self._settings.api_key.get_secret_value(),
@@ -183,6 +201,13 @@ def _version() -> str:
 
 
 def _object(body: bytes, where: str) -> dict[str, Any]:
+    if len(body) > _LARGEST:
+        raise SampleError(
+            ErrorClass.BAD_ANSWER,
+            where,
+            f"the answer is larger than {_LARGEST // 1024**2} MiB",
+            "see whether a proxy answers for Stripe",
+        )
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):

@@ -14,10 +14,10 @@ from typing import Any
 
 from exporters.logs import LOGGER
 from exporters.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot, reading
-from exporters.stripe_api.asking import Shared
+from exporters.stripe_api.asking import FOLLOWING, Shared
 from exporters.stripe_api.client import Answer, CursorGoneError
 from exporters.stripe_api.facts import Event, UnreadableError, read_event
-from exporters.stripe_api.ledger import Counted, Ledger, Page
+from exporters.stripe_api.ledger import UNNAMED, Counted, Ledger, Page
 from exporters.stripe_api.marks import LATEST, RETENTION, Kind, Marks, Pass
 from exporters.stripe_api.settings import StripeSettings
 from exporters.stripe_api.state import State
@@ -71,11 +71,13 @@ class EventsSampler(Sampler):
 
     @property
     def interval(self) -> timedelta:
-        """By the allowance; shorter while catching up, and by the back-off after a failure."""
+        """By the allowance; shorter while catching up or following, and by the back-off after a failure."""
+        if not self._is_leader():
+            return FOLLOWING
         delay = self._governor.retry_delay("events", self._clock())
         if delay is not None:
             return timedelta(seconds=max(delay, 1.0))
-        if self._catching_up:
+        if self._catching_up and not self._governor.exhausted(self._clock()):
             return _WHILE_CATCHING_UP
         return min(self._planned(), self._settings.interval) if self._backfilling else self._planned()
 
@@ -325,4 +327,4 @@ def _second(raw: object) -> int:
 
 def _fingerprint(raw: object) -> str:
     """A name for an event that has none, the same whenever it is read again."""
-    return "unnamed:" + blake2b(json.dumps(raw, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return UNNAMED + blake2b(json.dumps(raw, sort_keys=True).encode(), digest_size=16).hexdigest()

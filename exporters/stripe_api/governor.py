@@ -3,6 +3,9 @@
 Stripe allots reads by the month: all GETs of an account together may average 500 for each transaction over 30 days,
 and at least 10,000 (Stripe, "Rate limits", "API read requests allocation"). The exporter keeps to a share of that, of
 which it plans to spend nine tenths: the rest is for catching up and for failures. A failed request is a read, too.
+
+Once more is spent than may be, as when payments become fewer, a trickle goes on: the share of the least allotment,
+spread evenly. Who reads nothing learns of no payment, and no payment means no reads.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +34,8 @@ _SHARES = {
 
 _FIRST_DELAY = 5.0
 _LONGEST_DELAY = 600.0
+_TRICKLE_AT_ONCE = 10
+"""Reads of the trickle that may be saved up: one sample of every source."""
 _OPEN_FOR = 900.0
 """Seconds for which nothing is sent after a key was refused."""
 
@@ -58,6 +63,7 @@ class Governor:
         self._transactions = 0
         self._days: dict[int, int] = {}
         self._unsaved = 0
+        self._trickled_until = 0.0
         self._sent: dict[tuple[str, str], int] = {}
         self._endpoints: dict[str, _Endpoint] = {}
         self._refused = _Endpoint()
@@ -91,9 +97,15 @@ class Governor:
 
     def interval(self, source: Source, reads: float, least: float, now: float) -> float:
         """Seconds between two samples of a source that takes that many reads each, `least` or more."""
-        plan = _PLANNED * _SHARES[source] * self.allowance / _PERIOD
-        seconds = max(least, reads / plan)
+        of_all = _PERIOD * reads / (_PLANNED * _SHARES[source])
+        seconds = max(least, of_all / self.allowance)
+        if self.exhausted(now):
+            return max(2 * seconds, of_all / self._trickle)
         return 2 * seconds if self.spent(now) > 0.95 * self.allowance else seconds
+
+    def exhausted(self, now: float) -> bool:
+        """Whether the allowance is spent, so that only a trickle is left."""
+        return self.spent(now) >= self.allowance
 
     def retry_delay(self, endpoint: str, now: float) -> float | None:
         """Seconds until the endpoint may be asked again after a failure, None where it did not fail."""
@@ -105,16 +117,20 @@ class Governor:
         for one in (self._refused, self._endpoint(endpoint)):
             if one.error and now < one.not_before <= now + max(_LONGEST_DELAY, _OPEN_FOR):
                 raise one.error
-        if self.spent(now) >= self.allowance:
+        if self.exhausted(now) and now < self._trickled_until <= now + _PERIOD / self._trickle:
             raise SampleError(
                 ErrorClass.RATE_LIMITED,
                 "Stripe",
-                f"the exporter has spent its {self.allowance:.0f} reads of the past 30 days",
+                f"the exporter has spent its {self.allowance:.0f} reads of the past 30 days,"
+                f" and goes on with {self._trickle / 30:.0f} a day",
                 "raise stripe.read_share, or wait until the oldest are 30 days old",
             )
 
     def sent(self, now: float) -> None:
         """Note a request that is about to be sent."""
+        if self.exhausted(now):
+            each = _PERIOD / self._trickle
+            self._trickled_until = max(min(self._trickled_until, now), now - _TRICKLE_AT_ONCE * each) + each
         day = int(now) // _DAY * _DAY
         self._days[day] = self._days.get(day, 0) + 1
         if len(self._days) > 40:
@@ -158,6 +174,11 @@ class Governor:
                 yield reading(account.requests, self._sent.get((endpoint, code), 0), endpoint=endpoint, code=code)
         yield reading(account.reads_used, self.spent(now) / self.allowance)
         yield reading(account.read_allowance, self.allowance)
+
+    @property
+    def _trickle(self) -> float:
+        """Reads in 30 days that are sent whatever was spent."""
+        return self._share * _LEAST_ALLOTTED
 
     def _endpoint(self, endpoint: str) -> _Endpoint:
         return self._endpoints.get(endpoint, _Endpoint())

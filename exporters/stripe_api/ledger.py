@@ -6,13 +6,15 @@ is read again then is known to have been seen.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
 
+from exporters.logs import LOGGER
 from exporters.model import ErrorClass, Reading, SampleError
 from exporters.stripe_api import windows
 from exporters.stripe_api.database import CorruptError, Database
@@ -32,10 +34,15 @@ from exporters.stripe_api.tally import READS, Bounded, Tally, counter_readings, 
 from rules import disputes
 from rules.vocabulary import OTHER, Gauge
 
-__all__ = ["IDS_KEPT", "Counted", "Ledger", "Page"]
+__all__ = ["IDS_KEPT", "UNNAMED", "Counted", "Ledger", "Page"]
 
 IDS_KEPT = 50 * 3600
 """For how many seconds the ids of events are kept: long enough for a reconciliation to look back two days."""
+
+_LOG = logging.getLogger(f"{LOGGER}.stripe.state")
+
+UNNAMED = "unnamed:"
+"""How the ids begin that events have here which came without one."""
 
 _NETWORKS_KEPT = 60 * windows.DAY
 _INTENTS_KEPT = 2 * windows.DAY
@@ -79,7 +86,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of a page's events."""
+    """What became of a page's events; what was kept of a payment and makes no sense any more is unreadable, too."""
 
     new: int = 0
     late: int = 0
@@ -112,11 +119,14 @@ class Ledger:
         self._lock = Lock()
         self._marks: Marks | None = None
         self._totals: dict[str, int] = {}
+        self._senseless = 0
         self.closed = False
         rows = database.execute("SELECT value FROM paymon_marks WHERE name = 'marks'")
         if rows:
             self._marks = _marks(rows[0][0])
         self._totals.update(database.execute("SELECT series, total FROM paymon_counters"))
+        if not all(isinstance(total, int) for total in self._totals.values()):
+            raise CorruptError("its counters make no sense")
 
     @property
     def marks(self) -> Marks | None:
@@ -143,6 +153,7 @@ class Ledger:
         with self._transaction():
             marks = self._known_marks()
             after = advance(marks)
+            self._senseless = 0
             work = _Work(Tally(self._bounded, live))
             if reads[1]:
                 work.tally.reads(*reads)
@@ -161,7 +172,7 @@ class Ledger:
                 self._database.execute(_PUT_MARKS, (after.to_json(),))
         self._marks = after
         _add(self._totals, totals)
-        return counted
+        return replace(counted, unreadable=counted.unreadable + self._senseless)
 
     def readings(self, now: float) -> tuple[Reading, ...]:
         """Every counter, and every window that is known from its first to its last bucket."""
@@ -199,10 +210,16 @@ class Ledger:
         return frozenset(about for (about,) in rows)
 
     def events(self, since: float, until: float, types: frozenset[str] | None) -> frozenset[str]:
-        """The events of those types, or of any, in that time, as far back as ids are kept."""
+        """The events of those types, or of any, in that time, as far as they have ids and back as those are kept."""
         with self._guarded():
             rows = self._database.execute("SELECT id, type FROM paymon_events WHERE at >= ? AND at < ?", (since, until))
-        return frozenset(id_ for id_, type_ in rows if types is None or type_ in types)
+        named = ((id_, type_) for id_, type_ in rows if not id_.startswith(UNNAMED))
+        return frozenset(id_ for id_, type_ in named if types is None or type_ in types)
+
+    def ping(self) -> None:
+        """Close where the state has gone away since it was last asked."""
+        with suppress(SampleError), self._guarded():
+            self._database.execute("SELECT 1")
 
     def size(self) -> int:
         """Bytes that the state takes."""
@@ -234,7 +251,7 @@ class Ledger:
                     ErrorClass.BAD_DATA,
                     "state",
                     f"it is damaged ({damage})",
-                    "nothing: the next sample sets it aside and counts from 0",
+                    "nothing: the next sample opens it again, and sets a damaged file aside",
                 ) from None
             except BaseException:
                 self._close()
@@ -346,7 +363,7 @@ class Ledger:
     def _settle(self, work: _Work, settled: int) -> None:
         """Add the page's steps to their intents, and decide what can be decided at once."""
         rows = self._among("SELECT id, steps, outcome FROM paymon_intents WHERE id IN", list(work.steps))
-        known = {id_: _intent(steps, outcome) for id_, steps, outcome in rows}
+        known = dict(self._intents(rows))
         self._decide(
             ((id_, with_steps(known.get(id_, Intent()), steps)) for id_, steps in work.steps.items()),
             settled,
@@ -363,9 +380,18 @@ class Ledger:
             if not rows:
                 return
             tally = Tally(self._bounded, live=True)
-            self._decide(((id_, _intent(steps, outcome)) for id_, steps, outcome in rows), settled, tally)
+            self._decide(self._intents(rows), settled, tally)
             self._write_tally(tally)
             yield tally.counters
+
+    def _intents(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Intent]]:
+        """The intents in those rows; of one that makes no sense only the outcome is left, and nothing comes due."""
+        for id_, steps, outcome in rows:
+            intent = _intent(steps, outcome)
+            if intent is None:
+                self._senseless += 1
+                _LOG.error("state: what was kept of a payment makes no sense; what it was waiting for is not counted")
+            yield id_, intent or Intent(outcome=outcome)
 
     def _decide(self, found: Iterable[tuple[str, Intent]], settled: int, tally: Tally) -> None:
         rows = []
@@ -426,11 +452,13 @@ def _marks(text: str) -> Marks:
         raise CorruptError("its marks make no sense") from None
 
 
-def _intent(steps: str, outcome: str) -> Intent:
+def _intent(steps: str, outcome: str) -> Intent | None:
+    """The intent as it was kept, None where that is damaged."""
     try:
-        return Intent(tuple(Step(*step) for step in json.loads(steps)), outcome)
+        found = tuple(Step(*step) for step in json.loads(steps))
     except (ValueError, TypeError):
-        raise CorruptError("an intent's steps make no sense") from None
+        return None
+    return Intent(found, outcome) if all(isinstance(step.at, int) for step in found) else None
 
 
 def _text(steps: tuple[Step, ...]) -> str:

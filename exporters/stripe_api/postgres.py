@@ -1,39 +1,55 @@
 """How is the state kept in Postgres, for pods without a volume and for a hand-over between replicas?
 
 The connection holds an advisory lock for as long as it lives, so that two writers cannot meet. A lost connection ends
-an open transaction, and the next sample connects again and reads what was committed.
+an open transaction, and the next sample connects again and reads what was committed. Neither side waits for long for
+one that fell silent: the server for a holder of the lock no more than we for the server.
 """
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from threading import Timer
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from exporters.model import ErrorClass, SampleError
+from exporters.postgres.connection import parameters
+from exporters.secrets import Secret
 from exporters.stripe_api.database import SCHEMA, SCHEMA_VERSION, Database, type_of_row
 
 __all__ = ["open_postgres"]
 
 _WHERE = "state database"
 _LOCK = 0x7061796D6F6E53  # "paymonS"
-_CONNECT_SECONDS = 5
-_STATEMENT_MILLISECONDS = 15_000
+_CONNECT = timedelta(seconds=5)
+_PATIENCE = timedelta(seconds=20)
+_SETTINGS = sql.SQL(
+    "SET synchronous_commit = on; SET statement_timeout = {statement};"
+    " SET idle_in_transaction_session_timeout = {idle}; SET idle_session_timeout = '15min';"
+    " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+)
+"""Set once connected: as a parameter of the start they would displace the DSN's own, and a pooler would refuse them."""
 
 
 class _PostgresDatabase:
-    """A connection to Postgres that holds the writer's lock."""
+    """A connection to Postgres that holds the writer's lock; it ends where a statement is not answered in time."""
 
-    def __init__(self, connection: psycopg.Connection[type_of_row]) -> None:
+    def __init__(self, connection: psycopg.Connection[type_of_row], patience: timedelta) -> None:
         self._connection = connection
+        self._patience = patience.total_seconds()
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[type_of_row]:
-        with _errors():
+        with _errors(), self._deadline():
             cursor = self._connection.execute(_in_psycopg(sql), parameters)
             return cursor.fetchall() if cursor.description else []
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with _errors(), self._connection.cursor() as cursor:
+        with _errors(), self._deadline(), self._connection.cursor() as cursor:
             cursor.executemany(_in_psycopg(sql), rows)
 
     def size(self) -> int:
@@ -46,24 +62,43 @@ class _PostgresDatabase:
     def close(self) -> None:
         with suppress(psycopg.Error):
             self._connection.close()
+        self._socket.close()
+
+    def protect(self) -> None:
+        """Tell the server how long it may work, and how long it should wait for us."""
+        limit = round(self._patience * 750)
+        with _errors(), self._deadline():
+            self._connection.execute(_SETTINGS.format(statement=sql.Literal(limit), idle=sql.Literal(2 * limit)))
+
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        timer = Timer(self._patience, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
-def open_postgres(dsn: str) -> Database:
-    """The state in that database, in the first schema of its search path.
+def open_postgres(dsn: Secret, patience: timedelta = _PATIENCE) -> Database:
+    """The state in that database, in the first schema of its search path. Wants Postgres 14 or later.
 
-    Raises SampleError where it cannot be reached, where another writer holds it, or where a newer release wrote it.
+    The server has `patience` to answer a statement. Raises SampleError where it cannot be reached, where another writer
+    holds it, or where a newer release wrote it.
     """
     with _errors():
-        connection = psycopg.connect(
-            dsn,
-            autocommit=True,
-            connect_timeout=_CONNECT_SECONDS,
-            application_name="paymon-exporter-state",
-            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS} -c synchronous_commit=on",
-            prepare_threshold=None,
+        wanted = {**parameters(dsn, _CONNECT), "application_name": "paymon-exporter-state"}
+        connection: psycopg.Connection[type_of_row] = psycopg.connect(
+            "", autocommit=True, prepare_threshold=None, **wanted
         )
-    database = _PostgresDatabase(connection)
+    database = _PostgresDatabase(connection, patience)
     try:
+        database.protect()
         _lock(database)
         _prepare(database)
     except BaseException:

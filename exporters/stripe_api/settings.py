@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, HttpUrl, model_validator
 from pydantic_core import PydanticCustomError
 
+from exporters.dsn import Dsn
 from exporters.secrets import Secret, Section
 
 __all__ = ["StateSettings", "StripeSettings"]
@@ -45,7 +46,7 @@ class StateSettings(Section):
 
     backend: Literal["sqlite", "memory", "postgres"] = "sqlite"
     path: Path = Path("/var/lib/paymon/stripe.sqlite3")
-    dsn: Secret | None = None
+    dsn: Dsn | None = None
     largest_bytes: Annotated[int, Field(ge=1024 * 1024)] = 4 * 1024**3
     """Where the SQLite file stops growing; 30 days of a million payments take about 150 MB."""
 

@@ -28,6 +28,7 @@ _PARTS = ("", "-wal", "-shm")
 Read = TypeVar("Read")
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 
 
@@ -194,6 +195,8 @@ def _errors_of(path: Path | None) -> Iterator[None]:
             raise CorruptError(str(error)) from None
         if code == sqlite3.SQLITE_FULL:
             what, cure = "the disk is full, or stripe.state.largest_bytes is reached", "make room"
+        elif code in _IN_USE:
+            what, cure = "another program holds it", "close that one; while the exporter runs, read a copy of the file"
         elif code in _READ_ONLY:
             what, cure = "it cannot be written", "let this user write the file and its directory"
         else:

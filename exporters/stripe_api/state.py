@@ -16,7 +16,7 @@ __all__ = ["State", "open_ledger"]
 def open_ledger(settings: StateSettings, clock: Clock, bounded: Bounded) -> Ledger:
     """The ledger that the settings name. Raises SampleError."""
     if settings.dsn is not None:
-        database = open_postgres(settings.dsn.get_secret_value())
+        database = open_postgres(settings.dsn)
         try:
             return Ledger(database, bounded)
         except CorruptError as damage:
@@ -53,6 +53,8 @@ class State:
     async def ledger(self) -> Ledger:
         """The ledger, opened where it is not. Raises SampleError."""
         async with self._opening:
+            if self.current is not None:
+                await asyncio.to_thread(self.current.ping)
             if self._ledger is None or self._ledger.closed:
                 opened = asyncio.ensure_future(
                     asyncio.to_thread(open_ledger, self._settings, self._clock, self._bounded)

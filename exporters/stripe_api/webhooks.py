@@ -45,16 +45,17 @@ class WebhooksSampler(Asking):
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """Endpoints, subscriptions and what was not delivered."""
-        endpoints, _ = await asked.all("webhook_endpoints", Endpoint, {}, _PAGES)
-        late, _ = await asked.all("events", Created, {"delivery_success": "false"}, _PAGES)
+        endpoints = await asked.if_permitted(asked.all("webhook_endpoints", Endpoint, {}, _PAGES))
+        late = await asked.if_permitted(asked.all("events", Created, {"delivery_success": "false"}, _PAGES))
+        return (
+            *(self._backlog(late[0], asked.here) if late else ()),
+            *(self._endpoints(endpoints[0]) if endpoints else ()),
+        )
+
+    def _endpoints(self, endpoints: tuple[Endpoint, ...]) -> tuple[Reading, ...]:
         enabled = [endpoint for endpoint in endpoints if endpoint.status == "enabled"]
         self._subscribed = frozenset(type_ for endpoint in enabled for type_ in endpoint.enabled_events)
-        moments = [event.created for event in late if event.created < asked.here - _FIRST_DELIVERY]
-        retrying = [at for at in moments if at >= asked.here - _RETRIED_FOR]
-        dead = [at for at in moments if at < asked.here - _RETRIED_FOR]
         return (
-            *_undelivered("retrying", retrying),
-            *_undelivered("dead", dead),
             reading(webhooks.endpoints, len(enabled), status="enabled"),
             reading(webhooks.endpoints, len(endpoints) - len(enabled), status="disabled"),
             reading(webhooks.endpoint_version_drift, sum(map(self._drifts, enabled))),
@@ -63,6 +64,13 @@ class WebhooksSampler(Asking):
                 for type_ in webhooks.REQUIRED_EVENT_TYPES
             ),
         )
+
+    @staticmethod
+    def _backlog(late: tuple[Created, ...], here: float) -> tuple[Reading, ...]:
+        moments = [event.created for event in late if event.created < here - _FIRST_DELIVERY]
+        retrying = [at for at in moments if at >= here - _RETRIED_FOR]
+        dead = [at for at in moments if at < here - _RETRIED_FOR]
+        return (*_undelivered("retrying", retrying), *_undelivered("dead", dead))
 
     def _drifts(self, endpoint: Endpoint) -> bool:
         return bool(self._api_version) and (endpoint.api_version or self._api_version) != self._api_version

@@ -89,7 +89,7 @@ def _source_over_what_it_feeds(catalog: Catalog, expressions: Expressions) -> It
     No rule starts to fire on old data. What this silences is an alert that is kept firing past the end of its data.
     The alert on the source is itself kept firing past the source's recovery, and must not delay a page then.
     """
-    calm = tuple(priority.value for priority in Priority if not priority.pages and priority is not Priority.NONE)
+    calm = tuple(priority for priority in Priority if not priority.pages and priority is not Priority.NONE)
     for stale in catalog.alerts:
         if stale.watches is not expressions.source_age:
             continue
@@ -97,12 +97,14 @@ def _source_over_what_it_feeds(catalog: Catalog, expressions: Expressions) -> It
             fed = tuple(
                 alert.name
                 for alert in catalog.alerts
-                if source.sampled and source in _indispensable(alert, expressions)
+                if any(threshold.priority in calm for threshold in alert.thresholds)
+                and source.sampled
+                and source in _indispensable(alert, expressions)
             )
             if fed:
                 yield Inhibition(
                     (Matcher("alertname", (stale.name,)), Matcher("source", (source.value,))),
-                    (Matcher("alertname", fed), Matcher("priority", calm)),
+                    (Matcher("alertname", fed), Matcher("priority", tuple(priority.value for priority in calm))),
                     _OF_ALL,
                 )
 

@@ -13,12 +13,17 @@ __all__ = ["messages"]
 _SHARED = """
 {{/* [P1 FIRING] Fewer than 5 % of payment attempts succeed. (production, 2 alerts) */}}
 {{ define "paymon.title" -}}
-{{ $shown := .Alerts }}{{ if .Alerts.Firing }}{{ $shown = .Alerts.Firing }}{{ end -}}
+{{ $shown := or .Alerts.Firing .Alerts -}}
 {{ with index $shown 0 -}}
 [{{ with .Labels.priority }}{{ . }} {{ end }}{{ .Status | toUpper }}] {{ template "paymon.summary" . }}
 {{- end }} ({{ with .CommonLabels.environment }}{{ . }}, {{ end -}}
 {{ len $shown }} {{ if eq (len $shown) 1 }}alert{{ else }}alerts{{ end }})
 {{- end }}
+
+{{/* Where the title's own alert is explained, and drawn. */}}
+{{ define "paymon.runbook" }}{{ (index (or .Alerts.Firing .Alerts) 0).Annotations.runbook_url }}{{ end }}
+
+{{ define "paymon.dashboard" }}{{ (index (or .Alerts.Firing .Alerts) 0).Annotations.dashboard_url }}{{ end }}
 
 {{ define "paymon.summary" }}{{ or .Annotations.summary .Labels.alertname }}{{ end }}
 
@@ -86,14 +91,18 @@ _SLACK = """
 {{- end }}
 
 {{ define "paymon.slack.text" -}}
-{{ range .Alerts.Firing }}{{ template "paymon.slack.alert" . }}
+{{ with .Alerts.Firing }}_Firing_
 
-{{ end -}}
-{{ range .Alerts.Resolved }}{{ template "paymon.slack.alert" . }}
+{{ template "paymon.slack.alerts" . }}{{ end -}}
+{{ with .Alerts.Resolved }}_Resolved_
 
-{{ end -}}
+{{ template "paymon.slack.alerts" . }}{{ end -}}
 <{{ .ExternalURL }}|Silence>{{ template "paymon.links.slack" }}
 {{- end }}
+
+{{ define "paymon.slack.alerts" }}{{ range . }}{{ template "paymon.slack.alert" . }}
+
+{{ end }}{{ end }}
 
 {{ define "paymon.slack.escaped" -}}
 {{ . | reReplaceAll "&" "&amp;" | reReplaceAll "<" "&lt;" | reReplaceAll ">" "&gt;" }}

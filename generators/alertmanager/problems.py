@@ -19,7 +19,12 @@ def alertmanager_problems(catalog: Catalog) -> tuple[Problem, ...]:
     That a contact has an address and that every priority in use has a policy which names somebody, the checks of the
     catalog say.
     """
-    return (*_without_a_way(catalog.organisation), *_not_caught(catalog), *_hidden_by_a_lesser_one(catalog))
+    return (
+        *_without_a_way(catalog.organisation),
+        *_not_told_at_once(catalog),
+        *_not_caught(catalog),
+        *_hidden_by_a_lesser_one(catalog),
+    )
 
 
 def _without_a_way(organisation: Organisation) -> Iterator[Problem]:
@@ -39,6 +44,18 @@ def _without_a_way(organisation: Organisation) -> Iterator[Problem]:
                     "wakes nobody, and the policy of P3 notifies a pager only",
                     "let P3 notify Slack or e-mail as well",
                 )
+
+
+def _not_told_at_once(catalog: Catalog) -> Iterator[Problem]:
+    if told(catalog.organisation, Priority.P3) and not told_calmly(catalog.organisation):
+        for area in catalog.areas:
+            for alert in area.alerts:
+                if alert.told_at_once:
+                    yield Problem(
+                        f"{area.module}: alert {alert.name}",
+                        "is told at once, though it wakes nobody, and the policy of P3 notifies a pager only",
+                        "let P3 notify Slack or e-mail as well",
+                    )
 
 
 def _not_caught(catalog: Catalog) -> Iterator[Problem]:

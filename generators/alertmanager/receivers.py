@@ -87,8 +87,8 @@ def _pagerduty(contact: Contact, urgency: Priority, delivery: Delivery) -> dict[
             "resolved": '{{ template "paymon.text.alerts" .Alerts.Resolved }}',
         },
         "links": [
-            {"text": "Runbook", "href": "{{ (index .Alerts 0).Annotations.runbook_url }}"},
-            {"text": "Dashboard", "href": "{{ (index .Alerts 0).Annotations.dashboard_url }}"},
+            {"text": "Runbook", "href": '{{ template "paymon.runbook" . }}'},
+            {"text": "Dashboard", "href": '{{ template "paymon.dashboard" . }}'},
         ],
     }
 
@@ -100,7 +100,7 @@ def _slack(contact: Contact, delivery: Delivery) -> dict[str, object]:
         "send_resolved": True,
         "color": '{{ template "paymon.slack.color" . }}',
         "title": '{{ template "paymon.title" . }}',
-        "title_link": "{{ (index .Alerts 0).Annotations.runbook_url }}",
+        "title_link": '{{ template "paymon.runbook" . }}',
         "fallback": '{{ template "paymon.title" . }}',
         "text": '{{ template "paymon.slack.text" . }}',
     }

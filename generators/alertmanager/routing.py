@@ -1,7 +1,7 @@
 """Which route does an alert take, and which receiver is at its end?"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rules.vocabulary import (
@@ -155,15 +155,16 @@ _HEARTBEAT = Timing(
 def routing(catalog: Catalog) -> Routing:
     """The routes of the catalog's alerts.
 
-    Heartbeats and tickets first; then what happens where nobody is woken; then P1 to P3. What nothing catches goes to
-    the fallback, which hears it as a P3.
+    Heartbeats first; then tickets, and those of them that the channels hear of at any hour; then what happens where
+    nobody is woken; then P1 to P3. What nothing catches goes to the fallback, which hears it as a P3.
     """
     organisation = catalog.organisation
     team = organisation.team
     business_hours = f"{team}-business-hours"
-    calm = tuple(environment.name for environment in organisation.environments if not environment.pages)
+    calmly = Receiver(name=f"{team}-calm", contacts=told_calmly(organisation), urgency=Priority.P3)
     routes = [
         *_heartbeats(catalog),
+        *_at_once(catalog, calmly),
         Route(
             receiver=Receiver(name=f"{team}-p4", contacts=told(organisation, Priority.P4), urgency=Priority.P4),
             timing=_TIMINGS[Priority.P4],
@@ -171,14 +172,9 @@ def routing(catalog: Catalog) -> Routing:
             during=business_hours,
         ),
     ]
-    if calm:
-        routes.append(
-            Route(
-                receiver=Receiver(name=f"{team}-calm", contacts=told_calmly(organisation), urgency=Priority.P3),
-                timing=_TIMINGS[Priority.P3],
-                matchers=(Matcher("environment", calm),),
-            )
-        )
+    quiet = tuple(environment.name for environment in organisation.environments if not environment.pages)
+    if quiet:
+        routes.append(Route(receiver=calmly, timing=_TIMINGS[Priority.P3], matchers=(Matcher("environment", quiet),)))
     routes.extend(_stakeholders(organisation))
     routes.extend(
         Route(
@@ -223,6 +219,18 @@ def _heartbeats(catalog: Catalog) -> Iterable[Route]:
         )
 
 
+def _at_once(catalog: Catalog, receiver: Receiver) -> Iterable[Route]:
+    """The tickets of which everybody must know before somebody works on them."""
+    names = tuple(alert.name for alert in catalog.alerts if alert.told_at_once)
+    if names:
+        yield Route(
+            receiver=receiver,
+            timing=replace(_TIMINGS[Priority.P3], wait=seconds(0)),
+            matchers=(Matcher("alertname", names), Matcher("priority", (Priority.P4.value,))),
+            goes_on=True,
+        )
+
+
 def _stakeholders(organisation: Organisation) -> Iterable[Route]:
     """Those to whom a P1 escalates are kept informed, beside those who are woken by it."""
     contacts = _escalated(organisation, Priority.P1)
@@ -241,7 +249,7 @@ def _stakeholders(organisation: Organisation) -> Iterable[Route]:
 
 
 def told_calmly(organisation: Organisation) -> tuple[Contact, ...]:
-    """Who hears of P1 to P3 in an environment where nobody is woken."""
+    """Who hears of P1 to P3 in an environment where nobody is woken, and of a ticket that is told at once."""
     return tuple(contact for contact in told(organisation, Priority.P3) if contact.channel is not Channel.PAGERDUTY)
 
 

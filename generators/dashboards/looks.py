@@ -1,22 +1,20 @@
 """Which colours, line styles, units and words does a panel use, so that nobody depends on colour alone?"""
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import pairwise
 
-from rules.vocabulary import Alert, Comparison, Severity, State, Threshold, Tone, Unit
+from rules.vocabulary import Panel, Severity, Tone, Unit
 
 __all__ = [
-    "ALERT_STATES",
     "BOUND_STYLES",
+    "FIRING",
     "GRAFANA_UNITS",
+    "PENDING",
     "TONE_COLOURS",
-    "Step",
     "Style",
-    "steps",
     "style",
+    "without_alert",
+    "word_tones",
 ]
 
 BLUE, SKY, GREEN, PURPLE, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#F0E442"
@@ -26,7 +24,8 @@ dark background would swallow. Orange and vermillion are kept for warnings and b
 
 TONE_COLOURS = {Tone.GOOD: BLUE, Tone.WARNING: ORANGE, Tone.BAD: VERMILLION, Tone.NEUTRAL: GREY}
 
-ALERT_STATES = (State(0, "OK", Tone.GOOD), State(1, "PENDING", Tone.WARNING), State(2, "FIRING", Tone.BAD))
+FIRING, PENDING = "FIRING", "PENDING"
+"""The words beside a number whose alert fires, or is about to."""
 
 GRAFANA_UNITS = {
     Unit.SECONDS: "s",
@@ -72,42 +71,20 @@ def style(index: int) -> Style:
     return Style(_SERIES_COLOURS[index % len(_SERIES_COLOURS)], _SERIES_DASHES[index % len(_SERIES_DASHES)])
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From which value on which tone holds; `since` is None for the lowest."""
-
-    since: float | None
-    tone: Tone
+def without_alert(panel: Panel) -> str:
+    """The word beside a number whose alert neither fires nor is about to; what is a word already is not called OK."""
+    return "no alert" if panel.states else "OK"
 
 
-def steps(alerts: Iterable[Alert]) -> tuple[Step, ...]:
-    """The tones along the axis of values, by the alerts' own thresholds.
-
-    Grafana's steps begin *at* a value; a bound that must be exceeded begins at the next number above it.
-    """
-    thresholds = [threshold for alert in alerts for threshold in alert.thresholds]
-    if not thresholds:
-        return (Step(None, Tone.NEUTRAL),)
-    found = [Step(None, _tone(Decimal("-Infinity"), thresholds))]
-    for since in sorted({_begins(threshold) for threshold in thresholds}):
-        found.append(Step(since, _tone(Decimal(str(since)), thresholds)))
-    return (found[0], *(later for before, later in pairwise(found) if later.tone is not before.tone))
-
-
-def _begins(threshold: Threshold) -> float:
-    value = float(threshold.value)
-    exclusive = threshold.comparison in (Comparison.ABOVE, Comparison.AT_MOST)
-    return math.nextafter(value, math.inf) if exclusive else value
-
-
-def _tone(value: Decimal, thresholds: Iterable[Threshold]) -> Tone:
-    breached = set(_breached(value, thresholds))
-    if not breached:
-        return Tone.GOOD
-    return Tone.BAD if Severity.CRITICAL in breached else Tone.WARNING
-
-
-def _breached(value: Decimal, thresholds: Iterable[Threshold]) -> Iterator[Severity]:
-    for threshold in thresholds:
-        if threshold.comparison.holds(value, threshold.value):
-            yield threshold.severity
+def word_tones(panel: Panel) -> Mapping[str, Tone]:
+    """The words that can stand beside a stat's number, each with its tone; none for a number that nobody judges."""
+    if panel.levels:
+        return {level.word: level.tone for level in panel.levels}
+    if not panel.alerts:
+        return {}
+    critical = any(one.severity is Severity.CRITICAL for alert in panel.alerts for one in alert.thresholds)
+    return {
+        FIRING: Tone.BAD if critical else Tone.WARNING,
+        PENDING: Tone.WARNING,
+        without_alert(panel): Tone.GOOD,
+    }

@@ -10,20 +10,11 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 
-from generators.dashboards.looks import (
-    ALERT_STATES,
-    BOUND_STYLES,
-    GRAFANA_UNITS,
-    TONE_COLOURS,
-    Step,
-    Style,
-    steps,
-    style,
-)
-from generators.dashboards.queries import Queries
+from generators.dashboards.looks import BOUND_STYLES, GRAFANA_UNITS, TONE_COLOURS, Style, style, word_tones
+from generators.dashboards.queries import WORD_LABEL, Queries
 from generators.rules import runbook_anchor
 from generators.wording import spoken_value
-from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Picture, State, Unit, spoken_duration
+from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Picture, State, Tone, Unit, spoken_duration
 
 __all__ = ["DATASOURCE", "PanelBuilder", "panel_builder"]
 
@@ -78,7 +69,7 @@ def _description(panel: Panel, catalog: Catalog) -> str:
 
 
 def _runbook_link(alert: Alert, catalog: Catalog) -> builders.DashboardLink:
-    page = f"{catalog.organisation.runbook_url}/{catalog.area_of(alert).name}#{runbook_anchor(alert)}"
+    page = f"{catalog.organisation.runbook_page(catalog.area_of(alert).name)}#{runbook_anchor(alert)}"
     link = builders.DashboardLink(f"Runbook: {alert.name}").type(models.DashboardLinkType.LINK)
     return link.url(page).target_blank(True)
 
@@ -102,12 +93,10 @@ def _now(panel: Panel, queries: Queries) -> list[prometheus.Dataquery]:
     ]
 
 
-def _thresholds(found: Iterable[Step]) -> builders.ThresholdsConfig:
-    return (
-        builders.ThresholdsConfig()
-        .mode(models.ThresholdsMode.ABSOLUTE)
-        .steps([models.Threshold(value=step.since, color=TONE_COLOURS[step.tone]) for step in found])
-    )
+def _always(tone: Tone) -> builders.ThresholdsConfig:
+    """One tone for every value: what is more is said by words, which have colours of their own."""
+    steps = [models.Threshold(value=None, color=TONE_COLOURS[tone])]
+    return builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
 def _words(states: Iterable[State]) -> list[models.ValueMapping]:
@@ -133,16 +122,19 @@ def _property(name: str, value: object) -> models.DynamicConfigValue:
 
 def _stat(panel: Panel, catalog: Catalog, queries: Queries) -> stat.Panel:
     built = _common(stat.Panel(), panel, catalog)
-    built.targets(list(_now(panel, queries)))
-    built.thresholds(_thresholds(steps(panel.alerts))).color_scheme(_by_thresholds()).no_value("no data")
+    built.thresholds(_always(Tone.NEUTRAL)).color_scheme(_by_thresholds()).no_value("no data")
     built.color_mode(common_models.BigValueColorMode.VALUE).graph_mode(common_models.BigValueGraphMode.NONE)
     built.text_mode(common_models.BigValueTextMode.VALUE_AND_NAME).orientation(common_models.VizOrientation.HORIZONTAL)
     built.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
     if panel.states:
         built.mappings(_words(panel.states))
-    if panel.alerts:
-        built.with_target(_target(queries.state(panel), "alert", "S").instant())
-        built.override_by_query("S", [_property("unit", "none"), _property("mappings", _words(ALERT_STATES))])
+    tones = word_tones(panel)
+    if not tones:
+        return built.targets(list(_now(panel, queries)))
+    built.targets([_target(queries.worded(panel), f"{{{{{WORD_LABEL}}}}}", "A").instant()])
+    if not panel.states:
+        for word, tone in tones.items():
+            built.override_by_name(word, [_property("color", {"mode": "fixed", "fixedColor": TONE_COLOURS[tone]})])
     return built
 
 
@@ -222,7 +214,7 @@ def _state_timeline(panel: Panel, catalog: Catalog, queries: Queries) -> stateti
     built = _common(statetimeline.Panel(), panel, catalog)
     built.targets(list(_over_time(panel, queries)))
     built.mappings(_words(panel.states)).color_scheme(_by_thresholds())
-    built.thresholds(_thresholds([Step(None, next(s.tone for s in panel.states))]))
+    built.thresholds(_always(next(s.tone for s in panel.states)))
     built.merge_values(True).show_value(common_models.VisibilityMode.ALWAYS).row_height(0.8)
     built.line_width(1).fill_opacity(80).no_value("nothing to show")
     built.legend(

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from generators.dashboards.looks import FIRING, PENDING, without_alert
 from generators.rules import Expressions
 from generators.wording import spoken_value
-from rules.promql import selectors
+from rules.promql import labels_carried, selectors
 from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Severity, Signal, Unit, matchers, plain
 
-__all__ = ["TARGET_MATCHERS", "Bound", "Queries", "without_variables"]
+__all__ = ["BOUND_LABEL", "TARGET_MATCHERS", "WORD_LABEL", "Bound", "Queries", "without_variables"]
 
 TARGET_MATCHERS = 'job=~"$job",instance=~"$instance"'
 """What dashboard-linter demands of every selector: rules target-job-rule and target-instance-rule, to the letter."""
+
+WORD_LABEL = "state"
+"""The label in which a stat's query says the word for its number."""
+
+BOUND_LABEL = "bound"
+"""The label in which a threshold line says where it lies."""
 
 _OF_PROMETHEUS = ("ALERTS", "ALERTS_FOR_STATE")
 """Series that Prometheus itself records of the alerts."""
@@ -86,16 +93,34 @@ class Queries:
         scoped = self.scoped(curve.expr)
         return f"1000 * {scoped}" if unit is Unit.TIMESTAMP else scoped
 
-    def state(self, panel: Panel) -> str:
-        """2 while one of the panel's alerts fires, 1 while one is pending, 0 while none is and the number is there.
+    def labels(self, curve: Curve) -> frozenset[str]:
+        """The declared labels that its series carry. Raises PromqlError where it cannot be read."""
+        unknown = (False, frozenset[str]())
+        return labels_carried(without_variables(curve.expr), lambda name: self._known.get(name, unknown)[1])
 
-        Taken from the alerts themselves, with their guards and their environment's bounds: panel and page agree.
+    def worded(self, panel: Panel) -> str:
+        """A stat's number, with the word for it in the label WORD_LABEL.
+
+        The word is the state of the panel's alerts themselves, with their guards and their environment's bounds: panel
+        and page agree. Where no alert watches, it is that of the number's level.
         """
-        wanted = tuple(alert.name for alert in panel.alerts)
-        alertname = wanted[0] if len(wanted) == 1 else wanted
-        firing = "ALERTS" + matchers(alertname=alertname, alertstate="firing")
-        pending = "ALERTS" + matchers(alertname=alertname, alertstate="pending")
-        return self.scoped(f"max(2 * {firing} or {pending} or 0 * ({panel.curves[0].expr}))")
+        value = self.curve(panel.curves[0], panel.unit)
+        if panel.levels:
+            cases = [
+                (value if level.above is None else f"({value}) > {plain(level.above)}", level.word)
+                for level in panel.levels
+            ]
+        else:
+            cases = [
+                (f"({value}) and on () {self._alerts(panel, 'firing')}", FIRING),
+                (f"({value}) and on () {self._alerts(panel, 'pending')}", PENDING),
+                (value, without_alert(panel)),
+            ]
+        return "\nor on ()\n".join(_labelled(expr, WORD_LABEL, word) for expr, word in cases)
+
+    def _alerts(self, panel: Panel, state: str) -> str:
+        names = tuple(alert.name for alert in panel.alerts)
+        return self.scoped("ALERTS" + matchers(alertname=names[0] if len(names) == 1 else names, alertstate=state))
 
     def bounds(self, panel: Panel) -> tuple[Bound, ...]:
         """A line for each bound of an alert whose watched signal the panel shows, alike ones as one, severest first."""
@@ -105,10 +130,10 @@ class Queries:
                 found.setdefault((comparison, values), []).append((name, severity))
         lines = []
         for (comparison, values), alerts in found.items():
-            words = f"{comparison.words} {spoken_value(values[0], panel.unit)}"
             names = ", ".join(dict.fromkeys(name for name, _ in alerts))
             severity = min((severity for _, severity in alerts), key=_SEVEREST_FIRST.index)
-            lines.append(Bound(self._line(values), f"{names}: {words}", severity))
+            expr, spoken = self._line(values, panel.unit)
+            lines.append(Bound(expr, f"{names}: {comparison.words} {spoken}", severity))
         return tuple(sorted(lines, key=lambda line: _SEVEREST_FIRST.index(line.severity)))
 
     def _watched(self, panel: Panel) -> Iterator[tuple[Alert, Comparison, tuple[Decimal, ...], Severity, str]]:
@@ -121,20 +146,21 @@ class Queries:
                 if alert.watches.name in shown:
                     name = f"{alert.name} ({first.tier})" if first.tier else alert.name
                     yield alert, first.comparison, tuple(one.value for one in thresholds), first.severity, name
-                for branch in alert.or_else:
+                for index, branch in enumerate(alert.or_else, start=1):
                     if branch.watches.name in shown:
-                        values = (branch.value,) * len(environments)
+                        values = tuple(alert.branches(first, one)[index].value for one in environments)
                         yield alert, branch.comparison, values, first.severity, alert.name
 
-    def _line(self, values: tuple[Decimal, ...]) -> str:
-        """A constant; where environments differ, the one of the environment that is chosen."""
+    def _line(self, values: tuple[Decimal, ...], unit: Unit) -> tuple[str, str]:
+        """A constant, and how it reads in a legend; where environments differ, both follow the one that is chosen."""
         if len(set(values)) == 1:
-            return f"vector({plain(values[0])})"
-        environments = self._catalog.organisation.environments
-        return " or ".join(
-            f"vector({plain(value)}) and on () " + self.scoped(self._always + matchers(environment=environment.name))
-            for environment, value in zip(environments, values, strict=True)
-        )
+            return f"vector({plain(values[0])})", spoken_value(values[0], unit)
+        lines = []
+        for environment, value in zip(self._catalog.organisation.environments, values, strict=True):
+            chosen = self.scoped(self._always + matchers(environment=environment.name))
+            expr = f"vector({plain(value)}) and on () {chosen}"
+            lines.append(_labelled(expr, BOUND_LABEL, spoken_value(value, unit)))
+        return "\nor\n".join(lines), f"{{{{{BOUND_LABEL}}}}}"
 
     def series_names(self, curve: Curve) -> tuple[str, ...]:
         """The legends of all its series; none where they depend on several labels, or on values that nobody lists."""
@@ -157,3 +183,7 @@ class Queries:
             yield selector.name
             if selector.name in self._signals:
                 yield from self._read(self._signals[selector.name].expr)
+
+
+def _labelled(expr: str, label: str, value: str) -> str:
+    return f'label_replace({expr}, "{label}", "{value}", "", "")'

@@ -23,6 +23,7 @@ class Known:
         self.metrics: Mapping[str, Metric] = {
             name: metric for metric in expressions.catalog.metrics for name in metric.series_names
         }
+        self.labels_declared = frozenset(label.name for metric in self.metrics.values() for label in metric.labels)
         self._trees: dict[str, Expression] = {}
         self._reads: dict[str, tuple[Selector, ...]] = {}
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from generators.rule_tests.courses import in_one_step, restarted, shifted
 from generators.rule_tests.known import Known
-from generators.rule_tests.series import Sample, Series, labels_of, notation, samples
+from generators.rule_tests.series import MISSING, Sample, Series, labels_of, notation, samples
 from generators.rule_tests.text import Probe, TestGroup
 from rules.promql import (
     Aggregation,
@@ -59,12 +59,18 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
 
 
 def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
-    """What a signal misses is there, and it says nothing."""
-    if isinstance(known.tree(signal), Call) and known.absences(signal):
-        every = signal.example.every
-        there = notation([Decimal(1)] * (signal.example.at // every + 1))
-        fed = tuple((known.scoped(series), there) for series in known.absences(signal))
-        yield TestGroup(f"{signal}: what it misses is there", every, fed, (_probe(signal, known, [], "it is there"),))
+    """What a signal misses is there, and it says nothing; of several, each is missed."""
+    missed = known.absences(signal)
+    if not missed or not _is_absence(known.tree(signal)):
+        return
+    every = signal.example.every
+    there = notation([Decimal(1)] * (signal.example.at // every + 1))
+    fed = tuple((known.scoped(series), there) for series in missed)
+    yield TestGroup(f"{signal}: what it misses is there", every, fed, (_probe(signal, known, [], "it is there"),))
+    for one in missed if len(missed) > 1 else ():
+        others = tuple((series, values) for series, values in fed if series != known.scoped(one))
+        probe = _probe(signal, known, [(dict(one.labels), Decimal(1))], f"{one} is not there")
+        yield TestGroup(f"{signal}: without {one}", every, others, (probe,))
 
 
 def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
@@ -115,7 +121,8 @@ class _Case:
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
         length = max(len(samples(values)) for _, values in self.fed)
-        for series in (*self._recorded(), *map(self.known.scoped, self.known.absences(self.signal))):
+        absences = map(self.known.scoped, self.known.absences(self.signal))
+        for series in (*self._recorded(), *(one for one in absences if one.label("environment"))):
             fed[series.having(environment="elsewhere")] = notation([Decimal(1)] * length)
         extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]
@@ -212,15 +219,21 @@ class _Case:
         yield self._group(name, fed, self._finite(name))
 
     def missing_numerators(self) -> Iterator[TestGroup]:
-        """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so."""
-        expression = self.known.tree(self.signal)
-        while isinstance(expression, Operation) and expression.operator in ("/", "*"):
-            expression = expression.right if isinstance(expression.left, Number) else expression.left
-        if not (isinstance(expression, Operation) and expression.operator == "or" and _is_zero_times(expression.right)):
+        """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so.
+
+        Of several shares that are added up or compared, each may lack its series in its own window, and takes none of
+        the others away.
+        """
+        numerators = _numerators(self.known.tree(self.signal))
+        if not numerators:
             return
         name = "a numerator without series"
+        fed = tuple(one for one in self.fed if all(one in self._without(part) for part in numerators))
         gives = [(labels, Decimal(0)) for labels, _ in self.gives]
-        yield self._group(name, self._without(expression.left), self._reading(name, gives))
+        yield self._group(name, fed, self._reading(name, gives))
+        for number, part in enumerate(numerators, 1) if len(numerators) > 1 else ():
+            name = f"numerator {number} without series in its window"
+            yield self._group(name, self._blank_in_its_windows(part), [self._count(name)])
 
     def missing_parts(self) -> Iterator[TestGroup]:
         """A part that stands in for itself when its series are missing (`or vector(0)`) takes nothing else away."""
@@ -231,12 +244,7 @@ class _Case:
         ]
         for number, part in enumerate(parts, 1):
             name = f"part {number} without series"
-            count = Probe(
-                f"count({self.signal}) # {self.signal}: {name}",
-                self.signal.example.at,
-                (((), str(len(self.gives))),),
-            )
-            yield self._group(name, self._without(part), [count])
+            yield self._group(name, self._without(part), [self._count(name)])
 
     def _leanings(self) -> Mapping[str, int]:
         """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
@@ -280,6 +288,27 @@ class _Case:
         read = selectors(part)
         return tuple((series, values) for series, values in self.fed if not _read_by(read, series))
 
+    def _blank_in_its_windows(self, part: Expression) -> Fed:
+        """The series, without those of their samples that the part reads."""
+        every, at = self.signal.example.every, self.signal.example.at
+
+        def unread(series: Series, index: int) -> bool:
+            return not any(
+                at - (one.offset or _NOTHING) - (one.range or _NOTHING) < every * index <= at - (one.offset or _NOTHING)
+                for one in selectors(part)
+                if series.selected_by(one.name, one.matchers)
+            )
+
+        return tuple(
+            (series, notation([one if unread(series, index) else MISSING for index, one in enumerate(samples(values))]))
+            for series, values in self.fed
+        )
+
+    def _count(self, case: str) -> Probe:
+        """As many results as the example gives."""
+        expr = f"count({self.signal}) # {self.signal}: {case}"
+        return Probe(expr, self.signal.example.at, (((), str(len(self.gives))),))
+
     def _reading(self, case: str, gives: Sequence[Result]) -> list[Probe]:
         return [_probe(self.signal, self.known, gives, case)]
 
@@ -308,6 +337,15 @@ def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> 
     return Probe(f"round({signal} * {factor}) / {factor} # {signal}: {case}", signal.example.at, answer)
 
 
+def _is_absence(expression: Expression) -> bool:
+    """Whether it is an absence, or one of several."""
+    match expression:
+        case Operation(operator="or", left=left, right=right):
+            return _is_absence(left) and _is_absence(right)
+        case _:
+            return isinstance(expression, Call)
+
+
 def _read_by(read: Iterable[Selector], series: Series) -> bool:
     return any(series.selected_by(one.name, one.matchers) for one in read)
 
@@ -329,6 +367,20 @@ def _rises_with(expression: Expression) -> tuple[str, int]:
             return "", 1
 
 
+def _numerators(expression: Expression) -> tuple[Expression, ...]:
+    """The part that counts as 0 where it has no series, of every addend; none where one of them has no such part."""
+    match expression:
+        case Operation(operator="/" | "*", left=Number(), right=inner) | Operation(operator="/" | "*", left=inner):
+            return _numerators(inner)
+        case Operation(operator="+" | "-", left=left, right=right):
+            found = _numerators(left), _numerators(right)
+            return (*found[0], *found[1]) if all(found) else ()
+        case Operation(operator="or", left=part, right=right) if _is_zero_times(right):
+            return (part,)
+        case _:
+            return ()
+
+
 def _is_zero_times(expression: Expression) -> bool:
     return (
         isinstance(expression, Operation)
@@ -345,7 +397,6 @@ def _carries(signal: Signal, known: Known, label: str) -> bool:
 
     def labels(name: str) -> frozenset[str]:
         inner = known.signals.get(name)
-        return labels_carried(known.tree(inner), labels) if inner else declared | {label}
+        return labels_carried(known.tree(inner), labels) if inner else known.labels_declared | {label}
 
-    declared = frozenset(one.name for metric in known.expressions.catalog.metrics for one in metric.labels)
     return label in labels_carried(known.tree(signal), labels)

@@ -11,11 +11,11 @@ from rules.checks.problem import Problem
 from rules.promql import Call
 from rules.vocabulary import (
     Alert,
+    Branch,
     Comparison,
     Guard,
     Override,
     Priority,
-    Threshold,
     Unit,
     minutes,
     plain,
@@ -72,7 +72,7 @@ def bounds(index: Index) -> Iterator[Problem]:
 
 def overridden_bounds(index: Index) -> Iterator[Problem]:
     """What an environment changes exists, and its own bound can be met too."""
-    known = {alert.threshold_id(threshold): (alert, threshold) for alert, threshold, _ in index.thresholds}
+    known = _overridable(index)
     for environment in index.organisation.environments:
         seen: set[str] = set()
         for override in environment.overrides:
@@ -83,18 +83,34 @@ def overridden_bounds(index: Index) -> Iterator[Problem]:
             if override.threshold not in known:
                 yield Problem(where, f"overrides {override.threshold}, which is no threshold", _which(override, known))
                 continue
-            alert, threshold = known[override.threshold]
+            alert, branches, lasts = known[override.threshold]
             if override.value is not None:
-                unit = alert.watches.unit
-                wrong = _wrong_bound(threshold.comparison, override.value, unit, always=alert.always)
-                if wrong:
+                if len({(branch.comparison, str(branch.value)) for branch in branches}) != 1:
                     yield Problem(
                         where,
-                        f"makes {override.threshold} compare {alert.watches.name} ({unit.value}) {wrong}",
-                        "choose a bound between its values",
+                        f"overrides the bound of {override.threshold}, which has several",
+                        "split the alert"
+                        if branches
+                        else _which(override, {name: one for name, one in known.items() if one[1]}),
                     )
+                for branch in branches:
+                    watched = f"{branch.watches.name} ({branch.watches.unit.value})"
+                    wrong = _wrong_bound(branch.comparison, override.value, branch.watches.unit, always=alert.always)
+                    if wrong:
+                        yield Problem(
+                            where,
+                            f"makes {override.threshold} compare {watched} {wrong}",
+                            "choose a bound between its values",
+                        )
             if override.lasting is not None:
-                yield from _lasting(index, where, f"makes {override.threshold} wait", override.lasting)
+                if lasts:
+                    yield from _lasting(index, where, f"makes {override.threshold} wait", override.lasting)
+                else:
+                    yield Problem(
+                        where,
+                        f"makes {override.threshold} wait, and all branches of an alert last alike",
+                        f"say for all of {alert.name} how long it lasts",
+                    )
 
 
 def tiers(index: Index) -> Iterator[Problem]:
@@ -323,7 +339,23 @@ def _guards(index: Index) -> Iterator[tuple[Alert, Guard, str]]:
         yield from _guards_of(alert, where)
 
 
-def _which(override: Override, known: dict[str, tuple[Alert, Threshold]]) -> str:
+_Overridable = tuple[Alert, tuple[Branch, ...], bool]
+"""An alert, those of its branches whose bound goes by one name, and whether how long it lasts goes by that name too."""
+
+
+def _overridable(index: Index) -> dict[str, _Overridable]:
+    """What an environment can change, by name."""
+    known: dict[str, _Overridable] = {}
+    for alert, threshold, _ in index.thresholds:
+        named: dict[str, tuple[Branch, ...]] = {alert.threshold_id(threshold): ()}
+        for branch in alert.branches(threshold):
+            name = alert.bound_id(threshold, branch)
+            named[name] = (*named.get(name, ()), branch)
+        known.update({name: (alert, found, name == alert.threshold_id(threshold)) for name, found in named.items()})
+    return known
+
+
+def _which(override: Override, known: dict[str, _Overridable]) -> str:
     same = sorted(name for name in known if name.split("/")[0] == override.threshold.split("/")[0])
     return f"use {' or '.join(same)}" if same else "name an alert, or Alert/tier"
 

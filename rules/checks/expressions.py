@@ -9,7 +9,19 @@ from warnings import catch_warnings
 
 from rules.checks.index import TARGET_LABELS, Index, ReadSignal
 from rules.checks.problem import Problem
-from rules.promql import Aggregation, Call, Expression, Operation, Selector, Series, Subquery, is_scalar, walk
+from rules.promql import (
+    Aggregation,
+    Call,
+    Expression,
+    Number,
+    Operation,
+    Selector,
+    Series,
+    Subquery,
+    is_scalar,
+    selectors,
+    walk,
+)
 from rules.vocabulary import Counter, Histogram, Metric, Unit, plain
 
 __all__ = ["CHECKS", "matched_values"]
@@ -101,13 +113,16 @@ def counters(index: Index) -> Iterator[Problem]:
     """A counter's value means nothing by itself: it starts again at 0.
 
     It may be looked at to see whether there is one: by `absent`, `count` and their like, or in a signal that is nothing
-    but an aggregation of what was there some time ago (`sum(x offset 1d)`) and that only guards.
+    but an aggregation of what was there some time ago (`sum(x offset 1d)`) and that only guards. And it may be compared
+    with its own past, where a fall counts as nothing: `clamp_min(x - x offset 1d, 0)`.
     """
     watched = {watch.signal.name for watch in index.watches if watch.role == "watches"}
     for read, selector in _selectors(index):
         if not _counts(index.by_series.get(selector.name)) or set(selector.calls) & (OF_PRESENCE | OF_COUNTERS):
             continue
         if selector.calls[:1] and selector.calls[0] in ON_RAW_COUNTERS:
+            continue
+        if selector.name in _compared_with_their_past(read):
             continue
         if read.signal.name in watched or not _looks_at_history(read):
             yield Problem(
@@ -384,6 +399,18 @@ def _looks_at_history(read: ReadSignal) -> bool:
     while isinstance(tree, Aggregation):
         tree = tree.of
     return isinstance(tree, Series) and tree.range is None and tree.offset is not None
+
+
+def _compared_with_their_past(read: ReadSignal) -> frozenset[str]:
+    found: set[str] = set()
+    for node in read.nodes:
+        match node:
+            case Call(
+                function="clamp_min", arguments=(Operation(operator="-", left=now, right=before), Number(value=0))
+            ):
+                here = {one.name for one in selectors(now) if one.offset is None}
+                found |= here & {one.name for one in selectors(before) if one.offset is not None}
+    return frozenset(found)
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -2,7 +2,7 @@
 
 from rules.vocabulary import Histogram, Metric, State, Tone
 
-__all__ = ["DUE", "INTERVAL", "MISSING", "OK", "RANGE", "SWITCH", "YES_OR_NO", "buckets", "counted", "pace"]
+__all__ = ["DUE", "INTERVAL", "MISSING", "OK", "RANGE", "READY", "SWITCH", "YES_OR_NO", "buckets", "counted", "pace"]
 
 INTERVAL = "$__rate_interval"
 """The shortest window over which Grafana can tell a rate at the zoom at hand."""
@@ -13,6 +13,7 @@ RANGE = "$__range"
 OK = (State(0, "Failing", Tone.BAD), State(1, "OK", Tone.GOOD))
 DUE = (State(0, "Failing", Tone.WARNING), State(1, "OK", Tone.GOOD))
 SWITCH = (State(0, "Off", Tone.GOOD), State(1, "Engaged", Tone.WARNING))
+READY = (State(0, "Not ready", Tone.NEUTRAL), State(1, "Ready", Tone.GOOD))
 MISSING = (State(0, "There", Tone.GOOD), State(1, "Missing", Tone.BAD))
 YES_OR_NO = (State(0, "No", Tone.NEUTRAL), State(1, "Yes", Tone.GOOD))
 

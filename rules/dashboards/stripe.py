@@ -1,7 +1,7 @@
 """Stripe: does it reach us, may we take payments, and do customers take their money back?"""
 
 from rules import account, declines, disputes, webhooks
-from rules.dashboards.shapes import INTERVAL, OK, buckets, counted
+from rules.dashboards.shapes import INTERVAL, OK, RANGE, buckets, counted
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["STRIPE"]
@@ -251,27 +251,41 @@ STRIPE = Dashboard(
                 Panel(
                     id=24,
                     title="Disputes that want an answer",
-                    description="Disputes that need a response, and early fraud warnings in the time shown.",
+                    description="Disputes that need a response by a date.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
+                    curves=(Curve(f"max({disputes.need_response})", "need a response"),),
+                ),
+                Panel(
+                    id=35,
+                    title="Early fraud warnings in the time shown",
+                    description="Payments that card networks reported as fraud, over the time range of the dashboard: refunded in time, they do not become disputes.",
+                    picture=Picture.STAT,
+                    unit=Unit.COUNT,
                     curves=(
-                        Curve(f"max({disputes.need_response})", "need a response"),
                         Curve(
-                            f"sum(max without (instance, pod) (increase({disputes.warnings}[{INTERVAL}])))",
+                            f"sum(max without (instance, pod) (increase({disputes.warnings}[{RANGE}])))",
                             "early fraud warnings",
                         ),
                     ),
                 ),
                 Panel(
                     id=25,
-                    title="Disputes opened and closed in the time shown",
-                    description="Why disputes were opened, and how they ended, over the time range of the dashboard.",
+                    title="Disputes opened in the time shown",
+                    description="Why customers disputed payments, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(
-                        Curve(counted(disputes.opened, "reason"), "opened"),
-                        Curve(counted(disputes.closed, "outcome"), "closed"),
-                    ),
+                    curves=(Curve(counted(disputes.opened, "reason"), "opened"),),
+                    width=12,
+                ),
+                Panel(
+                    id=29,
+                    title="Disputes closed in the time shown",
+                    description="How disputes ended, over the time range of the dashboard.",
+                    picture=Picture.TABLE,
+                    unit=Unit.COUNT,
+                    curves=(Curve(counted(disputes.closed, "outcome"), "closed"),),
+                    width=12,
                 ),
                 Panel(
                     id=26,

@@ -16,7 +16,7 @@ from rules.vocabulary.alert import (
     unless,
 )
 from rules.vocabulary.catalog import Area, Catalog, Item, Served
-from rules.vocabulary.dashboard import COLUMNS, Curve, Dashboard, Panel, Picture, Row, State, Tone
+from rules.vocabulary.dashboard import COLUMNS, Curve, Dashboard, Level, Panel, Picture, Row, State, Tone
 from rules.vocabulary.durations import days, hours, minutes, prometheus_duration, seconds, spoken_duration
 from rules.vocabulary.metric import OTHER, Counter, Gauge, Histogram, Label, Metric, Source, excluding, matchers, plain
 from rules.vocabulary.objective import BurnRate, Objective
@@ -59,6 +59,7 @@ __all__ = [
     "Histogram",
     "Item",
     "Label",
+    "Level",
     "Link",
     "Metric",
     "Objective",

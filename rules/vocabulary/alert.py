@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Protocol
 
 from rules.vocabulary.durations import NONE
 from rules.vocabulary.metric import plain
-from rules.vocabulary.people import Environment, Priority, Severity
+from rules.vocabulary.people import Environment, Override, Priority, Severity
 from rules.vocabulary.signal import Signal
 
 __all__ = [
@@ -39,6 +39,10 @@ class Comparison(Enum):
     BELOW = "<"
     AT_MOST = "<="
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Comparison":
+        raise ValueError(f"{value!r} is no comparison; use one of {', '.join(one.value for one in cls)}")
+
     @property
     def upward(self) -> bool:
         """True where larger values breach."""
@@ -60,6 +64,16 @@ class Comparison(Enum):
                 return value < bound
             case Comparison.AT_MOST:
                 return value <= bound
+
+
+def _number(value: object) -> Decimal:
+    """The value exactly. Raises ValueError for what is none, and for a float, which is hardly ever what it reads."""
+    try:
+        return Decimal(value if isinstance(value, str | int) else "")
+    except InvalidOperation:
+        raise ValueError(
+            f'{value!r} is no number to compare with; write a whole number, or a fraction as text: "0.05"'
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +103,7 @@ def only_if(signal: Signal, comparison: str, value: str | int, because: str, **w
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
-        value=Decimal(value),
+        value=_number(value),
         because=because,
         where=tuple(where.items()),
     )
@@ -100,7 +114,7 @@ def unless(signal: Signal, comparison: str, value: str | int, because: str, **wh
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
-        value=Decimal(value),
+        value=_number(value),
         because=because,
         where=tuple(where.items()),
         forbids=True,
@@ -176,7 +190,7 @@ def _thresholds_with(comparison: Comparison) -> _Bound:
     ) -> Threshold:
         return Threshold(
             comparison=comparison,
-            value=Decimal(value),
+            value=_number(value),
             severity=severity,
             priority=priority,
             because=because,
@@ -235,6 +249,8 @@ class Alert:
     serves: tuple[str, ...] = ()
     always: bool = False
     """True for the one alert that must always fire."""
+    told_at_once: bool = False
+    """True where the team's channels hear of it at any hour, though its priority is work for the working day."""
 
     def __post_init__(self) -> None:
         if not _ALERT_NAME.match(self.name) or len(self.name) > 40:
@@ -255,28 +271,36 @@ class Alert:
         return self.name
 
     def threshold_id(self, threshold: Threshold) -> str:
-        """The name by which an environment overrides that threshold."""
+        """The name by which an environment overrides that threshold; with several branches, only how long it lasts."""
         return f"{self.name}/{threshold.tier}" if threshold.tier else self.name
+
+    def bound_id(self, threshold: Threshold, branch: Branch) -> str:
+        """The name by which an environment overrides the bound of that branch of the threshold's."""
+        return f"{self.name}/{branch.watches}" if self.or_else else self.threshold_id(threshold)
 
     def thresholds_in(self, environment: Environment) -> tuple[Threshold, ...]:
         """Its thresholds as that environment has them: overridden, and not paging where nobody is woken."""
         return tuple(self._threshold_in(threshold, environment) for threshold in self.thresholds)
 
     def _threshold_in(self, threshold: Threshold, environment: Environment) -> Threshold:
-        for override in environment.overrides:
-            if override.threshold == self.threshold_id(threshold):
-                threshold = replace(
-                    threshold,
-                    value=threshold.value if override.value is None else override.value,
-                    lasting=threshold.lasting if override.lasting is None else override.lasting,
-                    because=override.because,
-                )
+        names = {self.threshold_id(threshold), self.bound_id(threshold, self.branches(threshold)[0])}
+        overrides = [override for override in environment.overrides if override.threshold in names]
+        for override in overrides:
+            threshold = replace(
+                threshold,
+                value=threshold.value if override.value is None else override.value,
+                lasting=threshold.lasting if override.lasting is None else override.lasting,
+                because="; ".join(one.because for one in overrides),
+            )
         if threshold.priority.pages and not environment.pages:
             threshold = replace(threshold, priority=Priority.P3, severity=Severity.WARNING)
         return threshold
 
-    def branches(self, threshold: Threshold) -> tuple[Branch, ...]:
-        """Every way for that threshold's rule to be true, the watched signal first."""
+    def branches(self, threshold: Threshold, environment: Environment | None = None) -> tuple[Branch, ...]:
+        """Every way for that threshold's rule to be true, the watched signal first.
+
+        With an environment, of whose thresholds that one is, the others too are as that environment has them.
+        """
         first = Branch(
             watches=self.watches,
             comparison=threshold.comparison,
@@ -284,4 +308,11 @@ class Alert:
             guards=self.guards,
             because=threshold.because,
         )
-        return (first, *self.or_else)
+        overrides = {override.threshold: override for override in environment.overrides} if environment else {}
+        return (first, *(_overridden(branch, overrides.get(f"{self}/{branch.watches}")) for branch in self.or_else))
+
+
+def _overridden(branch: Branch, override: Override | None) -> Branch:
+    if override is None or override.value is None:
+        return branch
+    return replace(branch, value=override.value, because=override.because)

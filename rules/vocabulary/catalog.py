@@ -31,6 +31,8 @@ class Area:
 
     name: str
     title: str
+    question: str
+    """What somebody asks who looks here, with a question mark."""
     module: str
     metrics: tuple[Metric, ...]
     signals: tuple[Signal, ...]
@@ -41,13 +43,15 @@ class Area:
     def of(cls, module: ModuleType) -> "Area":
         """Everything that a module defines at its top level, in the order of its text.
 
-        The module's docstring begins with the area's title and a colon. Other areas' definitions are reached through
+        The module's docstring is the area's title, a colon, and its question. Other areas' definitions are reached through
         their module (`outcomes.attempts`) or under a private name, so that nothing counts twice.
         """
+        title, _, question = (module.__doc__ or "").partition(":")
         found = [value for name, value in vars(module).items() if not name.startswith("_")]
         return cls(
             name=module.__name__.rsplit(".", 1)[-1],
-            title=(module.__doc__ or "").split(":", 1)[0].strip(),
+            title=title.strip(),
+            question=question.strip(),
             module=module.__name__,
             metrics=tuple(x for x in found if isinstance(x, Metric)),
             signals=tuple(x for x in found if isinstance(x, Signal)),

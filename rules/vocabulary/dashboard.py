@@ -1,13 +1,14 @@
 """What do people look at, and which signals and thresholds does each picture show?"""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 
 from rules.vocabulary.alert import Alert
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.units import Unit
 
-__all__ = ["COLUMNS", "Curve", "Dashboard", "Panel", "Picture", "Row", "State", "Tone"]
+__all__ = ["COLUMNS", "Curve", "Dashboard", "Level", "Panel", "Picture", "Row", "State", "Tone"]
 
 COLUMNS = 24
 """Grafana's grid is so many columns wide."""
@@ -43,6 +44,15 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """The word for a number above `above`, up to the next level; the lowest level has no `above`."""
+
+    word: str
+    tone: Tone
+    above: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """One query of a panel: a recorded signal as it is, or PromQL over metrics and signals, and its legend.
 
@@ -71,9 +81,12 @@ class Panel:
     unit: Unit
     curves: tuple[Curve, ...]
     alerts: tuple[Alert, ...] = ()
-    """Their thresholds become its lines and colours; the first panel that is no stat is where each leads to."""
+    """Their thresholds become its lines, their states the word and colour of a stat; the first panel that is no stat is
+    where each leads to."""
     states: tuple[State, ...] = ()
     """The words for its values, where they are few."""
+    levels: tuple[Level, ...] = ()
+    """The words for a stat's number where no alert has one, the highest level first."""
     width: int = 8
     height: int = 8
     serves: tuple[str, ...] = ()
@@ -87,6 +100,10 @@ class Panel:
             raise ValueError(f"panel {self.title!r} has no curve; say which signal it shows")
         if bool(self.states) != (self.picture is Picture.STATE_TIMELINE or self.unit is Unit.BOOLEAN):
             raise ValueError(f"panel {self.title!r} needs words where its values are states, and only there")
+        if self.levels and (self.picture is not Picture.STAT or self.alerts):
+            raise ValueError(f"panel {self.title!r} has levels; only a stat without an alert has them")
+        if any((level.above is None) != (level is self.levels[-1]) for level in self.levels):
+            raise ValueError(f"panel {self.title!r} has levels of which not exactly the last is without a bound")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

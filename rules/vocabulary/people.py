@@ -89,7 +89,11 @@ class PriorityPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Another bound for one threshold in one environment; `threshold` is `Alert` or `Alert/tier`."""
+    """Another bound for one threshold in one environment; `threshold` is `Alert` or `Alert/tier`.
+
+    Where an alert has several branches, `Alert` stands for how long they last, and `Alert/signal` for the bound of those
+    that watch that signal.
+    """
 
     threshold: str
     because: str
@@ -152,10 +156,14 @@ class Organisation:
     business_hours: BusinessHours
     delivery: Delivery
     runbook_url: str
-    """Where the generated runbook pages are published; `<page>#<anchor>` is added to it."""
+    """Where the generated runbook pages are published; `/<page>`, `runbook_suffix` and `#<anchor>` are added to it."""
     dashboard_url: str
     """Where Grafana serves dashboards; `/d/<uid>` is added to it."""
+    alertmanager_url: str
+    """Where Alertmanager answers people; the runbook's silences go there."""
     api_url: str
+    flags_url: str
+    """Where feature flags are read and set; `/<flag>` is added to it, and `/<flag>/kill` to switch it off."""
     payment_methods: tuple[str, ...]
     currencies: tuple[str, ...]
     exporter_job: str
@@ -166,7 +174,13 @@ class Organisation:
     rate_limit_per_minute: int
     feature_flag: str
     stakeholder_update_every: timedelta
+    runbook_suffix: str = ""
+    """How the published pages' addresses end: nothing where they are rendered, `.md` where files are shown as they are."""
     serves: tuple[str, ...] = field(default=())
+
+    def runbook_page(self, name: str) -> str:
+        """The address of that page of the runbook."""
+        return f"{self.runbook_url}/{name}{self.runbook_suffix}"
 
     def policy(self, priority: Priority) -> PriorityPolicy:
         """What that priority asks of people. Raises KeyError for one without a policy."""

@@ -161,7 +161,6 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.attempts_2m: _increase("", minutes(2)),
     outcomes.attempts_5m: _increase("", minutes(5)),
     outcomes.attempts_15m: _increase("", minutes(15)),
-    outcomes.attempts_by_customers_2m: _increase("", minutes(2)),
     outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),
     outcomes.success_ratio_15m: _share(_SUCCEEDED, minutes(15)),
     outcomes.failures_5m: _increase(_FAILED, minutes(5)),
@@ -185,5 +184,6 @@ MEASURES: Mapping[Signal, Measure] = {
     budget.history_1d: _counted_before(days(1)),
     budget.history_3d: _counted_before(days(3)),
     rollout.kill_switch: lambda evaluation: evaluation.history.was_killed(),
+    rollout.switched_off_in_10m: lambda evaluation: evaluation.history.was_killed(600),
 }
 """What each signal measures: all attempts are customers', made with one method, and exported by one replica."""

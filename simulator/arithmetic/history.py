@@ -103,11 +103,13 @@ class History:
         counters = (counter[step - 1 :: step] for counter in self.counts.values())
         return delayed([NO_RESULT, *map(float, map(sum, zip(*counters, strict=True)))], lag)
 
-    def was_killed(self) -> Column:
-        """The kill switch at each evaluation."""
-        step = self.clock.scrapes_each
-        switch = self.killed or (0,) * self.scrapes
-        return [NO_RESULT, *map(float, switch[step - 1 :: step])]
+    def was_killed(self, window: int = 0) -> Column:
+        """The kill switch at each evaluation, or its highest value in the `window` seconds before."""
+        step, samples = self.clock.scrapes_each, max(1, window // self.clock.scrape)
+        ends = range(step, self.scrapes + 1, step)
+        if not self.killed:
+            return [NO_RESULT, *(0.0 for _ in ends)]
+        return [NO_RESULT, *(float(max(self.killed[max(0, end - samples) : end])) for end in ends)]
 
 
 def delayed(column: Column, evaluations: int) -> Column:

@@ -1,26 +1,36 @@
 """Do the deployment files fit what they are for: Kubernetes, Prometheus, Mimir, systemd, a container, CI?"""
 
 import os
+import re
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import kubernetes_validate
 import pytest
 import yaml
 
-from generators.deploy import EXPORTER_PORT, deploy_files
+from generators.alertmanager import alertmanager_files
+from generators.deploy import EXPORTER_LABELS, EXPORTER_PORT, deploy_files
 from generators.files import environment_files
+from generators.rules import rule_groups
 from paymon.programs import find
 from paymon.promtool import Promtool
+from rules import monitoring
 from rules.catalog import catalog
-from rules.vocabulary import Environment
+from rules.promql import selectors
+from rules.vocabulary import Environment, Signal, Source
+from tests.servers import free_port, running, wait_until_ready
 
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy"
 CATALOG = catalog()
 ENVIRONMENTS = CATALOG.organisation.environments
+PRODUCTION = CATALOG.organisation.environment("production")
 
 
 def _manifests() -> list[tuple[str, dict[str, Any]]]:
@@ -32,8 +42,17 @@ def _manifests() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _generated(environment: Environment, name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(deploy_files(CATALOG)[f"{environment.name}/deploy/{name}"])
+    (document,) = _all_generated(environment, name)
     return document
+
+
+def _all_generated(environment: Environment, name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(deploy_files(CATALOG)[f"{environment.name}/deploy/{name}"]))
+
+
+def _pods() -> list[dict[str, Any]]:
+    """The template of every pod that the manifests start."""
+    return [manifest["spec"]["template"] for _, manifest in _manifests() if manifest["kind"] != "Service"]
 
 
 def _exporter(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -91,8 +110,103 @@ def test_promtool_accepts_the_scrape_configuration_and_it_sets_the_label_that_th
     result = promtool.check_config(config)
 
     assert result.findings == ()
-    labels = [static["labels"] for job in document["scrape_configs"] for static in job["static_configs"]]
-    assert all(found["environment"] == environment.name for found in labels)
+    labels = {
+        job["job_name"]: static.get("labels", {})
+        for job in document["scrape_configs"]
+        for static in job["static_configs"]
+    }
+    ours = {"environment": environment.name, "service": "payments"}
+    assert labels == {"payments-exporter": ours, "payments": ours, "prometheus": {}, "alertmanager": {}}
+
+
+def test_every_metric_that_the_rules_read_has_a_job_that_scrapes_it() -> None:
+    jobs = {job["job_name"] for job in _generated(PRODUCTION, "prometheus.yml")["scrape_configs"]}
+    organisation = CATALOG.organisation
+
+    for source in {metric.source for metric in CATALOG.metrics} - {Source.SCRAPE}:
+        job = organisation.exporter_job if source.exported else source.value
+        assert (organisation.application_job if source is Source.APPLICATION else job) in jobs
+
+
+def test_alerts_go_to_the_alertmanager_that_is_scraped() -> None:
+    document = _generated(PRODUCTION, "prometheus.yml")
+    (scraped,) = [job for job in document["scrape_configs"] if job["job_name"] == "alertmanager"]
+
+    assert document["alerting"]["alertmanagers"] == [{"static_configs": scraped["static_configs"]}]
+
+
+def test_alertmanager_counts_failures_of_every_receiver_of_ours_and_of_others_only_where_it_names_none() -> None:
+    pattern = _pattern(monitoring.lost_notifications, "receiver_name")
+
+    routes = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/routes.yml"])
+    assert all(re.fullmatch(pattern, receiver["name"]) for receiver in routes["receivers"])
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, "orders-payments-p1")
+
+
+def test_prometheus_counts_failures_of_every_group_of_ours_and_of_no_other() -> None:
+    pattern = _pattern(monitoring.failing_rules, "rule_group")
+
+    for group in rule_groups(CATALOG, PRODUCTION):
+        assert re.fullmatch(pattern, f"/etc/prometheus/paymon/production/rules/{group.area.name}.yml;{group.name}")
+    for other in ("/etc/prometheus/rules/node.yml;node", "/etc/payments.d/a.yml;orders", "/rules/a.yml;paymentsteam"):
+        assert not re.fullmatch(pattern, other)
+
+
+def test_a_prometheus_that_is_set_up_this_way_measures_itself_and_hears_of_a_rule_of_ours_that_fails(
+    tmp_path: Path,
+) -> None:
+    document = _generated(PRODUCTION, "prometheus.yml")
+    ports = {"prometheus": free_port(), "alertmanager": free_port()}
+    for job in document["scrape_configs"]:
+        if job["job_name"] in ports:
+            job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[job['job_name']]}"]}]
+    document["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"127.0.0.1:{ports['alertmanager']}"]}]}]
+    document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    rules = {
+        "groups": [
+            {"name": name, "rules": [{"record": "double:up:now", "expr": "up * on () group_right () up"}]}
+            for name in ("payments.production.spoilt", "of_another_team")
+        ]
+    }
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
+    document["rule_files"] = [str(tmp_path / "rules.yml")]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(document))
+    (tmp_path / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    alertmanager = (
+        find("alertmanager"),
+        f"--config.file={tmp_path / 'alertmanager.yml'}",
+        f"--storage.path={tmp_path / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{ports['alertmanager']}",
+        "--cluster.listen-address=",
+    )
+    prometheus = (
+        find("prometheus"),
+        f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+    )
+    url = f"http://127.0.0.1:{ports['prometheus']}"
+    logs = (tmp_path / "alertmanager.log", tmp_path / "prometheus.log")
+    with running(alertmanager, logs[0]) as first, running(prometheus, logs[1]) as second:
+        wait_until_ready(f"http://127.0.0.1:{ports['alertmanager']}/-/ready", first, logs[0])
+        wait_until_ready(f"{url}/-/ready", second, logs[1])
+
+        def asked(expr: str) -> list[dict[str, Any]]:
+            answer = httpx.get(f"{url}/api/v1/query", params={"query": expr}).raise_for_status()
+            found: list[dict[str, Any]] = answer.json()["data"]["result"]
+            return found
+
+        def failing() -> set[str]:
+            return {one["metric"]["rule_group"].partition(";")[2] for one in asked(f"{monitoring.rule_failures} > 0")}
+
+        def failures_of_ours() -> bool:
+            return any(float(one["value"][1]) > 0 for one in asked(monitoring.failing_rules.expr))
+
+        _wait_until(lambda: failing() == {"payments.production.spoilt", "of_another_team"})
+        _wait_until(failures_of_ours)
+        _wait_until(lambda: not asked(monitoring.unmeasured.expr))
+        assert asked(monitoring.lost_notifications.expr)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
@@ -109,16 +223,74 @@ def test_the_operators_and_mimirs_groups_are_those_of_the_rule_files(environment
 @pytest.mark.parametrize(
     ("name", "endpoints"), [("podmonitor", "podMetricsEndpoints"), ("servicemonitor", "endpoints")]
 )
-def test_the_monitors_scrape_the_exporters_port_and_set_job_and_environment(
+def test_the_monitors_scrape_exporter_and_application_and_set_job_and_environment(
     environment: Environment, name: str, endpoints: str
 ) -> None:
-    (endpoint,) = _generated(environment, f"{name}.yaml")["spec"][endpoints]
-    manifests = [manifest for _, manifest in _manifests() if manifest["kind"] != "Service"]
-    ports = {port["name"] for manifest in manifests for port in _exporter(manifest)["ports"]}
+    jobs = {}
+    for monitor in _all_generated(environment, f"{name}.yaml"):
+        (endpoint,) = monitor["spec"][endpoints]
+        labels = {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"]}
+        jobs[labels.pop("job")] = (endpoint["port"], monitor["spec"]["selector"]["matchLabels"])
+        assert labels == {"environment": environment.name, "service": "payments"}
 
-    assert endpoint["port"] in ports
-    labels = {one["targetLabel"]: one["replacement"] for one in endpoint["relabelings"]}
-    assert labels == {"environment": environment.name, "service": "payments", "job": "payments-exporter"}
+    assert jobs == {
+        "payments-exporter": ("paymon", EXPORTER_LABELS),
+        "payments": ("http", {"app": "payments"}),
+    }
+
+
+def test_the_monitors_find_every_pod_with_the_port_that_they_scrape_and_the_singletons_service() -> None:
+    (of_exporter, of_application) = _all_generated(ENVIRONMENTS[0], "podmonitor.yaml")
+    for monitor in (of_exporter, of_application):
+        selected = monitor["spec"]["selector"]["matchLabels"].items()
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        for pod in _pods():
+            ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
+            assert (selected <= pod["metadata"]["labels"].items()) == (endpoint["port"] in ports)
+
+    (service,) = [manifest for _, manifest in _manifests() if manifest["kind"] == "Service"]
+    assert service["metadata"]["labels"].items() >= EXPORTER_LABELS.items()
+    assert [port["name"] for port in service["spec"]["ports"]] == ["paymon"]
+
+
+def test_no_service_of_the_payments_service_takes_the_exporter_on_its_own_for_a_backend() -> None:
+    manifest, service = yaml.safe_load_all((DEPLOY / "kubernetes/singleton.yaml").read_text())
+    pod = manifest["spec"]["template"]["metadata"]["labels"]
+
+    assert pod["app"] != "payments"
+    assert service["spec"]["selector"].items() <= pod.items()
+    assert manifest["spec"]["selector"]["matchLabels"].items() <= pod.items()
+
+
+@pytest.mark.parametrize("name", ["sidecar.yaml", "singleton.yaml"])
+def test_a_manifest_says_how_to_make_each_file_that_the_configuration_names(name: str) -> None:
+    text = (DEPLOY / "kubernetes" / name).read_text()
+    settings = (PROJECT / "examples/exporter.yaml").read_text()
+    (configmap, configuration), (secret, secrets) = re.findall(r"# +kubectl create (?:.*) (\w+) (--from-file=.+)", text)
+
+    assert _files(secrets) == set(re.findall(r"^ .*/run/secrets/(\S+)", settings, re.MULTILINE))
+    assert _files(configuration) == {"exporter.yaml", *re.findall(r"^ .*/etc/paymon/(\S+)", settings, re.MULTILINE)}
+    volumes = next(yaml.safe_load_all(text))["spec"]["template"]["spec"]["volumes"]
+    assert [one["configMap"]["name"] for one in volumes if "configMap" in one] == [configmap]
+    assert [one["secret"]["secretName"] for one in volumes if "secret" in one] == [secret]
+
+
+def _files(options: str) -> set[str]:
+    return set(re.findall(r"--from-file=(\S+)", options))
+
+
+def _pattern(signal: Signal, label: str) -> str:
+    """The regular expression with which the signal selects the label's values."""
+    found = {one[2] for selector in selectors(signal.expr) for one in selector.matchers if one[:2] == (label, "=~")}
+    (pattern,) = found
+    return pattern
+
+
+def _wait_until(true: Callable[[], bool], within: float = 30) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, f"it was not so within {within} s"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)

@@ -29,6 +29,7 @@ from rules import monitoring
 from rules.catalog import catalog
 from rules.vocabulary import Metric
 from simulator.surroundings import Surroundings
+from tests.scenarios.stepped_time import SteppedLoop
 from tests.servers import free_port, prometheus, running, wait_until_ready
 
 pytestmark = pytest.mark.timeout(120)
@@ -45,6 +46,7 @@ def pages(around: Surroundings) -> dict[str, str]:
     with psycopg.connect(around.dsn) as database:  # what it asks of its own looks back no more than 5 minutes
         database.execute("UPDATE payments SET created_at = now() WHERE status = 'completed'")
     ahead = 0
+    loop = SteppedLoop()
 
     async def story() -> dict[str, str]:
         nonlocal ahead
@@ -60,13 +62,15 @@ def pages(around: Surroundings) -> dict[str, str]:
         try:
             await exporter.sample()
             ahead = 60  # whoever found nobody to ask asks again by then
+            loop.jump(loop.time() + ahead)
             await exporter.sample()
             forms = ("text/plain", "application/openmetrics-text")
             return {accept: (await exporter.page.render(form_for(accept, ""))).body.decode() for accept in forms}
         finally:
             await exporter.close()
 
-    return asyncio.run(story())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(story())
 
 
 @pytest.fixture(scope="module")

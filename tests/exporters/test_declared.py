@@ -3,7 +3,7 @@
 import asyncio
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from exporters.model import ErrorClass, Reading, SampleError, Snapshot
 from exporters.probes_settings import DeclaredSettings
 from rules import governance, rollout
 from rules.vocabulary import Source
+from tests.exporters.look_ups import look_ups_that_hang
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "declared.yaml"
 
@@ -338,6 +339,18 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         ErrorClass.BAD_DATA,
         "declared.file: it is no regular file; name a YAML file",
     )
+
+
+def test_the_file_is_read_while_look_ups_fill_the_event_loops_threads() -> None:
+    async def story() -> Snapshot:
+        async with look_ups_that_hang():
+            sampler = DeclaredSampler(DeclaredSettings(file=EXAMPLE, timeout=timedelta(seconds=2)))
+            try:
+                return await sampler.sample(NOW)
+            finally:
+                await sampler.close()
+
+    assert asyncio.run(story()).readings
 
 
 def test_aliases_that_multiply_cost_nothing(tmp_path: Path) -> None:

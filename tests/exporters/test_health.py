@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from rules.vocabulary import Source
 from simulator.payments_service import PaymentsService
 from simulator.raw_server import raw_server
 from simulator.serving import serving
+from tests.exporters.look_ups import look_ups_that_hang
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 RUNBOOK_ANSWER = {
@@ -262,6 +264,26 @@ def test_an_endpoint_that_hangs_is_down_after_the_timeout_and_blocks_nobody(chun
     assert turns > 100
 
 
+def test_a_name_server_that_hangs_is_no_sample_rather_than_a_service_that_is_down(service: PaymentsService) -> None:
+    async def ask(port: int) -> None:
+        sampler = HealthSampler(settings(f"http://localhost:{port}/health/payments", timeout=0.4), Ticks())
+        async with look_ups_that_hang():
+            await sampler.sample(NOW)
+
+    with serving(service.application()) as port, pytest.raises(SampleError) as caught:
+        asyncio.run(ask(port))
+    assert str(caught.value) == (
+        "health.url: this machine's name server does not answer; mend this machine's name server, proxy or limits"
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_host_that_lets_nobody_connect_is_down_though_its_name_is_known(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        found = values(sampled(f"http://{host}:{full.getsockname()[1]}/", timeout=0.4).readings)
+    assert found == UNREACHABLE
+
+
 def test_an_endpoint_that_drips_does_not_outlast_the_timeout() -> None:
     async def ask() -> dict[str, float]:
         drips = itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.repeat(b" ", 50))
@@ -286,6 +308,16 @@ def test_a_certificate_that_nobody_trusts_is_down_and_one_of_the_named_authority
         assert values(sampled(url).readings) == UNREACHABLE
         assert "certificate is not trusted" in caplog.text
         assert values(sampled(url, ca_file=tmp_path / "ca.pem").readings)["payments_health_up"] == 1
+
+
+def test_renewed_authorities_are_another_setting(tmp_path: Path) -> None:
+    before, after = trustme.CA(), trustme.CA()
+    before.cert_pem.write_to_path(tmp_path / "ca.pem")
+    first = settings("https://api.example.com/", ca_file=tmp_path / "ca.pem")
+    assert settings("https://api.example.com/", ca_file=tmp_path / "ca.pem") == first
+    (tmp_path / "ca.pem").write_bytes("# Autorité\n".encode() + after.cert_pem.bytes())
+    assert settings("https://api.example.com/", ca_file=tmp_path / "ca.pem") != first
+    assert "CERTIFICATE" not in repr(first)
 
 
 def test_a_proxy_that_refuses_is_no_sample_rather_than_a_service_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from rules.vocabulary import Source
 from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.raw_server import raw_server
 from simulator.serving import serving
+from tests.exporters.look_ups import look_ups_that_hang
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
@@ -299,6 +300,16 @@ def test_one_host_that_is_down_takes_nothing_from_the_others(service: PaymentsSe
         snapshot = sampled(hosts=[door(1, 1, host="localhost"), door(https, http)])
     assert {dict(one.labels)["host"] for one in snapshot.readings} == {HOST}
     assert len(snapshot.readings) == len(SOUND) - 1
+
+
+def test_a_name_server_that_hangs_is_named_as_the_cause() -> None:
+    async def ask() -> None:
+        sampler = ProbeSampler(ProbeSettings.model_validate({"hosts": ["localhost"], "timeout": 0.4}))
+        async with look_ups_that_hang():
+            await sampler.sample(NOW)
+
+    with pytest.raises(SampleError, match=r"^the certificate of localhost: this machine's name server does not answer"):
+        asyncio.run(ask())
 
 
 def test_where_nothing_was_found_out_there_is_no_sample() -> None:

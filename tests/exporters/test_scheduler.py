@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from exporters.model import Distribution, ErrorClass, Reading, SampleError, Samp
 from exporters.scheduler import Scheduler, next_deadline
 from exporters.selfmetrics import about_source
 from rules import database, health, monitoring
-from rules.vocabulary import Source
+from rules.vocabulary import Metric, Source
 from tests.exporters.samplers import Scripted, lag, nothing
 from tests.exporters.virtual_time import in_virtual_time
 
@@ -274,29 +275,135 @@ def test_readiness_waits_for_every_source_to_be_tried_not_to_succeed() -> None:
     in_virtual_time(story())
 
 
-def test_a_source_that_another_replica_reads_is_vouched_for_as_far_as_this_one_read_it() -> None:
-    class Following(Scripted):
-        leads = False
+class Replica(Scripted):
+    """A sampler that reads every quarter of an hour while it leads, and looks every 5 s whether it does."""
 
-        async def sample(self, now: float) -> Snapshot:
-            return Snapshot(self.source, now, now if self.leads else None, ())
+    def __init__(self, leads: bool = False) -> None:
+        super().__init__(max_age=timedelta(hours=1))
+        self.leads = leads
+        self.followed = 0
 
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(seconds=900 if self.leads else 5)
+
+    @interval.setter
+    def interval(self, _: timedelta) -> None:
+        pass
+
+    async def sample(self, now: float) -> Snapshot:
+        if self.leads:
+            return await super().sample(now)
+        self.followed += 1
+        return Snapshot(self.source, now, None, ())
+
+
+def test_a_replica_that_takes_over_begins_within_seconds_and_one_that_steps_down_notices_as_soon() -> None:
     async def story() -> None:
-        now = [1.7e9]
-        sampler = Following()
-        async with running(scheduler(sampler, clock=lambda: now[0])) as subject:
-
-            def watermark() -> float:
-                return next(one.value for one in about_source(subject.lines[0]) if one.metric is monitoring.watermark)
-
-            for leads, mark in ((False, 1.7e9), (True, 1.7e9 + 200), (False, 1.7e9 + 200)):
-                sampler.leads = leads
-                now[0] += 100
-                await wait(30)
-                assert subject.lines[0].health.up
-                assert watermark() == mark
+        replica = Replica()
+        async with running(scheduler(replica)):
+            await wait(302)
+            assert not replica.sampled_at
+            replica.leads = True
+            await wait(1000)
+            assert replica.sampled_at == [1305, 2205]
+            followed = replica.followed
+            replica.leads = False
+            await wait(6)
+            assert replica.followed > followed
 
     in_virtual_time(story())
+
+
+def known_of(subject: Scheduler) -> dict[Metric, float]:
+    """What is exported about a source, errors apart."""
+    about = about_source(subject.lines[0])
+    return {one.metric: one.value for one in about if one.metric is not monitoring.errors}
+
+
+def test_of_a_source_that_another_replica_reads_only_the_age_is_told_and_by_it_nobody_leads_for_long() -> None:
+    async def story() -> None:
+        now = [1.7e9]
+        replica = Replica()
+        async with running(scheduler(replica, clock=lambda: now[0])) as subject:
+            for leads, mark in ((False, 1.7e9), (True, 1.7e9 + 199), (False, 1.7e9 + 199)):
+                replica.leads = leads
+                now[0] += 100
+                await wait(30)
+                known = known_of(subject)
+                assert subject.lines[0].health.up
+                assert known[monitoring.watermark] == mark
+                if leads:
+                    assert known[monitoring.source_up] == 1
+                    assert known[monitoring.last_success] == 1.7e9 + 200
+                else:
+                    assert known == {monitoring.watermark: mark, monitoring.interval: 5}
+
+    in_virtual_time(story())
+
+
+def test_a_leader_that_hangs_is_stale_beside_a_replica_that_follows() -> None:
+    async def story() -> None:
+        now = [1.7e9]
+        leader, follower = Replica(leads=True), Replica()
+        async with (
+            running(scheduler(leader, clock=lambda: now[0])) as leads,
+            running(scheduler(follower, clock=lambda: now[0])) as follows,
+        ):
+
+            def age() -> float:
+                """As payments_exporter:source_age:intervals has it."""
+                found = [known_of(one) for one in (leads, follows)]
+                youngest = min(now[0] - known[monitoring.watermark] for known in found)
+                return youngest / max(known[monitoring.interval] for known in found)
+
+            await wait(10)
+            leader.script = _hangs
+            for _ in range(4):
+                now[0] += 900
+                await wait(900)
+            assert age() > 3
+            leader.leads = False  # nobody leads
+            now[0] += 2000
+            await wait(2000)
+            assert age() > 5000 / 5
+
+    in_virtual_time(story())
+
+
+def test_a_replica_that_takes_over_and_hangs_is_as_old_as_one_that_follows() -> None:
+    async def story() -> None:
+        replica = Replica()
+        async with running(scheduler(replica)) as subject:
+            await wait(1)
+            replica.leads = True
+            replica.script = _hangs
+            await wait(100)
+            assert known_of(subject)[monitoring.interval] == 5
+            await wait(3600)
+            assert known_of(subject)[monitoring.source_up] == 0
+            assert known_of(subject)[monitoring.interval] == 5
+
+    in_virtual_time(story())
+
+
+def test_a_sample_of_which_a_part_failed_is_served_and_counts_as_failed(caplog: pytest.LogCaptureFixture) -> None:
+    class Partial(Scripted):
+        async def sample(self, now: float) -> Snapshot:
+            whole = await super().sample(now)
+            return replace(whole, problem=SampleError(ErrorClass.NOT_PERMITTED, "here", "half of it", "permit it"))
+
+    async def story() -> None:
+        async with running(scheduler(Partial())) as subject:
+            await wait(50)
+            assert subject.readings() == (reading(database.replica_lag, 1.5),)
+            known = known_of(subject)
+            assert known[monitoring.source_up] == 0
+            assert known[monitoring.watermark] == 1.7e9 - 1
+            assert subject.lines[0].health.errors[ErrorClass.NOT_PERMITTED] == 4
+
+    in_virtual_time(story())
+    assert "answers again" not in caplog.text
 
 
 def test_a_successor_goes_on_from_what_was_known_of_a_source() -> None:

@@ -11,6 +11,8 @@ from exporters.settings import load
 
 SECTIONS = "stripe, leader, postgres, health, probe, flag, declared"
 KEY = "rk_test_" + "x" * 24
+TOO_MUCH = "FILE: has far too many settings, or too deep ones; write them without aliases of aliases"
+MULTIPLIED = b"".join(b"%c: &%c [%s]\n" % (name, name, b",".join([b"*%c" % (name - 1)] * 9)) for name in b"bcdefghijk")
 
 
 def written(folder: Path, text: str) -> Path:
@@ -117,6 +119,64 @@ probes:
     assert KEY not in "".join(faults)
 
 
+def test_what_settings_make_of_each_other_is_named_beside_what_each_is_by_itself(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """\
+postgres:
+  dsn_file: /nowhere
+  lock_timeout: 5s
+  reconciliation:
+    window: 7d
+  queries:
+    - {name: one, sql: select 1, metric: payments_custom_one, help: Something to count}
+    - {name: one, sql: select 1, metric: payments_custom_one, help: Something to count, labels: {job: [a]}}
+    - {name: unfinished, sql: select 1, metric: payments_custom_total, help: Something to count, max_rows: 0}
+health:
+  interval: 1s
+  max_age: 10s
+probe:
+  hosts: [a.example, a.example]
+  headers: []
+""",
+    )
+    order = "timeout, interval and max_age are not in this order; let each be at least the one before"
+    once = "no host or header, one twice, or more than 50; list each once"
+    assert refused(path) == [
+        "FILE:2: postgres.dsn_file: the secret's file /nowhere cannot be read: No such file or directory; create it, "
+        "or let this user read it",
+        "FILE:3: postgres.lock_timeout: lock_timeout must be below statement_timeout; "
+        "a lock could not be told from a slow query",
+        "FILE:5: postgres.reconciliation.window: is longer than what is remembered of Stripe's events; "
+        "write 25h or less",
+        "FILE:8: postgres.queries[1].labels: label 'job' is not ours to set; "
+        "use a snake_case name that no scrape or rule adds",
+        "FILE:9: postgres.queries[2].name: a built-in query is already named unfinished; choose another name",
+        "FILE:9: postgres.queries[2].metric: gauge payments_custom_total ends like a counter's or a histogram's "
+        "sample; choose another ending",
+        "FILE:9: postgres.queries[2].max_rows: has a value that does not fit; "
+        "input should be greater than or equal to 1",
+        "FILE:8: postgres.queries[1].name: two queries have the name one; give each its own",
+        "FILE:8: postgres.queries[1].metric: two queries have the metric payments_custom_one; give each its own",
+        f"FILE:11: health.interval: {order}",
+        "FILE:10: health.url: is missing; set url",
+        f"FILE:14: probe.hosts: {once}",
+        f"FILE:15: probe.headers: {once}",
+    ]
+
+
+@pytest.mark.parametrize("section", ["postgres", "leader", "stripe.state"])
+def test_a_dsn_that_is_none_is_named_and_never_shown(tmp_path: Path, section: str) -> None:
+    (tmp_path / "dsn").write_text("not a dsn hunter2")
+    text = f"dsn_file: {tmp_path / 'dsn'}"
+    for name in reversed(section.split(".")):
+        text = f"{name}: {{{text}}}"
+    [line] = [one for one in refused(written(tmp_path, text)) if "dsn" in one]
+    assert line == (
+        f"FILE:1: {section}.dsn_file: it is not a DSN that libpq understands; write postgresql://role@host/database"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -131,7 +191,7 @@ def test_a_secret_that_cannot_be_read_is_named_by_its_file(tmp_path: Path, conte
     if content is not None:
         secret.write_bytes(content)
     path = written(tmp_path, f"stripe:\n  api_key_file: {secret}\n")
-    assert refused(path) == [f"FILE:1: stripe.api_key: the secret's file {secret} {why}"]
+    assert refused(path) == [f"FILE:2: stripe.api_key_file: the secret's file {secret} {why}"]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +207,9 @@ def test_a_secret_that_cannot_be_read_is_named_by_its_file(tmp_path: Path, conte
         (b"health: !!python/object:os.system {}\n", None),
         (b"x" * 2_000_000, "FILE: is larger than 1 MiB; name the configuration file"),
         (b"[" * 5000, None),
+        (b"[" * 60 + b"]" * 60, TOO_MUCH),
+        (b"a: &a [x,x,x,x,x,x,x,x,x]\n" + MULTIPLIED, TOO_MUCH),
+        (b"[" + b"x," * 60_000 + b"]", TOO_MUCH),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_configuration_is_refused_without_a_traceback(

@@ -15,8 +15,9 @@ import trustme
 from exporters.basicauth import BasicAuth
 from exporters.configfile import ConfigurationError
 from exporters.ratelimit import TokenBucket
+from exporters.run import report
 from exporters.tls import context_for
-from exporters.webconfig import TlsConfig, WebConfigFile
+from exporters.webconfig import HttpConfig, TlsConfig, WebConfig, WebConfigFile
 from tests.exporters.serving import served
 
 pytestmark = pytest.mark.timeout(60)
@@ -305,6 +306,23 @@ def test_what_is_wrong_is_named_with_its_line_and_its_cure(tmp_path: Path, text:
         WebConfigFile(path, lambda _: None)
     assert str(caught.value) == f"{path}{message}"
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_setting_that_is_left_empty_is_at_its_default_as_in_go(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(
+        "http_server_config:\n  http2: false\n  headers:\n    X-Frame-Options:\n"
+        "tls_server_config:\n  client_ca_file:\n  cipher_suites:\nbasic_auth_users:\nrate_limit:\n"
+    )
+    assert WebConfigFile(file, report).config == WebConfig(http_server_config=HttpConfig(http2=False))
+    file.write_text("http_server_config: {headers: }\n")
+    assert WebConfigFile(file, report).config == WebConfig()
+
+
+def test_a_user_without_a_hash_is_refused_and_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text("basic_auth_users:\n  prometheus:\n")
+    with pytest.raises(ConfigurationError, match=r"basic_auth_users\.prometheus"):
+        WebConfigFile(tmp_path / "web.yaml", report)
 
 
 def test_an_unknown_cipher_suite_is_refused_and_gos_names_are_understood(tmp_path: Path, authority: trustme.CA) -> None:

@@ -13,6 +13,9 @@ _DAY = 86_400
 _ATTEMPTS = {"success": 0.5, "issuer_declined": 0.05, "technical_failure": 0.02}
 """Events a second of some series of counters; of all others, one in a hundred seconds."""
 
+_SPECIMENS = {"rule_group": "/rules/outcomes.yml;payments.production.outcomes", "receiver_name": "payments-p1"}
+"""Values of labels that an expression matches; of all other labels without a list, any value will do."""
+
 _COMING = ("due", "expiry", "not_after")
 """Moments of such names lie ahead, all others have been."""
 
@@ -50,7 +53,9 @@ def _moments(now: int) -> tuple[int, ...]:
 
 def _label_sets(metric: Metric) -> Iterator[dict[str, str]]:
     names = [label.name for label in metric.labels]
-    for values in itertools.product(*(label.values or ("example.com",) for label in metric.labels)):
+    for values in itertools.product(
+        *(label.values or (_SPECIMENS.get(label.name, "example.com"),) for label in metric.labels)
+    ):
         yield dict(zip(names, values, strict=True))
 
 

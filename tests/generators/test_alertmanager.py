@@ -24,7 +24,7 @@ from generators.alertmanager.inhibition import inhibitions
 from generators.alertmanager.routing import routing
 from generators.rules import AlertingRule, Expressions, rule_groups
 from paymon.programs import find
-from rules import account, disputes, health, monitoring, outcomes
+from rules import account, disputes, health, monitoring, outcomes, rollout
 from rules.catalog import catalog
 from rules.organisation import DEAD_MAN, ON_CALL, ORGANISATION, STRIPE_SUPPORT
 from rules.vocabulary import Alert, Branch, Catalog, Comparison, Priority, PriorityPolicy, Severity
@@ -173,8 +173,12 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=sum(int(count) * seconds[unit] for count, unit in re.findall(r"(\d+)([smhd])", text)))
 
 
-def route_to(receiver: str) -> Config:
-    found: list[Config] = [one for one in CONFIG["route"]["routes"][0]["routes"] if one["receiver"] == receiver]
+def route_to(receiver: str, matched: str = "") -> Config:
+    found: list[Config] = [
+        one
+        for one in CONFIG["route"]["routes"][0]["routes"]
+        if one["receiver"] == receiver and (not matched or matched in one["matchers"])
+    ]
     (route,) = found
     return route
 
@@ -207,9 +211,11 @@ def test_the_end_of_a_heartbeat_is_not_sent_as_if_it_were_a_heartbeat() -> None:
 
 
 def expected_receivers(labels: Labels) -> str:
-    """The runbook's severity table, and that nobody is woken by staging."""
+    """The runbook's severity table, that nobody is woken by staging, and that all know when payments are off."""
     if labels["alertname"] == "PaymentsWatchdog":
         return f"payments-heartbeat-{labels['environment']}"
+    if labels["alertname"] == "PaymentsKillSwitchActive":
+        return "payments-calm,payments-p4"
     if labels["priority"] == "P4":
         return "payments-p4"
     if labels["environment"] == "staging":
@@ -235,6 +241,7 @@ def distinct(label_sets: list[Labels]) -> list[Labels]:
             labels["priority"],
             labels["severity"],
             labels["environment"],
+            labels["alertname"] in ("PaymentsWatchdog", "PaymentsKillSwitchActive"),
             labels["alertname"] == "PaymentsWatchdog",
         ): labels
         for labels in label_sets
@@ -263,6 +270,15 @@ FOREIGN: tuple[tuple[Labels, str], ...] = (
     ({"alertname": "Other", "team": "payments", "priority": "P9"}, "payments-fallback"),
     ({"alertname": "Other", "team": "payments", "priority": "P1", "environment": "staging"}, "payments-calm"),
     ({"alertname": "Other", "team": "payments", "priority": "P1"}, "payments-stakeholders,payments-p1"),
+    ({"alertname": "Other", "team": "payments", "priority": "P4"}, "payments-p4"),
+    (
+        {"alertname": "PaymentsKillSwitchActive", "team": "payments", "priority": "P4", "environment": "production"},
+        "payments-calm,payments-p4",
+    ),
+    (
+        {"alertname": "PaymentsKillSwitchActive", "team": "payments", "priority": "P1", "environment": "production"},
+        "payments-stakeholders,payments-p1",
+    ),
     ({"alertname": "PaymentsWatchdog", "team": "payments", "environment": "moon"}, "payments-fallback"),
 )
 
@@ -293,6 +309,18 @@ def test_only_environments_that_page_reach_pagerduty() -> None:
         contacts = [c for receiver in routing(CATALOG).route.receivers(labels) for c in receiver.contacts]
         pages = labels["priority"] in ("P1", "P2", "P3") and labels["environment"] == "production"
         assert (ON_CALL in contacts) == pages
+
+
+def test_everybody_hears_at_once_that_payments_are_off_and_nobody_is_woken_by_it() -> None:
+    at_once = route_to("payments-calm", matched='alertname="PaymentsKillSwitchActive"')
+    (slack,) = (one for one in CONFIG["receivers"] if one["name"] == "payments-calm")
+
+    assert at_once["continue"] is True
+    assert at_once["group_wait"] == "0s"
+    assert "active_time_intervals" not in at_once
+    assert set(slack) == {"name", "slack_configs"}
+    told = [alert for alert in CATALOG.alerts if alert.told_at_once]
+    assert told == [rollout.kill_switch_active]
 
 
 # ---- a real Alertmanager
@@ -525,6 +553,21 @@ def test_an_old_source_hides_what_it_feeds_but_no_page(running_alertmanager: Ale
     assert running_alertmanager.hidden_in("stale") == {key(fed)}
 
 
+def test_the_rules_on_old_sources_name_no_alert_that_they_cannot_hide() -> None:
+    named = {
+        name
+        for inhibition in inhibitions(CATALOG)
+        if inhibition.louder[0].values == (monitoring.exporter_stale.name,)
+        for name in inhibition.quieter[0].values
+    }
+    calm = {
+        alert.name for alert in CATALOG.alerts if any(one.priority.value in ("P3", "P4") for one in alert.thresholds)
+    }
+    assert len(named) > 10
+    assert named <= calm
+    assert outcomes.complete_failure.name not in named
+
+
 def test_an_alert_with_another_way_to_be_true_is_not_hidden_by_one_old_source() -> None:
     branch = Branch(
         watches=outcomes.attempts_5m, comparison=Comparison.AT_MOST, value=Decimal(0), guards=(), because="a test"
@@ -601,7 +644,7 @@ def delivering(
 
 
 P1 = rule_for(outcomes.complete_failure)
-TITLE = "[P1 FIRING] Fewer than 5 % of payment attempts succeed. (production, 1 alert)"
+TITLE = f"[P1 FIRING] {annotations_of(P1)['summary']} (production, 1 alert)"
 
 
 def since(alert: dict[str, Any], moment: datetime) -> dict[str, Any]:
@@ -625,8 +668,10 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
     assert attachment["title_link"] == annotations["runbook_url"]
     assert attachment["color"] == "#D55E00"
     assert attachment["text"].splitlines()[:-2] == [
-        "*Fewer than 5 % of payment attempts succeed.*",
-        "Only 42 of payment attempts succeed, whatever the reason.",
+        "_Firing_",
+        "",
+        f"*{annotations['summary']}*",
+        annotations["description"],
         "Alert: PaymentsCompleteFailure (production)",
         f"Since: {began:%Y-%m-%d %H:%M} UTC",
         "Because: fewer than &lt;5 %&gt; &amp; counting",
@@ -685,7 +730,14 @@ def test_a_ticket_waits_for_business_hours_while_others_are_told(
 ) -> None:
     server, _ = delivering
     ticket = next(rule for rule in RULES if rule.threshold.priority is Priority.P4)
-    server.post(firing(ticket))
+    server.post(firing(ticket), firing(rule_for(rollout.kill_switch_active)))
+    server.told.first(
+        lambda message: (
+            message.path == "/slack"
+            and message.body["attachments"][0]["title"]
+            == "[P4 FIRING] Live payments are switched off. (production, 1 alert)"
+        )
+    )
     for alert in (account.payouts_disabled, account.requirements_past_due):
         server.post(firing(rule_for(alert)))
         summary = annotations_of(rule_for(alert))["summary"]
@@ -699,22 +751,25 @@ def test_a_ticket_waits_for_business_hours_while_others_are_told(
 
 def data_for_amtool(status: str) -> dict[str, Any]:
     """Every alert of production in one message, as Alertmanager gives it to a template."""
-    alerts = [
-        {
-            "status": status,
-            "labels": labels_of(rule),
-            "annotations": annotations_of(rule),
-            "startsAt": "2025-08-10T12:00:00Z",
-            "endsAt": "2025-08-10T12:34:56Z",
-            "generatorURL": "http://prometheus/graph",
-        }
-        for rule in RULES
-        if dict(rule.labels)["environment"] == "production"
-    ]
+    return message_of(*((rule, status) for rule in RULES if dict(rule.labels)["environment"] == "production"))
+
+
+def message_of(*alerts: tuple[AlertingRule, str]) -> dict[str, Any]:
+    """The alerts with their statuses in one message, as Alertmanager gives it to a template."""
     return {
         "receiver": "payments-p3",
-        "status": status,
-        "alerts": alerts,
+        "status": "firing" if any(status == "firing" for _, status in alerts) else "resolved",
+        "alerts": [
+            {
+                "status": status,
+                "labels": labels_of(rule),
+                "annotations": annotations_of(rule),
+                "startsAt": "2025-08-10T12:00:00Z",
+                "endsAt": "2025-08-10T12:34:56Z",
+                "generatorURL": "http://prometheus/graph",
+            }
+            for rule, status in alerts
+        ],
         "groupLabels": {},
         "commonLabels": {"environment": "production"},
         "commonAnnotations": {},
@@ -728,17 +783,7 @@ def data_for_amtool(status: str) -> dict[str, Any]:
 def test_every_alert_says_what_since_when_why_and_where_to_look(
     version: str, status: str, name: str, kind: str, folder: Path
 ) -> None:
-    data = data_for_amtool(status)
-    (folder / "data.json").write_text(json.dumps(data))
-    text = amtool(
-        version,
-        "template",
-        "render",
-        f"--template.glob={folder / 'templates' / '*.tmpl'}",
-        f'--template.text={{{{ template "paymon.{name}" . }}}}',
-        f"--template.type={kind}",
-        f"--template.data={folder / 'data.json'}",
-    )
+    text = rendered(version, folder, f'{{{{ template "paymon.{name}" . }}}}', data_for_amtool(status), kind)
     plain = html.unescape(text)
     for rule in RULES:
         if dict(rule.labels)["environment"] == "production":
@@ -748,6 +793,56 @@ def test_every_alert_says_what_since_when_why_and_where_to_look(
     assert plain.count("Since: 2025-08-10 12:00 UTC") == alerts
     assert plain.count("Until: 2025-08-10 12:34 UTC") == (alerts if status == "resolved" else 0)
     assert "<no value>" not in plain
+
+
+def rendered(version: str, folder: Path, text: str, data: dict[str, Any], kind: str = "text") -> str:
+    """What Alertmanager makes of a setting's text, for that message."""
+    (folder / "data.json").write_text(json.dumps(data))
+    return amtool(
+        version,
+        "template",
+        "render",
+        f"--template.glob={folder / 'templates' / '*.tmpl'}",
+        f"--template.text={text}",
+        f"--template.type={kind}",
+        f"--template.data={folder / 'data.json'}",
+    )
+
+
+@every_version
+def test_a_message_in_which_something_has_ended_links_to_what_goes_on(version: str, folder: Path) -> None:
+    ended, goes_on = rule_for(account.account_disabled), rule_for(outcomes.traffic_stopped)
+    (receiver,) = (one for one in CONFIG["receivers"] if one["name"] == "payments-p1")
+    (slack,), (pager,) = receiver["slack_configs"], receiver["pagerduty_configs"]
+    settings = (slack["title_link"], *(link["href"] for link in pager["links"]))
+
+    def links(*alerts: tuple[AlertingRule, str]) -> list[str]:
+        return [rendered(version, folder, text, message_of(*alerts)) for text in settings]
+
+    def own(rule: AlertingRule) -> list[str]:
+        annotations = annotations_of(rule)
+        return [annotations["runbook_url"], annotations["runbook_url"], annotations["dashboard_url"]]
+
+    mixed = ((ended, "resolved"), (goes_on, "firing"))
+    assert rendered(version, folder, slack["title"], message_of(*mixed)).startswith(
+        f"[P1 FIRING] {annotations_of(goes_on)['summary']}"
+    )
+    assert links(*mixed) == own(goes_on)
+    assert links((ended, "resolved"), (goes_on, "resolved")) == own(ended)
+
+
+@every_version
+def test_slack_says_what_fires_and_what_has_ended_under_a_heading_each(version: str, folder: Path) -> None:
+    ended, goes_on = rule_for(account.account_disabled), rule_for(outcomes.traffic_stopped)
+
+    def headings(*alerts: tuple[AlertingRule, str]) -> list[str]:
+        text = rendered(version, folder, '{{ template "paymon.slack.text" . }}', message_of(*alerts))
+        return [line for line in text.splitlines() if line.startswith(("_", "*"))]
+
+    first, second = (f"*{annotations_of(rule)['summary']}*" for rule in (goes_on, ended))
+    assert headings((ended, "resolved"), (goes_on, "firing")) == ["_Firing_", first, "_Resolved_", second]
+    assert headings((goes_on, "firing")) == ["_Firing_", first]
+    assert headings((ended, "resolved")) == ["_Resolved_", second]
 
 
 # ---- bad input
@@ -807,7 +902,9 @@ def test_an_environment_that_wakes_nobody_needs_another_way_than_a_pager() -> No
     pager_only = replace(ORGANISATION.policy(Priority.P3), notifies=(ON_CALL,))
     assert messages(with_policy(pager_only)) == [
         "rules.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
-        "let P3 notify Slack or e-mail as well"
+        "let P3 notify Slack or e-mail as well",
+        "rules.rollout: alert PaymentsKillSwitchActive is told at once, though it wakes nobody, and the policy of P3 "
+        "notifies a pager only; let P3 notify Slack or e-mail as well",
     ]
 
 

@@ -292,6 +292,18 @@ def test_a_colour_without_a_line_style_is_named() -> None:
     assert said_of(board) == [f"{PANEL} tells 'success' apart by colour alone; give it a line style as well"]
 
 
+def test_a_colour_has_a_word_where_the_name_of_the_series_stands_beside_the_number() -> None:
+    board = small()
+    override = panel(board)["fieldConfig"]["overrides"][0]
+    override["properties"] = [one for one in override["properties"] if one["id"] == "color"]
+    panel(board)["fieldConfig"]["overrides"] = [override]
+    panel(board)["options"]["textMode"] = "value_and_name"
+    assert said_of(board) == []
+
+    panel(board)["options"]["textMode"] = "value"
+    assert said_of(board) == [f"{PANEL} tells 'success' apart by colour alone; give it a line style as well"]
+
+
 def test_a_breach_that_is_told_by_colour_alone_is_named() -> None:
     board = small()
     panel(board)["fieldConfig"]["defaults"]["thresholds"] = {"mode": "absolute", "steps": [{}, {"value": 1}]}
@@ -369,6 +381,19 @@ def test_a_signal_and_an_alert_that_are_on_no_dashboard_are_named() -> None:
         "rules.outcomes: alert PaymentsDegraded leads to no panel; "
         "name it in alerts= of a panel that shows its signal over time",
     ]
+
+
+def table(*columns: str) -> Panel:
+    curves = tuple(Curve(f"sum by ({label}) (increase({outcomes.attempts}[$__range]))", label) for label in columns)
+    return more(picture=Picture.TABLE, curves=curves)
+
+
+def test_a_table_that_joins_what_has_no_label_in_common_is_named() -> None:
+    assert drawn(table("result", "payment_method")) == [
+        "dashboard paymon-overview: panel 999 'Attempts' is a table that joins rows by result with rows by "
+        "payment_method; make a table of each"
+    ]
+    assert drawn(table("result", "result")) == drawn(table("result")) == []
 
 
 def test_a_catalog_without_dashboards_has_nothing_to_answer_for() -> None:

@@ -18,17 +18,17 @@ import pytest
 import yaml
 
 from generators.dashboards import dashboard_files
-from generators.dashboards.looks import Step, steps, style
+from generators.dashboards.looks import TONE_COLOURS, style
 from generators.dashboards.queries import Queries
 from generators.files import environment_files
 from generators.panel_links import panel_link, panel_of
 from generators.rules import Expressions
 from generators.runbook_pages import first_queries
 from paymon.programs import find
-from rules import budget, database, disputes, health, latency, outcomes
+from rules import budget, database, disputes, health, latency, monitoring, outcomes, rollout
 from rules.catalog import catalog
 from rules.dashboards import DASHBOARDS
-from rules.vocabulary import Curve, Panel, Picture, Row, State, Tone, Unit
+from rules.vocabulary import Curve, Environment, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
 from tests.servers import prometheus
 
@@ -180,9 +180,32 @@ def test_where_environments_differ_the_line_is_that_of_the_environment_chosen() 
     (line,) = Queries(CATALOG).bounds(shown)
 
     always = 'payments_monitoring:heartbeat:constant{environment="$environment",job=~"$job",instance=~"$instance",'
+    assert line.legend == "PaymentApiLatencyHigh: above {{bound}}"
     assert line.expr == (
-        f'vector(0.05) and on () {always}environment="production"}}'
-        f' or vector(0.2) and on () {always}environment="staging"}}'
+        f'label_replace(vector(0.05) and on () {always}environment="production"}}, "bound", "5 %", "", "")\n'
+        "or\n"
+        f'label_replace(vector(0.2) and on () {always}environment="staging"}}, "bound", "20 %", "", "")'
+    )
+
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize(("environment", "bound", "value"), [(PRODUCTION, "5 %", 0.05), (STAGING, "20 %", 0.2)])
+def test_the_legend_of_a_line_says_the_bound_of_the_environment_chosen(
+    version: str, environment: Environment, bound: str, value: float, tmp_path: Path
+) -> None:
+    shown = drawing(curves=(Curve(latency.api_slow, "slow"),), alerts=(latency.api_latency_high,))
+    (line,) = Queries(CATALOG).bounds(shown)
+    beats = [
+        f'payments_monitoring:heartbeat:constant{{environment="{one.name}",job="paymon",instance="rules"}}'
+        for one in (PRODUCTION, STAGING)
+    ]
+
+    answers(
+        version,
+        tmp_path,
+        with_defaults(line.expr, environment),
+        dict.fromkeys(beats, "1"),
+        {f'{{bound="{bound}"}}': value},
     )
 
 
@@ -209,25 +232,125 @@ def test_a_panel_without_the_watched_signal_has_no_line_for_it() -> None:
     assert Queries(CATALOG).bounds(drawing(curves=(Curve(outcomes.attempts_5m, "attempts"),))) == ()
 
 
-def test_the_word_beside_a_number_is_the_alerts_own() -> None:
-    scope = 'environment="$environment",job=~"$job",instance=~"$instance"'
+ATTEMPTS = f'{outcomes.attempts_5m}{{environment="production",instance="rules",job="paymon"}}'
+STOPPED = 'ALERTS{alertname="PaymentsTrafficStopped",environment="production",instance="rules",job="paymon"}'
 
-    assert Queries(CATALOG).state(drawing()) == (
-        f'max(2 * ALERTS{{{scope},alertname="PaymentsDegraded",alertstate="firing"}}'
-        f' or ALERTS{{{scope},alertname="PaymentsDegraded",alertstate="pending"}}'
-        f" or 0 * (payments:technical_failure:ratio_rate5m{{{scope}}}))"
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize(
+    ("alertstates", "word"),
+    [((), "OK"), (("pending",), "PENDING"), (("firing",), "FIRING"), (("pending", "firing"), "FIRING")],
+)
+def test_no_attempt_at_night_is_ok_and_by_day_what_its_alert_says(
+    version: str, alertstates: tuple[str, ...], word: str, tmp_path: Path
+) -> None:
+    (target,) = panel("paymon-overview", "Attempts in 5 min")["targets"]
+    alerts = {STOPPED.replace("{", f'{{alertstate="{state}",'): "1" for state in alertstates}
+
+    answers(
+        version,
+        tmp_path,
+        with_defaults(target["expr"]),
+        {ATTEMPTS: "0", **alerts},
+        {ATTEMPTS.replace("}", f',state="{word}"}}'): 0},
+    )
+    assert target["legendFormat"] == "{{state}}"
+
+
+@pytest.mark.parametrize(("left", "word"), [(0.4, "LEFT"), (0, "SPENT"), (-0.2, "SPENT")])
+def test_a_budget_of_which_nothing_is_left_is_called_spent(left: float, word: str, tmp_path: Path) -> None:
+    (target,) = panel("paymon-overview", "Budget left")["targets"]
+    series = f'{budget.budget_left}{{environment="production",instance="rules",job="paymon"}}'
+
+    answers(
+        "3.5",
+        tmp_path,
+        with_defaults(target["expr"]),
+        {series: str(left)},
+        {series.replace("}", f',state="{word}"}}'): left},
     )
 
 
-def test_colours_change_exactly_where_the_alert_does() -> None:
-    more_than_none = steps((database.duplicate_charges,))
-    at_most = steps((outcomes.success_rate_low,))
-    tiers = steps((disputes.dispute_rate_rising,))
+def answers(version: str, folder: Path, query: str, series: dict[str, str], expected: dict[str, float]) -> None:
+    """promtool evaluates the query over constant series and finds exactly these samples."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": f"{value}x3"} for name, value in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "2m",
+                "exp_samples": [{"labels": labels, "value": value} for labels, value in expected.items()],
+            }
+        ],
+    }
+    file = folder / "answers.yml"
+    file.write_text(yaml.safe_dump({"tests": [test]}))
+    ran = subprocess.run(
+        [find("promtool", version), "test", "rules", file], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
-    assert more_than_none == (Step(None, Tone.GOOD), Step(5e-324, Tone.BAD))
-    assert at_most == (Step(None, Tone.BAD), Step(0.95, Tone.GOOD))
-    assert tiers == (Step(None, Tone.GOOD), Step(0.005000000000000001, Tone.WARNING))
-    assert steps(()) == (Step(None, Tone.NEUTRAL),)
+
+def colours(board_panel: dict[str, Any]) -> dict[str, str]:
+    """The colour of each word that can stand beside a stat's number."""
+    return {
+        override["matcher"]["options"]: override["properties"][0]["value"]["fixedColor"]
+        for override in board_panel["fieldConfig"]["overrides"]
+    }
+
+
+def test_a_number_has_the_colour_of_its_word_and_no_other() -> None:
+    attempts, refunds = panel("paymon-overview", "Attempts in 5 min"), panel("paymon-stripe", "Refund rate")
+    left = panel("paymon-overview", "Budget left")
+
+    good, warning, bad = (TONE_COLOURS[tone] for tone in (Tone.GOOD, Tone.WARNING, Tone.BAD))
+    assert colours(attempts) == {"FIRING": bad, "PENDING": warning, "OK": good}
+    assert colours(refunds) == {"FIRING": warning, "PENDING": warning, "OK": good}
+    assert colours(left) == {"LEFT": good, "SPENT": warning}
+    for one in (attempts, refunds, left):
+        assert len(one["fieldConfig"]["defaults"]["thresholds"]["steps"]) == 1
+        assert one["options"]["textMode"] == "value_and_name"
+
+
+def words(board_panel: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    (mapping,) = board_panel["fieldConfig"]["defaults"]["mappings"]
+    return {value: (said["text"], said["color"]) for value, said in mapping["options"].items()}
+
+
+def test_a_backup_processor_is_ready_or_not_while_a_switch_is_engaged_or_off() -> None:
+    good, warning, neutral = (TONE_COLOURS[tone] for tone in (Tone.GOOD, Tone.WARNING, Tone.NEUTRAL))
+    switches, backup = panel("paymon-overview", "Switches"), panel("paymon-overview", "Backup processor")
+
+    assert words(switches) == {"0": ("Off", good), "1": ("Engaged", warning)}
+    assert words(backup) == {"0": ("Not ready", neutral), "1": ("Ready", good)}
+    assert not any(str(rollout.backup_processor) in target["expr"] for target in switches["targets"])
+    assert any(str(rollout.backup_processor) in target["expr"] for target in backup["targets"])
+
+
+def test_whose_fault_it_is_and_what_changed_stand_in_one_line_below_the_status() -> None:
+    board = BOARDS["grafana/dashboards/paymon-overview.json"]
+    status, answers_, *_ = [one["gridPos"]["y"] for one in board["panels"] if one["type"] == "row"]
+    line = [one["id"] for one in panels(board) if one["gridPos"]["y"] == answers_ + 1]
+
+    assert status == 0
+    assert line == [40, 41, 70, 74]
+    assert max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in panels(board) if one["id"] in line) <= 26
+
+
+def test_the_reasons_of_disputes_and_their_outcomes_are_two_tables() -> None:
+    (opened,) = panel("paymon-stripe", "Disputes opened in the time shown")["targets"]
+    (closed,) = panel("paymon-stripe", "Disputes closed in the time shown")["targets"]
+
+    assert opened["expr"].startswith("sum by (reason)")
+    assert closed["expr"].startswith("sum by (outcome)")
+
+
+def test_early_fraud_warnings_are_counted_over_the_time_shown_as_their_title_says() -> None:
+    (target,) = panel("paymon-stripe", "Early fraud warnings in the time shown")["targets"]
+
+    assert "[$__range]" in target["expr"]
+    assert target["instant"] is True
 
 
 def test_no_two_of_a_dozen_series_look_alike_and_neighbours_differ_twice() -> None:
@@ -253,7 +376,7 @@ def test_series_are_styled_by_the_names_that_their_legends_give_them() -> None:
 
 @pytest.mark.parametrize("path", BOARDS)
 def test_every_series_of_a_chart_has_its_own_colour_and_dashes_where_its_name_is_known(path: str) -> None:
-    for one in panels(BOARDS[path]):
+    for one in (chart for chart in panels(BOARDS[path]) if chart["type"] == "timeseries"):
         drawn = [
             tuple(json.dumps(property_["value"]) for property_ in override["properties"])
             for override in one["fieldConfig"]["overrides"]
@@ -347,6 +470,18 @@ def test_an_alert_that_is_on_no_dashboard_leads_nowhere() -> None:
             "panel 'Technical failures' needs words where its values are states, and only there",
         ),
         (
+            {"levels": (Level("LEFT", Tone.GOOD),)},
+            "panel 'Technical failures' has levels; only a stat without an alert has them",
+        ),
+        (
+            {
+                "picture": Picture.STAT,
+                "alerts": (),
+                "levels": (Level("SPENT", Tone.WARNING), Level("LEFT", Tone.GOOD, above=Decimal(0))),
+            },
+            "panel 'Technical failures' has levels of which not exactly the last is without a bound",
+        ),
+        (
             {"states": (State(1, "OK", Tone.GOOD),)},
             "panel 'Technical failures' needs words where its values are states, and only there",
         ),
@@ -420,7 +555,7 @@ def runbook_queries() -> Iterator[tuple[str, str]]:
     expressions = Expressions(CATALOG, PRODUCTION)
     for alert in CATALOG.alerts:
         for query in first_queries(alert, expressions):
-            if alert is not outcomes.metrics_absent:
+            if alert not in (outcomes.metrics_absent, monitoring.monitoring_unmeasured):
                 yield f"runbook, {alert.name}, {query}", query
 
 
@@ -439,11 +574,11 @@ def series(client: httpx.Client, query: str, at: float) -> list[dict[str, Any]]:
     return found
 
 
-def with_defaults(query: str) -> str:
+def with_defaults(query: str, environment: Environment = PRODUCTION) -> str:
     for variable, value in (
         ("$__rate_interval", "5m"),
         ("$__range", "6h"),
-        ("$environment", PRODUCTION.name),
+        ("$environment", environment.name),
         ("$job", ".+"),
         ("$instance", ".+"),
         ("$payment_method", ".+"),

@@ -68,6 +68,15 @@ def test_a_file_that_git_does_not_track_or_ignores_is_drift(tmp_path: Path, igno
     assert differences(tmp_path, FILES, "generated") == (Drift("generated/a.yml", DriftKind.UNTRACKED),)
 
 
+def test_a_file_outside_the_owned_folder_is_drift_too_where_git_does_not_track_it(tmp_path: Path) -> None:
+    _git(tmp_path, "init", "-q")
+    write(tmp_path, FILES, "generated")
+    (tmp_path / "docs/mine.md").write_text("by hand")
+    _git(tmp_path, "add", "generated")
+
+    assert differences(tmp_path, FILES, "generated") == (Drift("docs/c.md", DriftKind.UNTRACKED),)
+
+
 def test_no_drift_where_every_file_is_tracked_and_as_generated(tmp_path: Path) -> None:
     _git(tmp_path, "init", "-q")
     write(tmp_path, FILES, "generated")
@@ -126,3 +135,24 @@ def test_a_run_that_is_killed_half_way_leaves_each_file_old_or_new_and_never_hal
     assert all(text in (old[path], new[path]) for path, text in zip(old, texts, strict=True))
     write(tmp_path, new, "generated")
     assert sorted(path.name for path in (tmp_path / "generated").iterdir()) == sorted(f"{n}.yml" for n in range(200))
+
+
+def test_what_a_killed_run_left_beside_a_file_is_told_and_removed_and_nothing_else(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import os, pathlib, signal, sys
+        from generators.output import write
+        def killed(*arguments):
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.fdopen = killed
+        write(pathlib.Path(sys.argv[1]), {"docs/c.md": "new"}, "generated")
+        """
+    )
+    write(tmp_path, FILES, "generated")
+    (tmp_path / "docs/.c.md.swp").write_text("an editor's")
+    subprocess.run((sys.executable, "-c", program, str(tmp_path)), cwd=Path(__file__).parents[2], check=False)
+    (left,) = (path for path in (tmp_path / "docs").iterdir() if path.name not in ("c.md", ".c.md.swp"))
+
+    assert differences(tmp_path, FILES, "generated") == (Drift(f"docs/{left.name}", DriftKind.STALE),)
+    assert write(tmp_path, FILES, "generated") == (0, 1)
+    assert sorted(path.name for path in (tmp_path / "docs").iterdir()) == [".c.md.swp", "c.md"]

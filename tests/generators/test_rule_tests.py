@@ -126,7 +126,7 @@ def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> 
         (
             "PaymentsTrafficStopped",
             [
-                ("met at 1: payments:kill_switch:engaged >= 1", "7m", 0),
+                ("met at 1: payments:kill_switch:engaged_in10m >= 1", "7m", 0),
                 ("every condition met", "16m", 1),
             ],
         ),
@@ -198,21 +198,31 @@ SAMPLE = {
     "annotation changed": ("StripeAccountDisabled",),
     "environment dropped": ("PaymentsDegraded",),
     "series renamed": ("PaymentsStuck", "stripe:refunds:ratio30d"),
-    "window doubled": ("payments:attempts:increase15m", "payments:issuer_declines:increase30m"),
-    "window halved": ("payments:attempts:increase15m", "stripe_webhooks:processed:increase5m"),
+    "window doubled": ("payments:customer_attempts:increase15m", "payments:issuer_declines:increase30m"),
+    "window halved": ("payments:customer_attempts:increase15m", "stripe_webhooks:processed:increase5m"),
     "rate to irate": ("payments_health:attempts:per_minute15m",),
     "increase to irate": ("payments:timeouts:increase5m",),
     "offset dropped": ("payments:attempts_expected:from_past_week",),
     "label of sum dropped": ("stripe_network:disputes:in30d",),
-    "numerator without 0": ("payments:success:ratio_rate2m", "payment_method:technical_failure:ratio_rate5m"),
-    "default dropped": ("payments_monitoring:notifications_lost:increase10m",),
-    "replicas summed": ("payments:attempts:increase2m", "payments_db:pending_review:max"),
+    "numerator without 0": (
+        "payments:customer_success:ratio_rate2m",
+        "payment_method:technical_failure:ratio_rate5m",
+        "payments:issuer_decline_excess:ratio30m",
+    ),
+    "default dropped": (
+        "payments_monitoring:notifications_lost:increase10m",
+        "payments_governance:declarations_missing:count",
+    ),
+    "replicas summed": ("payments:customer_attempts:increase2m", "payments_db:pending_review:max"),
     "max to min": ("stripe_webhooks:dead:max", "payments_db:oldest_unfinished:seconds"),
     "zero denominator": ("stripe:refunds:ratio30d",),
     "matcher dropped": (
         "stripe_account:charges_enabled:min",
-        "payments:attempts:increase15m",
+        "payments:customer_attempts:increase15m",
         "payments:attempts:absent",
+        "payments_monitoring:rule_failures:increase10m",
+        "payments_monitoring:notifications_lost:increase10m",
+        "payments_governance:declarations_missing:count",
     ),
     "constant changed": ("payments:error_budget_burn:rate1h",),
 }
@@ -312,7 +322,9 @@ def test_the_signals_that_speak_without_data_are_known() -> None:
     assert {name: value for name, value in spoken.items() if value is not None} == {
         "payments:attempts:absent": 1,
         "payments_exporter:up:min": 0,
+        "payments_application:up:min": 0,
         "payments_monitoring:notifications_lost:increase10m": 0,
+        "payments_monitoring:own_metrics:absent": 1,
         "payments_monitoring:heartbeat:constant": 1,
     }
 

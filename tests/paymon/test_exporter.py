@@ -16,6 +16,7 @@ from threading import Thread
 
 import httpx
 import pytest
+import trustme
 from click.testing import CliRunner, Result
 
 from exporters.server import listen
@@ -133,6 +134,24 @@ def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_on
         page = at.get("/metrics").text
         assert 'payments_exporter_source_up{source="health"} 0.0' in page
         assert 'payments_exporter_source_up{source="declared"} 1.0' in page
+
+
+@pytest.mark.parametrize("renewed", ["ca.pem", "token"])
+def test_sighup_takes_a_renewed_file_that_the_configuration_names(config: Path, tmp_path: Path, renewed: str) -> None:
+    authorities, token = tmp_path / "ca.pem", tmp_path / "token"
+    trustme.CA().cert_pem.write_to_path(authorities)
+    token.write_text("one")
+    config.write_text(
+        f"health: {{url: 'https://127.0.0.1:9/', ca_file: {authorities}}}\n"
+        f"flag: {{url: 'https://127.0.0.1:9/', token_file: {token}}}\n"
+    )
+    with running(config) as at:
+        at.becomes_ready()
+        at.process.send_signal(signal.SIGHUP)
+        at.said("nothing changed")
+        (tmp_path / renewed).write_bytes(trustme.CA().cert_pem.bytes() if renewed == "ca.pem" else b"two")
+        at.process.send_signal(signal.SIGHUP)
+        at.said("is in use")
 
 
 def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rules.catalog import catalog
+
 PROJECT = Path(__file__).parents[2]
 
 
@@ -64,7 +66,7 @@ def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_i
     assert "-    expr: |-\n" not in result.stdout
     assert '  -      payments:technical_failures:increase1h{environment="production"} > 50\n' in result.stdout
     assert '  +      payments:technical_failures:increase1h{environment="production"} > 60\n' in result.stdout
-    assert result.stdout.endswith("Mend with: paymon generate && git add generated\n")
+    assert result.stdout.endswith("Mend with: paymon generate && git add generated docs\n")
 
 
 def test_only_one_environment_is_written_when_asked_for(project: Path) -> None:
@@ -72,6 +74,25 @@ def test_only_one_environment_is_written_when_asked_for(project: Path) -> None:
 
     assert result.returncode == 0
     assert sorted(path.name for path in (project / "generated").iterdir()) == ["staging"]
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_one_environment_s_files_are_those_of_a_full_run(project: Path, environment: str) -> None:
+    paymon(project, "generate")
+
+    check = paymon(project, "generate", "--check", "--environment", environment)
+    again = paymon(project, "generate", "--environment", environment)
+    whole = paymon(project, "generate", "--check")
+
+    assert (check.returncode, check.stdout) == (0, "generated/ follows from the definitions\n")
+    assert "0 written, 0 removed" in again.stdout
+    assert whole.returncode == 0
+
+
+def test_drift_of_one_environment_is_mended_by_a_run_for_that_environment(project: Path) -> None:
+    result = paymon(project, "generate", "--check", "--environment", "staging")
+
+    assert result.stdout.endswith("Mend with: paymon generate --environment staging && git add generated\n")
 
 
 def test_an_unknown_environment_is_wrong_use_and_names_those_that_there_are(project: Path) -> None:
@@ -115,6 +136,100 @@ def test_text_that_is_no_python_is_reported_with_its_line(project: Path) -> None
     assert result.stderr.startswith("rules/outcomes.py:2: '(' was never closed")
 
 
+MISTAKES = {
+    "an override without a reason": (
+        "organisation.py",
+        'because="one webhook worker serves all of staging",',
+        "",
+        r"rules/organisation\.py:\d+: override StripeWebhookDelay lacks because; give because here\n",
+    ),
+    "a bracket that stays open": (
+        "organisation.py",
+        "ON_CALL = Contact(",
+        "x = (\nON_CALL = Contact(",
+        r"rules/organisation\.py:\d+: '\(' was never closed; this is no Python\n",
+    ),
+    "a bound that is no number": (
+        "organisation.py",
+        'Decimal("0.05")',
+        'Decimal("5 %")',
+        r'rules/organisation\.py:\d+: Decimal\(\) of what is no number; write digits as text, Decimal\("0\.05"\)\n',
+    ),
+    "a procedure without its bracket": (
+        "procedures.py",
+        "STRIPE_STATUS = Step(",
+        "x = (\nSTRIPE_STATUS = Step(",
+        r"rules/procedures\.py:\d+: '\(' was never closed; this is no Python\n",
+    ),
+    "a procedure by another name": (
+        "procedures.py",
+        "MARK_FOR_REVIEW =",
+        "MARKED_FOR_REVIEW =",
+        r"rules/[a-z]+\.py:\d+: cannot import name 'MARK_FOR_REVIEW' from 'rules\.procedures' .*\n",
+    ),
+    "a bound that is no number, in an alert": (
+        "budget.py",
+        "        above(\n            50,",
+        '        above(\n            "abc",',
+        r"rules/budget\.py:\d+: 'abc' is no number to compare with; "
+        r'write a whole number, or a fraction as text: "0\.05"\n',
+    ),
+    "a comparison that does not exist": (
+        "budget.py",
+        'only_if(burn_30m, ">",',
+        'only_if(burn_30m, "=>",',
+        r"rules/budget\.py:\d+: '=>' is no comparison; use one of >, >=, <, <=\n",
+    ),
+    "an alert without a runbook entry": (
+        "budget.py",
+        "burn_fast = Alert(",
+        'x = Alert(\n    "TooMuch", failures_1h, (), summary="Much.", description="{value}.")\nburn_fast = Alert(',
+        r"rules/budget\.py:\d+: alert TooMuch lacks runbook; give runbook here\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("command", ["generate", "lint"])
+def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str, command: str) -> None:
+    file, old, new, message = MISTAKES[mistake]
+    _replace(project / "rules" / file, old, new)
+
+    result = paymon(project, command)
+
+    assert re.fullmatch(message, result.stderr), result.stderr
+    assert result.returncode == 1
+    assert not (project / "generated").exists()
+
+
+@pytest.mark.parametrize("command", [["list"], ["explain", "PaymentTimeouts"], ["exporter", "--config", "x"], ["test"]])
+def test_a_mistake_in_the_organisation_is_told_alike_by_whoever_reads_it(project: Path, command: list[str]) -> None:
+    file, old, new, message = MISTAKES["an override without a reason"]
+    paymon(project, "generate")
+    _replace(project / "rules" / file, old, new)
+
+    result = paymon(project, *command)
+
+    assert re.fullmatch(message, result.stderr), result.stderr
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["generate", "lint", "list"])
+def test_fields_of_another_type_are_told_all_at_once(project: Path, command: str) -> None:
+    _replace(project / "rules/budget.py", "watches=failures_1h,", "watches=None,")
+    _replace(project / "rules/latency.py", "lasting=minutes(10)", "lasting=600")
+
+    result = paymon(project, command)
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "rules.budget: alert PaymentFailuresPerHourHigh has None as its watches; give a Signal",
+        "rules.latency: alert PaymentApiLatencyHigh has 600 as its thresholds[0].lasting; "
+        "write seconds(), minutes(), hours() or days()",
+        "2 problems in rules/; nothing was written",
+    ]
+
+
 def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -> None:
     _replace(project / "rules/budget.py", "        above(\n            50,", "        above(\n            -1,")
     _replace(project / "rules/rollout.py", '            "0.005",', '            "1.5",')
@@ -150,7 +265,8 @@ def test_the_readmes_worked_example_goes_as_it_says(project: Path) -> None:
 
     assert [(result.returncode, result.stderr) for result in results] == [(0, "")] * 3
     generated, explained, tested = (result.stdout for result in results)
-    assert "64 alerts and 98 signals" in generated
+    before = catalog()
+    assert f"{len(before.alerts) + 1} alerts and {len(before.signals) + 1} signals" in generated
     assert "because 100 payments are what the workers finish in a minute" in explained
     assert "PaymentWorkerQueueLong" in (project / "generated/production/rules/latency.yml").read_text()
     assert "PaymentWorkerQueueLong" in (project / "docs/thresholds.md").read_text()

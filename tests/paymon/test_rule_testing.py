@@ -1,6 +1,7 @@
 """Does `paymon test` run promtool's tests, say what fails, and object to what promtool passes in silence?"""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -124,6 +125,10 @@ def project(tmp_path: Path) -> Project:
 
 
 def _run(promtool: Promtool, generated: Path, *arguments: str) -> Result:
+    return _run_all(promtool, generated, "--environment", "production", *arguments)
+
+
+def _run_all(promtool: Promtool, generated: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command, ["--promtool", str(promtool.path), "--generated", str(generated), *arguments])
 
 
@@ -227,8 +232,23 @@ def test_a_folder_without_tests_is_wrong_use(promtool: Promtool, tmp_path: Path)
     assert "has no rule tests; write them with paymon generate" in result.output
 
 
+@pytest.mark.parametrize("gone", ["production/tests", "production/rules", "production"])
+def test_an_environment_without_rules_or_tests_does_not_pass(promtool: Promtool, project: Project, gone: str) -> None:
+    generated = project()
+    shutil.copytree(generated / "production", generated / "staging")
+    assert _run_all(promtool, generated).exit_code == 0
+    shutil.rmtree(generated / gone)
+
+    result = _run_all(promtool, generated)
+
+    assert result.exit_code == 1
+    assert f"{generated}/{gone}" in result.output
+    assert "lack files; write them with paymon generate" in result.output
+
+
 def test_a_promtool_that_is_not_there_is_named(project: Project) -> None:
-    result = CliRunner().invoke(command, ["--promtool", "/nowhere/promtool", "--generated", str(project())])
+    given = ["--generated", str(project()), "--environment", "production"]
+    result = CliRunner().invoke(command, ["--promtool", "/nowhere/promtool", *given])
     assert result.exit_code == 1
     assert "/nowhere/promtool (no such program)" in result.output
 

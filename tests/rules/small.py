@@ -138,6 +138,7 @@ def area(
     return Area(
         name=name,
         title=title,
+        question="is it open?",
         module=f"rules.{name}",
         metrics=metrics,
         signals=signals,

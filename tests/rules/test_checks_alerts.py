@@ -192,6 +192,62 @@ def test_an_override_is_written_once() -> None:
     ]
 
 
+def overridden_branch(*overrides: Override) -> list[str]:
+    branch = Branch(watches=SHARE, comparison=Comparison.ABOVE, value=Decimal("0.5"), guards=(), because="also")
+    staging = Environment(name="staging", pages=False, overrides=overrides)
+    several = alert(ORDERS_5M, or_else=(branch,))
+    return problems(area(ORDERS_5M, SHARE, alerts=(several,)), environments=(staging,))
+
+
+def test_an_override_of_one_branch_s_bound_or_of_how_long_all_of_them_last_is_fine() -> None:
+    assert (
+        overridden_branch(
+            Override(threshold="TooMuch", lasting=minutes(5), because="so"),
+            Override(threshold="TooMuch/shop:queue:share", value=Decimal("0.7"), because="so"),
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "verdict"),
+    [
+        (
+            Override(threshold="TooMuch", value=Decimal(7), because="so"),
+            "overrides the bound of TooMuch, which has several; "
+            "use TooMuch/shop:orders:increase5m or TooMuch/shop:queue:share",
+        ),
+        (
+            Override(threshold="TooMuch/shop:queue:share", lasting=minutes(5), because="so"),
+            "makes TooMuch/shop:queue:share wait, and all branches of an alert last alike; "
+            "say for all of TooMuch how long it lasts",
+        ),
+        (
+            Override(threshold="TooMuch/shop:queue:share", value=Decimal(7), because="so"),
+            "makes TooMuch/shop:queue:share compare shop:queue:share (ratio) > 7, which lies outside its range; "
+            "choose a bound between its values",
+        ),
+        (
+            Override(threshold="TooMuch/shop:queue:max", value=Decimal(7), because="so"),
+            "overrides TooMuch/shop:queue:max, which is no threshold; "
+            "use TooMuch or TooMuch/shop:orders:increase5m or TooMuch/shop:queue:share",
+        ),
+    ],
+)
+def test_an_override_says_which_branch_s_bound_it_means(override: Override, verdict: str) -> None:
+    assert overridden_branch(override) == [f"rules.organisation: environment staging {verdict}"]
+
+
+def test_branches_on_one_signal_with_unlike_bounds_cannot_be_overridden() -> None:
+    branch = Branch(watches=ORDERS_5M, comparison=Comparison.BELOW, value=Decimal(1), guards=(), because="also")
+    override = Override(threshold="TooMuch/shop:orders:increase5m", value=Decimal(7), because="so")
+    staging = Environment(name="staging", pages=False, overrides=(override,))
+    assert problems(area(ORDERS_5M, alerts=(alert(ORDERS_5M, or_else=(branch,)),)), environments=(staging,)) == [
+        "rules.organisation: environment staging overrides the bound of TooMuch/shop:orders:increase5m, "
+        "which has several; split the alert"
+    ]
+
+
 def test_tiers_look_the_same_way() -> None:
     tiers = (
         above(5, Severity.WARNING, Priority.P3, because="much", tier="much"),

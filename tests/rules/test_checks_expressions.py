@@ -182,6 +182,14 @@ def test_every_problem_is_told_not_only_the_first() -> None:
     ]
 
 
+def test_a_counter_may_be_compared_with_its_own_past_where_a_fall_counts_as_nothing() -> None:
+    assert problems_of_expression("sum(clamp_min(orders_total - orders_total offset 1h, 0))") == []
+    assert problems_of_expression("sum(orders_total - orders_total offset 1h)") == [
+        "reads counter orders_total as it is; put it into rate() or increase() over a window"
+    ]
+    assert problems_of_expression("sum(clamp_min(orders_total - wait_seconds_sum, 0))") != []
+
+
 def test_a_counter_s_history_may_guard_and_not_be_watched() -> None:
     history = signal("sum(orders_total offset 1h)")
     assert problems(area(history, alerts=(alert(history),))) == [

@@ -163,6 +163,22 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: above("0.50", Severity.WARNING, Priority.P3, because=""),
         "threshold > 0.5 has no because; say why it is there",
     ),
+    "a bound that is no number": (
+        lambda: above("abc", Severity.WARNING, Priority.P3, because="so"),
+        "'abc' is no number to compare with; write a whole number, or a fraction as text: \"0.05\"",
+    ),
+    "a bound that is a float": (
+        lambda: above(0.05, Severity.WARNING, Priority.P3, because="so"),  # type: ignore[arg-type]
+        '0.05 is no number to compare with; write a whole number, or a fraction as text: "0.05"',
+    ),
+    "a guard's bound that is nothing": (
+        lambda: unless(ONE, ">", None, "so"),  # type: ignore[arg-type]
+        'None is no number to compare with; write a whole number, or a fraction as text: "0.05"',
+    ),
+    "a comparison that does not exist": (
+        lambda: only_if(ONE, "=>", 5, "so"),
+        "'=>' is no comparison; use one of >, >=, <, <=",
+    ),
     "an alert in snake case": (
         alert_with(name="too_much"),
         "alert 'too_much' is not named in CamelCase with at most 40 characters; rename it",
@@ -300,6 +316,30 @@ def test_an_environment_has_thresholds_of_its_own_and_wakes_nobody_where_it_does
     )
 
 
+def test_an_environment_overrides_each_branch_s_bound_under_its_signal_and_for_how_long_under_the_alert() -> None:
+    slow = signal("sum(queue_length)", name="shop:queue:sum")
+    other = Branch(watches=slow, comparison=Comparison.ABOVE, value=Decimal(9), guards=(), because="also")
+    watched = alert(ONE, or_else=(other,))
+    staging = Environment(
+        name="staging",
+        pages=True,
+        overrides=(
+            Override(threshold="TooMuch", lasting=hours(1), because="few look"),
+            Override(threshold="TooMuch/shop:test:signal", value=Decimal(3), because="few orders"),
+            Override(threshold="TooMuch/shop:queue:sum", value=Decimal(4), because="small hall"),
+        ),
+    )
+    (there,) = watched.thresholds_in(staging)
+    first, second = watched.branches(there, staging)
+    assert (first.value, there.lasting, first.because) == (Decimal(3), hours(1), "few look; few orders")
+    assert (second.value, second.because) == (Decimal(4), "small hall")
+    assert [watched.bound_id(there, one) for one in (first, second)] == [
+        "TooMuch/shop:test:signal",
+        "TooMuch/shop:queue:sum",
+    ]
+    assert watched.branches(watched.thresholds[0])[1] is other
+
+
 def test_an_alert_s_first_branch_is_what_it_watches() -> None:
     other = Branch(watches=ONE, comparison=Comparison.BELOW, value=Decimal(1), guards=(), because="also")
     guard = only_if(ONE, ">", 1, "so")
@@ -318,7 +358,8 @@ def test_an_area_is_what_its_module_defines_at_the_top_level() -> None:
     module = ModuleType("rules.shop", "Shop and queue: is it open?")
     module.__dict__.update(queue=QUEUE, orders=ORDERS, one=ONE, too_much=alert(ONE), runbook=RUNBOOK, number=5)
     found = Area.of(module)
-    assert (found.name, found.title, found.module) == ("shop", "Shop and queue", "rules.shop")
+    assert (found.name, found.title, found.question) == ("shop", "Shop and queue", "is it open?")
+    assert found.module == "rules.shop"
     assert (found.metrics, found.signals, found.alerts) == ((QUEUE, ORDERS), (ONE,), (alert(ONE),))
 
 

@@ -14,7 +14,7 @@ from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.organisation import PRODUCTION
-from rules.vocabulary import Alert
+from rules.vocabulary import Alert, Source
 from tests.scenarios.series import Scrapes
 
 __all__ = ["Evaluated", "Firing", "Notification", "evaluate"]
@@ -73,7 +73,7 @@ def evaluate(
         "tests": [
             {
                 "interval": f"{scrapes.every}s",
-                "input_series": scrapes.input_series(_read()),
+                "input_series": [*scrapes.input_series(_read()), *_of_the_watchers(until // scrapes.every + 1)],
                 "promql_expr_test": [
                     *({"expr": _FIRING, "eval_time": f"{moment}s", "exp_samples": []} for moment in moments),
                     {"expr": _WATCHDOG, "eval_time": f"{until}s", "exp_samples": []},
@@ -109,6 +109,13 @@ def evaluate(
         (_notification(failure.got or "") for failure in result.failures if failure.alertname and failure.got), None
     )
     return Evaluated(tuple(sorted(firings, key=lambda one: (one.first, one.alert, one.labels))), said)
+
+
+def _of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
+    """What Prometheus and Alertmanager count of themselves while neither loses anything."""
+    for metric in catalog().metrics:
+        if metric.source in (Source.PROMETHEUS, Source.ALERTMANAGER):
+            yield {"series": metric.name, "values": f"0x{samples}"}
 
 
 @lru_cache

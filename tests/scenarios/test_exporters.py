@@ -1,6 +1,7 @@
 """Do the alerts hold where the exporter is two, samples a replica, or never got an answer?"""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -9,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from exporters.postgres import LeaderSettings
 from paymon.promtool import Promtool
 from rules import database, monitoring, outcomes, webhooks
 from rules.budget import burn_fast
 from rules.declines import method_degraded
 from simulator.arithmetic import week_shape
-from simulator.conditions import USUAL, Conditions, Database
+from simulator.conditions import USUAL, Conditions, Database, StripeApi
 from simulator.incidents import DAY, Setting
 from simulator.world import World
 from tests.scenarios.evaluation import Evaluated, evaluate
@@ -46,11 +48,7 @@ def test_two_replicas_count_once_and_one_takes_over_from_the_other(
 ) -> None:
     past = stage.past(DAY)
     with stage.future(past) as (world, folder, scrapes):
-        shared = {
-            "PAYMON_LEADER__DSN": world.environment["PAYMON_POSTGRES__DSN"],
-            "PAYMON_STRIPE__STATE__BACKEND": "postgres",
-            "PAYMON_STRIPE__STATE__DSN": stage.server.dsn(database_of(world)),
-        }
+        shared = in_common(stage, world)
 
         async def story() -> None:
             async with exporter_beside(world, folder, shared) as second:
@@ -78,8 +76,48 @@ def test_two_replicas_count_once_and_one_takes_over_from_the_other(
     }
 
 
-def database_of(world: World) -> str:
-    return str(psycopg.conninfo.conninfo_to_dict(world.environment["PAYMON_POSTGRES__DSN"])["dbname"])
+def in_common(stage: Stage, world: World) -> dict[str, str]:
+    """What replicas share: the election, and the state."""
+    dsn = world.environment["PAYMON_POSTGRES__DSN"]
+    return {
+        "PAYMON_LEADER__DSN": dsn,
+        "PAYMON_STRIPE__STATE__BACKEND": "postgres",
+        "PAYMON_STRIPE__STATE__DSN": stage.server.dsn(str(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"])),
+    }
+
+
+def stale(evaluated: Evaluated) -> set[str]:
+    """The sources that are said to be stale."""
+    return {dict(one.labels)["source"] for one in evaluated.firings if one.alert == monitoring.exporter_stale.name}
+
+
+@pytest.mark.parametrize("elected", [True, False])
+def test_a_replica_that_follows_hides_neither_a_leader_that_learns_nothing_nor_that_nobody_leads(
+    stage: Stage, newest: Promtool, tmp_path: Path, elected: bool
+) -> None:
+    past = stage.past(DAY)
+    with stage.future(past) as (world, folder, scrapes):
+        shared = in_common(stage, world)
+
+        async def story() -> None:
+            async with (
+                exporter_beside(world, folder, shared) as first,
+                exporter_beside(world, folder, shared) as second,
+            ):
+                for minute in range(14):
+                    if minute == 4 and elected:
+                        world.meet(Conditions(stripe_api=StripeApi.READS_FAIL))
+                    await tick(world, (first, second), (FIRST, SECOND), scrapes, 60)
+
+        with contextlib.ExitStack() as stack:
+            if not elected:
+                other = stack.enter_context(psycopg.connect(shared["PAYMON_LEADER__DSN"], autocommit=True))
+                other.execute("SELECT pg_advisory_lock(%s)", (LeaderSettings.model_fields["key"].default,))
+            run(story())
+        evaluated = what_fires(newest, world, past, scrapes, tmp_path)
+
+    assert "stripe_events" in stale(evaluated)
+    assert ("stripe_disputes" in stale(evaluated)) is not elected
 
 
 def test_a_source_that_has_not_answered_since_the_exporter_began_is_stale_too(
@@ -97,8 +135,7 @@ def test_a_source_that_has_not_answered_since_the_exporter_began_is_stale_too(
         run(story())
         evaluated = what_fires(newest, world, past, scrapes, tmp_path)
 
-    stale = {dict(one.labels)["source"] for one in evaluated.firings if one.alert == monitoring.exporter_stale.name}
-    assert {"postgres", "webhook_inbox"} <= stale
+    assert {"postgres", "webhook_inbox"} <= stale(evaluated)
 
 
 def test_a_replica_that_falls_behind_is_told_apart_from_payments_that_stop(

@@ -18,9 +18,22 @@ class Asked:
 
     by_source: dict[Source, Sampler]
     overflow: LabelOverflow
+    elapsed: "Ticks"
 
-    async def sample(self, now: float, source: Source = Source.POSTGRES) -> "Seen":
-        return Seen(await self.by_source[source].sample(now))
+    async def sample(self, now: float, source: Source = Source.POSTGRES, *, clock: float | None = None) -> "Seen":
+        """A sample at that time, while the machine's clock says `clock` where it is wrong."""
+        self.elapsed.at = now
+        return Seen(await self.by_source[source].sample(now if clock is None else clock))
+
+
+@dataclass(slots=True)
+class Ticks:
+    """The seconds that have passed, by a clock that is never wrong."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +62,10 @@ class Seen:
 @asynccontextmanager
 async def asking(dsn: str, *, stripe: SucceededPayments | None = None, **settings: Any) -> AsyncIterator[Asked]:
     """The exporter's samplers on that database, closed at the end."""
-    overflow = LabelOverflow()
-    made = samplers(PostgresSettings.model_validate({"dsn": dsn, **settings}), overflow, stripe)
+    overflow, elapsed = LabelOverflow(), Ticks()
+    made = samplers(PostgresSettings.model_validate({"dsn": dsn, **settings}), overflow, stripe, elapsed)
     try:
-        yield Asked({sampler.source: sampler for sampler in made}, overflow)
+        yield Asked({sampler.source: sampler for sampler in made}, overflow, elapsed)
     finally:
         for sampler in made:
             await sampler.close()

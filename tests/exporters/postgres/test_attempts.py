@@ -6,8 +6,10 @@ from typing import Any
 
 import psycopg
 
+from exporters.postgres import Database, PostgresSettings
+from exporters.postgres.attempts import RecordedAttempts
 from rules import database as metrics
-from tests.exporters.postgres.asking import Asked, Seen, asking
+from tests.exporters.postgres.asking import Asked, Seen, Ticks, asking
 from tests.postgres import NOW, PaymentsDatabase
 
 
@@ -108,6 +110,22 @@ def test_a_truncated_table_is_counted_on_from_its_new_beginning(payments_databas
         assert counts(await exporter.sample(NOW + 230)) == (2, 1)
 
     with_exporter(payments_database, story)
+
+
+def test_a_clock_that_goes_back_lets_no_more_be_read_each_time(payments_database: PaymentsDatabase) -> None:
+    settings, elapsed = PostgresSettings.model_validate({"dsn": payments_database.dsn}), Ticks()
+
+    async def story() -> None:
+        question, database = RecordedAttempts(settings, elapsed), Database(settings)
+        for sample in range(40):
+            payments_database.attempt()
+            elapsed.at = 15.0 * sample
+            await question.answer(database, NOW + elapsed.at - (86_400 if sample > 20 else 0))
+        [(statement, parameters)] = question.statements(NOW)
+        assert len(await database.rows(statement, parameters, where="a test")) == 120 / 15
+        await database.close()
+
+    asyncio.run(story())
 
 
 def test_users_with_a_failed_attempt_in_the_past_15_minutes_are_counted_once(

@@ -86,11 +86,6 @@ def test_a_database_that_lets_nobody_in_is_one_failure_with_its_cure(
     assert (error.kind, str(error)) == (kind, said)
 
 
-def test_a_dsn_that_is_none_says_so_without_showing_it() -> None:
-    error = failure("postgresql://paymon:hunter2@[db.internal/payments")
-    assert str(error) == ("postgres.dsn: it is not a DSN that libpq understands; write postgresql://role@host/database")
-
-
 @pytest.mark.parametrize("wrong", [{"port": 1}, {"password": "hunter2"}, {"user": "hunter2", "dbname": "hunter2"}])
 def test_no_error_shows_the_host_the_user_or_the_password(
     payments_database: PaymentsDatabase, wrong: dict[str, object]
@@ -334,13 +329,48 @@ def test_a_query_is_asked_again_only_when_its_own_interval_is_over(payments_data
     asyncio.run(story())
 
 
+def test_each_answer_has_an_age_of_its_own(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", completed_ago=5)
+    rare = custom("SELECT count(*) AS value FROM payments", interval="1d")
+
+    async def story() -> None:
+        async with asking(payments_database.dsn, max_age=120, queries=[rare]) as exporter:
+            await exporter.sample(NOW)
+            payments_database.execute("ALTER TABLE payments RENAME TO gone")
+            for later, completed, slept in (
+                (120, NOW - 5, 1),
+                (121, None, 1),
+                (172_800, None, 1),
+                (172_801, None, None),
+            ):
+                seen = await exporter.sample(NOW + later)
+                assert (seen.value(metrics.last_completed), seen.value(SLEPT)) == (completed, slept)
+
+    asyncio.run(story())
+
+
 def test_a_clock_that_goes_back_does_not_stop_the_questions(payments_database: PaymentsDatabase) -> None:
     async def story() -> None:
         async with asking(payments_database.dsn) as exporter:
-            await exporter.sample(NOW + 86_400)
+            await exporter.sample(NOW, clock=NOW + 86_400)
             payments_database.payment("completed", completed_ago=5)
-            seen = await exporter.sample(NOW)
+            seen = await exporter.sample(NOW + 15, clock=NOW)
             assert seen.value(metrics.last_completed) == NOW - 5
-            assert (await exporter.sample(NOW, Source.WEBHOOK_INBOX)).value(webhooks.inbox_backlog) == 0
+            inbox = await exporter.sample(NOW + 15, Source.WEBHOOK_INBOX, clock=NOW)
+            assert inbox.value(webhooks.inbox_backlog) == 0
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_goes_back_makes_no_answer_younger(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", completed_ago=5)
+
+    async def story() -> None:
+        async with asking(payments_database.dsn, max_age=120) as exporter:
+            await exporter.sample(NOW)
+            payments_database.execute("ALTER TABLE payments RENAME TO gone")
+            for later, value in ((120, NOW - 5), (121, None)):
+                seen = await exporter.sample(NOW + later, clock=NOW + later - 86_400)
+                assert seen.value(metrics.last_completed) == value
 
     asyncio.run(story())

@@ -3,9 +3,14 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
 
+from exporters.labels import LabelOverflow
 from exporters.model import reading
+from exporters.postgres.payments import payments_questions
+from exporters.postgres.settings import PostgresSettings
 from rules import database as metrics
 from rules import monitoring
 from rules.vocabulary import OTHER
@@ -113,6 +118,42 @@ def test_statuses_of_ones_own_are_a_setting(payments_database: PaymentsDatabase)
     )
     assert found.value(metrics.last_completed) == NOW - 30
     assert found.value(metrics.unfinished, status="processing") == 1
+
+
+def test_methods_that_take_days_are_left_out_of_unfinished_payments(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute("ALTER TABLE payments ADD payment_method text")
+    for method, ago in (("sepa_debit", 90_000), ("us_bank_account", 80_000), ("card", 40), (None, 70)):
+        payments_database.payment("processing", ago=ago)
+        written = "NULL" if method is None else f"'{method}'"
+        payments_database.execute(
+            f"UPDATE payments SET payment_method = {written} WHERE id = (SELECT max(id) FROM payments)"
+        )
+    everything = seen(payments_database)
+    assert everything.value(metrics.oldest_unfinished, status="processing") == NOW - 90_000
+    swift = seen(payments_database, slow_methods=["sepa_debit", "us_bank_account"])
+    assert swift.value(metrics.unfinished, status="processing") == 2
+    assert swift.value(metrics.oldest_unfinished, status="processing") == NOW - 70
+
+
+def test_slow_methods_cost_nothing_where_the_index_leaves_them_out_too(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute(
+        "ALTER TABLE payments ADD payment_method text;"
+        " INSERT INTO payments (user_id, status, amount, currency, created_at, payment_method)"
+        f" SELECT 1, 'processing', 100, 'usd', to_timestamp({NOW}), 'sepa_debit' FROM generate_series(1, 20000);"
+        " CREATE INDEX swift ON payments (status, created_at)"
+        " WHERE status NOT IN ('completed', 'failed', 'canceled', 'refunded', 'pending_review')"
+        " AND (payment_method IN ('us_bank_account', 'sepa_debit')) IS NOT TRUE;"
+        " ANALYZE payments"
+    )
+    settings = PostgresSettings.model_validate(
+        {"dsn": payments_database.dsn, "slow_methods": ["us_bank_account", "sepa_debit"]}
+    )
+    (question,) = (one for one in payments_questions(settings, LabelOverflow()) if one.name == "unfinished")
+    ((statement, parameters),) = question.statements(NOW)
+    with psycopg.connect(payments_database.dsn) as connection:
+        plan = "\n".join(row[0] for row in connection.execute(sql.SQL("EXPLAIN ") + statement, parameters))
+    assert "Index Only Scan using swift" in plan, plan
+    assert "Seq Scan" not in plan, plan
 
 
 def test_a_status_may_be_an_enum(payments_database: PaymentsDatabase) -> None:

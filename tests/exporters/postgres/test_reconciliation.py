@@ -1,13 +1,15 @@
 """Is every difference between Stripe and the database found, and nothing else?"""
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.reconciling import SucceededPayments
+from exporters.reconciling import NotKnownYetError, SucceededPayments
 from rules import database as metrics
 from rules.vocabulary import Source
 from tests.exporters.postgres.asking import Seen, asking
@@ -95,6 +97,35 @@ def test_what_stripes_side_cannot_know_is_not_compared(payments_database: Paymen
     seen = compared(payments_database, stripe)
     assert missing(seen) == (1, 1)
     assert seen.snapshot.complete_until == NOW - 2 * HOUR
+
+
+def test_waiting_for_stripes_side_is_no_failure_and_over_soon(
+    payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    class NotYet(Known):
+        read = False
+
+        async def known(self) -> tuple[float, float]:
+            if not self.read:
+                raise NotKnownYetError("not read yet")
+            return await super().known()
+
+    async def story() -> None:
+        stripe = NotYet({"pi_1": HOUR})
+        async with asking(payments_database.dsn, stripe=stripe) as exporter:
+            first = await exporter.sample(NOW, Source.RECONCILIATION)
+            assert (first.snapshot.readings, first.snapshot.complete_until) == ((), None)
+            stripe.read = True
+            seen = await exporter.sample(NOW + 15, Source.RECONCILIATION)
+            assert missing(seen) == (1, 0)
+            assert seen.snapshot.complete_until
+            stripe.read = False
+            followed = await exporter.sample(NOW + 400, Source.RECONCILIATION)
+            assert (followed.snapshot.readings, followed.snapshot.complete_until) == ((), None)
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(story())
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_young_exporter_says_nothing_rather_than_zero(payments_database: PaymentsDatabase) -> None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from exporters.labels import LabelOverflow
 from exporters.postgres import PostgresSettings, questions, samplers
+from exporters.stripe_api.ledger import IDS_KEPT
 from rules.vocabulary import Source
 
 
@@ -33,13 +34,22 @@ def test_the_dsn_may_come_from_a_file(tmp_path: Path) -> None:
         ({"statuses": {"completed": ["100%"]}}, "String should match pattern"),
         ({"lock_timeout": 2, "statement_timeout": 2}, "lock_timeout must be below statement_timeout"),
         ({"reconciliation": {"grace": 3600, "window": 3600}}, "the window must be longer than the grace period"),
+        ({"reconciliation": {"window": "26h"}}, "write 25h or less"),
+        ({"dsn": "not a dsn hunter2"}, "it is not a DSN that libpq understands"),
+        ({"dsn": "postgresql://paymon:hunter2@[db.internal/payments"}, "it is not a DSN that libpq understands"),
         ({"built_in": {"unfinshed": {"enabled": False}}}, "Input should be 'last_completed'"),
         ({"interval": -1}, "greater than 0 seconds"),
     ],
 )
 def test_a_wrong_setting_is_refused(wrong: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=said) as refused:
         settings(**wrong)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_longest_window_is_compared_as_a_whole() -> None:
+    window = settings(reconciliation={"window": "25h"}).reconciliation.window
+    assert 2 * window.total_seconds() <= IDS_KEPT
 
 
 def test_the_interval_and_the_timeout_of_a_built_in_query_may_be_set() -> None:
@@ -50,9 +60,15 @@ def test_the_interval_and_the_timeout_of_a_built_in_query_may_be_set() -> None:
     assert intervals["duplicates"] == timedelta(minutes=1)
 
 
-def test_an_answer_is_kept_at_least_until_it_is_due_again() -> None:
-    (sampler, _) = samplers(settings(max_age=20), LabelOverflow())
+def test_a_rare_query_keeps_no_other_answer_alive() -> None:
+    daily = {"name": "daily", "sql": "SELECT 1 AS value", "metric": "payments_custom_daily", "help": "Something slow"}
+    (sampler, _) = samplers(settings(queries=[daily | {"interval": "1d"}]), LabelOverflow())
     assert sampler.max_age == timedelta(minutes=2)
+
+
+def test_what_was_sampled_is_served_at_least_until_the_next_sample() -> None:
+    (sampler, _) = samplers(settings(interval=300, max_age=20), LabelOverflow())
+    assert sampler.max_age == timedelta(minutes=10)
 
 
 def test_without_stripes_side_nothing_is_reconciled() -> None:

@@ -1,13 +1,21 @@
 """What does the exporter make of each way in which Stripe can fail?"""
 
 import logging
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import stripe
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from exporters.model import ErrorClass, SampleError
-from rules.vocabulary import Source
+from rules import account, webhooks
+from rules.vocabulary import Metric, Source
+from simulator.serving import serving
 from simulator.stripe import (
     PERMISSIONS,
     RATE_LIMIT_REASONS,
@@ -90,14 +98,7 @@ def test_a_refused_key_stops_every_endpoint_for_a_quarter_of_an_hour(world: Watc
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "source"),
-    [
-        ("events", Source.STRIPE_EVENTS),
-        ("account", Source.STRIPE_ACCOUNT),
-        ("balance", Source.STRIPE_ACCOUNT),
-        ("webhook_endpoints", Source.STRIPE_WEBHOOKS),
-        ("disputes", Source.STRIPE_DISPUTES),
-    ],
+    ("endpoint", "source"), [("events", Source.STRIPE_EVENTS), ("disputes", Source.STRIPE_DISPUTES)]
 )
 def test_a_missing_permission_is_named_and_stops_only_its_own_endpoint(
     world: Watched, endpoint: str, source: Source
@@ -111,6 +112,37 @@ def test_a_missing_permission_is_named_and_stops_only_its_own_endpoint(
     others = {Source.STRIPE_ACCOUNT, Source.STRIPE_DISPUTES} - {source}
     for other in others:
         assert world.sample(other).readings
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "source", "left"),
+    [
+        ("account", Source.STRIPE_ACCOUNT, account.balance),
+        ("balance", Source.STRIPE_ACCOUNT, account.capability),
+        ("webhook_endpoints", Source.STRIPE_WEBHOOKS, webhooks.undelivered),
+        ("events", Source.STRIPE_WEBHOOKS, webhooks.endpoints),
+    ],
+)
+def test_a_missing_permission_takes_only_its_own_series_away(
+    world: Watched, endpoint: str, source: Source, left: Metric
+) -> None:
+    world.server.keys[KEY] = frozenset(PERMISSIONS.values()) - {PERMISSIONS[endpoint]}
+    for _ in range(2):
+        snapshot = world.sample(source)
+        assert snapshot.problem
+        assert f"Stripe, {endpoint}: the key lacks {PERMISSIONS[endpoint]} (request req_" in str(snapshot.problem)
+        assert left in {one.metric for one in snapshot.readings}
+    assert world.server.reads[endpoint] == 1
+    assert world.sampler(source).interval < world.sampler(source).max_age
+    world.server.keys[KEY] = frozenset(PERMISSIONS.values())
+    world.clock.on(901)
+    assert world.sample(source).problem is None
+
+
+def test_a_key_that_may_nothing_fails_every_source(world: Watched) -> None:
+    world.server.keys[KEY] = frozenset()
+    for source in (Source.STRIPE_EVENTS, Source.STRIPE_ACCOUNT, Source.STRIPE_WEBHOOKS, Source.STRIPE_DISPUTES):
+        assert failure(world, source).kind is ErrorClass.NOT_PERMITTED
 
 
 def test_nothing_listens(tmp_path: Path) -> None:
@@ -137,6 +169,47 @@ def test_secrets_and_customers_data_never_reach_a_log(
         assert secret not in said
     assert KEY not in repr(world.settings)
     assert KEY not in repr(world.stripe)
+
+
+def test_not_even_the_stripe_packages_own_debug_variable_has_answers_printed(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from exporters.model import SampleError\n"
+        "from rules.vocabulary import Source\n"
+        "from tests.exporters.stripe_api.shop import KEY, watched\n"
+        "with watched(Path(sys.argv[1])) as world:\n"
+        "    world.server.keys[KEY] = frozenset()\n"
+        "    try:\n"
+        "        world.sample(Source.STRIPE_ACCOUNT)\n"
+        "    except SampleError as error:\n"
+        "        print(error.kind.value)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, "STRIPE_LOG": "debug"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=Path.cwd(),
+    )
+    assert (told.stdout, told.stderr) == ("not_permitted\n", "")
+
+
+def test_an_answer_that_does_not_end_is_cut_off(world: Watched) -> None:
+    async def long() -> AsyncIterator[bytes]:
+        for _ in range(512):
+            yield b"x" * 2**20
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(long())(scope, receive, send)
+
+    with serving(answer) as port:
+        world.restart(api_url=f"http://127.0.0.1:{port}")
+        error = failure(world, Source.STRIPE_ACCOUNT)
+    assert error.kind is ErrorClass.BAD_ANSWER
+    assert "Stripe, account: the answer is larger than 32 MiB; see whether a proxy answers for Stripe" in str(error)
 
 
 def test_stripe_hears_who_asks_and_nothing_about_this_machine(world: Watched) -> None:

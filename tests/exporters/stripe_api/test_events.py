@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from exporters.model import ErrorClass, SampleError
+from exporters.model import SampleError
+from exporters.reconciling import NotKnownYetError
 from exporters.stripe_api import samplers
 from exporters.stripe_api.tally import COUNTERS, WINDOWED
 from rules import webhooks as definitions
 from rules.vocabulary import Source
-from simulator.stripe import Refusal, Slow, declined, unexplained
+from simulator.stripe import Refusal, Slow, Wrong, declined, unexplained
 from simulator.stripe.shapes import error
 from tests.exporters.stripe_api.shop import HOUR, START, Clock, Watched, counters, values, watched
 
@@ -362,6 +363,7 @@ def test_a_follower_asks_nothing_and_shows_nothing_until_it_leads(world: Watched
     for sampler in world.stripe.samplers:
         followed = world.sample(sampler.source)
         assert (followed.readings, followed.complete_until) == ((), None)
+        assert sampler.interval.total_seconds() == 5
     assert not world.server.reads
     world.leads = True
     assert world.sample().readings
@@ -402,9 +404,8 @@ def test_every_poll_reads_a_short_tail_again(world: Watched) -> None:
 def test_history_knows_what_succeeded_and_what_was_sent(world: Watched) -> None:
     payment = world.begun().shop.pay()
     world.fake.add_endpoint(("payment_intent.succeeded",))
-    with pytest.raises(SampleError) as unknown:
+    with pytest.raises(NotKnownYetError, match="the webhook endpoints were not read yet"):
         world.runner.run(world.stripe.history.events_sent(0, 2**40))
-    assert unknown.value.kind is ErrorClass.UNREACHABLE
     world.rest()
     world.sample(Source.STRIPE_WEBHOOKS)
     since, until = world.runner.run(world.stripe.history.known())
@@ -415,6 +416,31 @@ def test_history_knows_what_succeeded_and_what_was_sent(world: Watched) -> None:
     assert len(sent) == 1
     everything = json.dumps([world.fake.event(number) for number in payment.events])
     assert next(iter(sent)) in everything
+
+
+def test_history_knows_nothing_before_the_first_sample_nor_while_another_replica_reads(world: Watched) -> None:
+    unknown = "not read yet, or another replica reads them"
+    with pytest.raises(NotKnownYetError, match=unknown):
+        world.runner.run(world.stripe.history.known())
+    world.sample()
+    assert world.runner.run(world.stripe.history.known())
+    world.leads = False
+    world.sample()
+    with pytest.raises(NotKnownYetError, match=unknown):
+        world.runner.run(world.stripe.history.known())
+
+
+def test_an_event_without_an_id_is_not_one_that_was_sent(world: Watched) -> None:
+    world.begun().fake.add_endpoint(("*",))
+    world.sample(Source.STRIPE_WEBHOOKS)
+    nameless = {"object": "event", "created": int(world.clock()), "type": "charge.succeeded"}
+    named = {**nameless, "id": "evt_unreadable"}
+    world.server.faults.next(Wrong({"data": [nameless, named], "has_more": False}), endpoint="events")
+    world.sample()
+    assert world.about()["payments_exporter_parse_errors_total",] == 2
+    world.clock.on(60)
+    sent = world.runner.run(world.stripe.history.events_sent(0, world.clock()))
+    assert sent == {"evt_unreadable"}
 
 
 def test_all_four_sources_of_stripe_have_a_sampler(world: Watched) -> None:

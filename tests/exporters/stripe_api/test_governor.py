@@ -1,13 +1,16 @@
 """Does the exporter keep to its share of the account's reads, and does it wait when it should?"""
 
+import sqlite3
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.model import ErrorClass, SampleError
 from exporters.stripe_api.governor import Governor
+from rules import account
 from rules.vocabulary import Source
-from tests.exporters.stripe_api.shop import START, Watched
+from tests.exporters.stripe_api.shop import START, Watched, counters
 
 MONTH = 30 * 86400
 LEAST = {
@@ -53,14 +56,90 @@ def test_a_busy_account_is_read_as_often_as_wished() -> None:
     assert governor.interval(Source.STRIPE_EVENTS, 1.0, 15, START) == 15
 
 
-def test_nothing_is_sent_once_the_allowance_is_spent_until_the_reads_are_a_month_old() -> None:
-    governor = Governor(0.5, lambda: 0.5)
-    for _ in range(5_000):
-        governor.permit("events", START)
+def spend(governor: Governor) -> int:
+    """Send requests until one is refused; gives their number."""
+    for sent in range(10_000):
+        try:
+            governor.permit("events", START)
+        except SampleError:
+            return sent
         governor.sent(START)
-    with pytest.raises(SampleError, match=r"has spent its 5000 reads of the past 30 days; raise stripe.read_share"):
+    raise AssertionError("nothing was refused")
+
+
+def ratio(governor: Governor, now: float) -> float:
+    """What the metric of spent reads says."""
+    return next(one.value for one in governor.readings(now) if one.metric is account.reads_used)
+
+
+def test_once_the_allowance_is_spent_a_trickle_is_left_until_the_reads_are_a_month_old() -> None:
+    governor = Governor(0.5, lambda: 0.5)
+    sent = spend(governor)
+    assert 10 <= sent - 5_000 <= 11
+    with pytest.raises(SampleError, match=r"has spent its 5000 reads of the past 30 days, and goes on with 167 a day"):
         governor.permit("events", START)
-    governor.permit("events", START + MONTH + 1)
+    assert ratio(governor, START) == sent / 5_000
+    for _ in range(20):
+        governor.permit("events", START + MONTH + 1)
+        governor.sent(START + MONTH + 1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.01, 1), st.integers(0, 100_000), st.lists(st.floats(1, 3 * 3600), min_size=50, max_size=200))
+def test_the_trickle_is_a_thirtieth_of_the_least_share_each_day_however_much_was_spent(
+    share: float, transactions: int, pauses: list[float]
+) -> None:
+    governor = Governor(share, lambda: 0.5)
+    governor.base_on(transactions)
+    governor.remember({int(START) // 86400 * 86400: 500 * 10_000_000})
+    now, sent, wished = START, 0, 0
+    for pause in pauses:
+        now += pause
+        wished += 1
+        try:
+            governor.permit("events", now)
+        except SampleError:
+            continue
+        governor.sent(now)
+        sent += 1
+    possible = (now - START) * share * 10_000 / MONTH
+    assert sent <= possible + 12
+    assert sent >= min(wished, possible * 0.5) - 1
+    assert ratio(governor, now) > 1
+
+
+def test_a_clock_that_jumps_back_does_not_stop_the_trickle() -> None:
+    governor = Governor(0.5, lambda: 0.5)
+    spend(governor)
+    governor.remember({(int(START) // 86400 - 1) * 86400: 5_000})
+    governor.permit("events", START - 86400)
+
+
+@pytest.mark.parametrize(("transactions", "spent"), [(0, 5_000), (200, 60_000), (100_000, 26_000_000)])
+def test_the_sources_plan_with_the_trickle_once_the_allowance_is_spent(transactions: int, spent: int) -> None:
+    governor = Governor(0.5, lambda: 0.5)
+    governor.base_on(transactions)
+    governor.remember({int(START) // 86400 * 86400: spent})
+    planned = sum(86400 / governor.interval(source, 1.0, least, START) for source, least in LEAST.items())
+    assert 60 < planned < 167
+
+
+def test_payments_that_become_fewer_do_not_blind_the_exporter(world: Watched) -> None:
+    world.begun().shop.pay()
+    world.sample()
+    world.stop()
+    yesterday = int(START) - 86400
+    with sqlite3.connect(world.settings.state.path) as connection:
+        connection.execute("INSERT INTO paymon_buckets VALUES (86400, ?, 'reads', 20000)", (yesterday,))
+    connection.close()
+    world.start()
+    world.clock.on(3600)
+    world.sample()
+    world.clock.on(900)
+    world.shop.pay()
+    assert counters(world.sample())["payment_success_total", "card", "api"] == 2
+    assert world.sampler(Source.STRIPE_EVENTS).interval.total_seconds() < 1800
+    assert world.about()["payments_exporter_stripe_reads_used_ratio",] > 4
 
 
 def test_what_was_spent_before_a_restart_counts(world: Watched) -> None:

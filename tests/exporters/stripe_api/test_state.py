@@ -1,22 +1,28 @@
 """What becomes of the counters when the state cannot be read or written?"""
 
+import asyncio
 import os
 import pwd
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from exporters.model import ErrorClass, SampleError
+from exporters.secrets import Secret
 from exporters.stripe_api.database import SCHEMA_VERSION
+from exporters.stripe_api.postgres import open_postgres
 from exporters.stripe_api.state import open_ledger
 from rules.vocabulary import Source
 from simulator.postgres_server import PostgresServer
+from tests.exporters.postgres.silent_proxy import proxy_to
 from tests.exporters.stripe_api.shop import START, Watched, counters, watched
 
 ONE_PAYMENT = ("payment_attempts_total", "success", "card", "api")
@@ -55,15 +61,54 @@ def test_a_page_that_is_damaged_is_found_when_the_state_is_opened(world: Watched
     assert list(state.parent.glob("*.corrupt-*"))
 
 
-def test_marks_without_sense_are_damage_too(world: Watched) -> None:
-    world.begun().sample()
-    world.stop()
-    with sqlite3.connect(world.settings.state.path) as connection:
-        connection.execute("UPDATE paymon_marks SET value = '[1, 2]'")
+def meddle(path: Path, statement: str) -> None:
+    """Change the state behind the exporter's back."""
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE paymon_marks SET value = '[1, 2]'", "UPDATE paymon_counters SET total = 'many'"]
+)
+def test_marks_and_counters_without_sense_are_damage_too(world: Watched, statement: str) -> None:
+    world.begun().shop.pay()
+    world.sample()
+    world.stop()
+    meddle(world.settings.state.path, statement)
     world.start()
     assert counters(world.sample()) == {}
     assert list(world.settings.state.path.parent.glob("*.corrupt-*"))
+
+
+@pytest.mark.parametrize("steps", ["garbage", "7", '[["x", "F"]]'])
+def test_a_payment_whose_steps_make_no_sense_is_forgotten_and_everything_else_is_counted(
+    world: Watched, steps: str
+) -> None:
+    world.begun()
+    world.shop.fake.ask()  # never counted: what is kept of it will be damaged
+    again = world.shop.fake.ask()
+    world.sample()
+    world.stop()
+    meddle(world.settings.state.path, f"UPDATE paymon_intents SET steps = '{steps}'")
+    world.start()
+    world.shop.pay("no money")
+    world.shop.pay(after=again)
+    assert counters(world.rest()) == world.shop.truth()
+    assert world.about()["payments_exporter_parse_errors_total",] == 2
+    assert not list(world.settings.state.path.parent.glob("*.corrupt-*"))
+
+
+def test_another_program_that_holds_the_file_is_told_from_a_bad_disk(world: Watched) -> None:
+    world.begun().sample()
+    world.shop.pay()
+    other = sqlite3.connect(world.settings.state.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SampleError, match="another program holds it; close that one"):
+        world.sample()
+    other.close()
+    world.clock.on(60)
+    assert counters(world.sample())[ONE_PAYMENT] == 1
 
 
 def test_a_second_writer_is_refused_and_the_first_goes_on(world: Watched) -> None:
@@ -224,11 +269,38 @@ def test_a_lost_connection_to_postgres_loses_and_doubles_nothing(tmp_path: Path,
                 " WHERE application_name = 'paymon-exporter-state' AND datname = current_database()"
             )
             world.clock.on(60)
-            with pytest.raises(SampleError, match="state database: ") as lost:
-                world.sample()
-            assert "password" not in str(lost.value)
-            world.clock.on(60)
+            world.sample()
         assert counters(world.rest()) == world.shop.truth()
+
+
+def test_a_search_path_in_the_dsn_holds_and_nothing_waits_for_ever(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA monitor")
+    database = open_postgres(Secret(conninfo.make_conninfo(dsn, options="-csearch_path=monitor")))
+    try:
+        assert database.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'paymon_marks'") == [("monitor",)]
+        for name, value in (
+            ("statement_timeout", "15s"),
+            ("idle_session_timeout", "15min"),
+            ("synchronous_commit", "on"),
+        ):
+            assert database.execute(f"SHOW {name}") == [(value,)]
+    finally:
+        database.close()
+
+
+def test_a_network_that_falls_silent_ends_the_statement_and_the_connection(dsn: str) -> None:
+    async def story() -> None:
+        async with proxy_to(int(str(conninfo.conninfo_to_dict(dsn)["port"]))) as proxy:
+            through = Secret(conninfo.make_conninfo(dsn, host="127.0.0.1", port=proxy.port))
+            database = await asyncio.to_thread(open_postgres, through, timedelta(seconds=0.5))
+            proxy.silent = True
+            async with asyncio.timeout(10):
+                with pytest.raises(SampleError, match="state database: OperationalError"):
+                    await asyncio.to_thread(database.execute, "SELECT 1")
+            database.close()
+
+    asyncio.run(story())
 
 
 def test_an_unreachable_postgres_is_said_without_its_dsn(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""Is what stands in each field of a definition of the type that the vocabulary gives the field?"""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from decimal import Decimal
+from enum import EnumMeta
+from functools import cache
+from reprlib import repr as shortened
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from rules.checks.problem import Problem
+from rules.vocabulary import Catalog
+
+__all__ = ["mistyped"]
+
+
+def mistyped(catalog: Catalog) -> tuple[Problem, ...]:
+    """Every field with a value of another type, with the definition that it is in; nothing else can be judged then."""
+    seen: set[int] = set()
+    return tuple(
+        Problem(where, f"has {shortened(value)} as its {path}", _cure(hint))
+        for where, definition in _definitions(catalog)
+        for path, value, hint in _within(definition, "", seen)
+    )
+
+
+def _definitions(catalog: Catalog) -> Iterator[tuple[str, Any]]:
+    """What is defined, with its place; before whatever may quote it."""
+    for area in catalog.areas:
+        for kind in ("metrics", "signals", "objectives", "alerts"):
+            for definition in getattr(area, kind):
+                yield f"{area.module}: {kind[:-1]} {definition.name}", definition
+    yield "rules.organisation", catalog.organisation
+    for item in catalog.items:
+        yield f"rules.items: item {item.id}", item
+    for procedure in catalog.procedures:
+        yield f"procedure {procedure.title!r}", procedure
+    for dashboard in catalog.dashboards:
+        yield f"dashboard {dashboard.uid}", dashboard
+
+
+@cache
+def _hints(kind: type) -> tuple[tuple[str, Any, bool], ...]:
+    """Name and type of each field, and whether a value of that type is looked into."""
+    hints = get_type_hints(kind)
+    named = [(field.name, hints[field.name]) for field in fields(kind)]
+    return tuple((name, hint, not isinstance(hint, type) or is_dataclass(hint)) for name, hint in named)
+
+
+def _within(definition: Any, path: str, seen: set[int]) -> Iterator[tuple[str, object, Any]]:
+    """The path, the value and the right type of each field that is wrong, in a definition and in what it quotes."""
+    if id(definition) in seen:
+        return
+    seen.add(id(definition))
+    for name, hint, deep in _hints(definition.__class__):
+        value = getattr(definition, name)
+        if deep or not isinstance(value, hint):
+            yield from _wrong(value, hint, f"{path}.{name}" if path else name, seen)
+
+
+def _wrong(value: object, hint: Any, path: str, seen: set[int]) -> Iterator[tuple[str, object, Any]]:
+    kind, inner = _parts(hint)
+    if not isinstance(value, kind):
+        yield path, value, hint
+    elif isinstance(value, tuple):
+        if inner[-1] is Ellipsis:
+            hints = inner[:1] * len(value)
+        elif len(inner) == len(value):
+            hints = inner
+        else:
+            yield path, value, hint
+            return
+        for place, (one, its) in enumerate(zip(value, hints, strict=True)):
+            yield from _wrong(one, its, f"{path}[{place}]", seen)
+    elif is_dataclass(value):
+        yield from _within(value, path, seen)
+
+
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a value must be an instance of, and the types inside a tuple."""
+    return (tuple, get_args(hint)) if get_origin(hint) is tuple else (hint, ())
+
+
+def _cure(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        first, *others = get_args(hint)
+        if others == [Ellipsis]:
+            return f"write a tuple of {_name(first)}, and (x,) where there is one"
+        return f"write ({', '.join(map(_name, (first, *others)))})"
+    if isinstance(hint, UnionType):
+        return f"give {' or '.join(map(_name, get_args(hint)))}"
+    if hint is timedelta:
+        return "write seconds(), minutes(), hours() or days()"
+    if hint is Decimal:
+        return 'write Decimal("0.05")'
+    if isinstance(hint, EnumMeta):
+        return f"write {hint.__name__}. and one of {', '.join(hint.__members__)}"
+    return f"give a {_name(hint)}"
+
+
+def _name(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        return "tuples"
+    name: str = hint.__name__
+    return {"str": "text", "NoneType": "None", "ellipsis": "..."}.get(name, name)

@@ -1,0 +1,49 @@
+"""Do all files follow from a catalog alone, whichever it is, and as each environment overrides it?"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from generators.files import generated_files
+from rules.catalog import catalog
+from rules.vocabulary import Branch, Catalog, Comparison, Example, Override, minutes
+from tests.rules.small import QUEUE, alert, area, signal
+
+REAL = catalog()
+EXAMPLE = Example(series=(("queue_length", "0x5 7x5"),), at=minutes(8), gives=(("", "7"),))
+LONGEST = signal(f"max({QUEUE})", name="shop:queue:max", example=EXAMPLE)
+ALL = signal(f"sum({QUEUE})", name="shop:queue:sum", example=EXAMPLE)
+BRANCH = Branch(watches=ALL, comparison=Comparison.ABOVE, value=Decimal(9), guards=(), because="the hall is full")
+SHOP = area(LONGEST, ALL, alerts=(alert(LONGEST, or_else=(BRANCH,)),), metrics=(QUEUE,))
+
+
+def with_shop(*overrides: Override) -> Catalog:
+    production, staging = REAL.organisation.environments
+    environments = (production, replace(staging, overrides=overrides))
+    return replace(REAL, areas=(*REAL.areas, SHOP), organisation=replace(REAL.organisation, environments=environments))
+
+
+def test_an_area_need_not_be_a_module_that_is_imported() -> None:
+    files = generated_files(with_shop())
+
+    assert "Is it open?" in files["generated/runbook/shop.md"]
+    assert "generated/production/tests/TooMuch.yml" in files
+
+
+def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_own_in_each_environment() -> None:
+    smaller = Override(threshold="TooMuch/shop:queue:sum", value=Decimal(4), because="staging's hall is small")
+    files = generated_files(with_shop(smaller))
+
+    lines = [line for line in files["docs/thresholds.md"].splitlines() if "TooMuch" in line]
+    assert lines == [
+        "| `TooMuch/shop:queue:max` | `shop:queue:max` | above 5, warning, P3 | above 5, warning, P3 "
+        "| it is too much |",
+        "| `TooMuch/shop:queue:sum` | `shop:queue:sum` | above 9, warning, P3 | **above 4, warning, P3** "
+        "| the hall is full |",
+        "- `TooMuch/shop:queue:sum`: staging's hall is small",
+    ]
+    for environment, bound, other in (("production", 9, 4), ("staging", 4, 9)):
+        rules = files[f"generated/{environment}/rules/shop.yml"]
+        assert f'shop:queue:sum{{environment="{environment}"}} > {bound}\n' in rules
+        assert f"> {other}\n" not in rules
+    assert "because: it is too much; staging's hall is small" in files["generated/staging/rules/shop.yml"]
+    assert "in staging above 4. Staging's hall is small." in files["generated/runbook/shop.md"]

@@ -1,0 +1,86 @@
+"""On which course of raw series does an alert fire, by promtool's word?"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from generators.rules import rule_file
+from generators.text import as_yaml
+from paymon.promtool import Promtool
+from rules import monitoring
+from rules.vocabulary import Alert, Source, prometheus_duration
+from tests.rules.outages import rules_of
+
+ENVIRONMENT = 'environment="production"'
+
+
+def of_production(selector: str) -> str:
+    """The series as production scrapes it."""
+    name, brace, labels = selector.partition("{")
+    return f"{name}{{{ENVIRONMENT},{labels}" if brace else f"{name}{{{ENVIRONMENT}}}"
+
+
+def play(
+    promtool: Promtool,
+    folder: Path,
+    series: Mapping[str, str],
+    expected: Mapping[Alert, tuple[tuple[timedelta, timedelta], ...]],
+    until: timedelta,
+    every: timedelta = timedelta(seconds=30),
+) -> None:
+    """Assert for each alert that it fires from one moment to another, both included, and at no other evaluation.
+
+    What happens shortly before and after is left open: records of another group may be an evaluation late, and versions
+    of Prometheus differ on samples at a window's edge. `series` have a value every `every`; every source is as fresh
+    as can be. Played in two orders: each group before those whose records it reads, and after them.
+    """
+    groups = rules_of(tuple(expected))
+    for group in groups:
+        (folder / f"{group.area.name}.yml").write_text(rule_file(group))
+    steps = until // every
+    fed = {of_production(name): values for name, values in series.items()}
+    for source in Source:
+        of_source = f'{{{ENVIRONMENT},source="{source.value}"}}'
+        fed[f"{monitoring.watermark}{of_source}"] = f"0+{every.total_seconds():g}x{steps}"
+        fed[f"{monitoring.interval}{of_source}"] = f"{every.total_seconds():g}x{steps}"
+    probes = [
+        {
+            "expr": f'sum(count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}'
+            f"[{prometheus_duration(end - begin + every / 2)}]))",
+            "eval_time": prometheus_duration(end),
+            "exp_samples": [{"labels": "{}", "value": (end - begin) // every + 1}] if fires else [],
+        }
+        for alert, spans in expected.items()
+        for begin, end, fires in _stretches(spans, until, every)
+    ]
+    names = [group.name for group in groups]
+    for number, order in enumerate((names, names[::-1])):
+        document = {
+            "rule_files": [f"{group.area.name}.yml" for group in groups],
+            "evaluation_interval": prometheus_duration(every),
+            "group_eval_order": order,
+            "tests": [
+                {
+                    "interval": prometheus_duration(every),
+                    "input_series": [{"series": name, "values": values} for name, values in fed.items()],
+                    "promql_expr_test": probes,
+                }
+            ],
+        }
+        test = folder / f"test-{number}.yml"
+        test.write_text(as_yaml(document))
+        (result,) = promtool.run_tests([test])
+        assert result.passed, "\n".join(failure.raw for failure in result.failures[:5])
+
+
+def _stretches(
+    spans: tuple[tuple[timedelta, timedelta], ...], until: timedelta, every: timedelta
+) -> Iterator[tuple[timedelta, timedelta, bool]]:
+    """First and last evaluation of each stretch of firing and of silence."""
+    quiet_from = timedelta(0)
+    for begin, end in spans:
+        yield quiet_from, begin - 3 * every, False
+        yield begin, end, True
+        quiet_from = end + 2 * every
+    if quiet_from <= until:
+        yield quiet_from, until, False
