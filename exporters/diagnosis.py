@@ -235,12 +235,17 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 await sampler.sample(clock())
                 before = _requests(assembly.samplers)
                 snapshot = await sampler.sample(clock())
+                if snapshot.problem:
+                    raise snapshot.problem
             except SampleError as error:
                 if sampler.source is Source.RECONCILIATION:
                     yield _note(where, error.what, error.how_to_fix)
                     continue
                 for one in await _each(error, sampler.source, settings.stripe, clock):
                     yield _mend(where, one.what, one.how_to_fix)
+                continue
+            if snapshot.complete_until is None:
+                yield _note(where, "has nothing of Stripe's to compare with", "mend Stripe's sources first")
                 continue
             if sampler.source in _PERMISSIONS:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
