@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from generators.panel_links import panel_link
 from generators.text import as_yaml, generated_header
@@ -235,6 +235,7 @@ def runbook_anchor(alert: Alert) -> str:
     return alert.name.lower()
 
 
+@lru_cache(maxsize=8)
 def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, ...]:
     """The environment's groups, one per area: the signals in the order of their text, then the alerts."""
     expressions = Expressions(catalog, environment)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import jinja2
@@ -56,6 +56,7 @@ def _templates() -> jinja2.Environment:
     )
 
 
+@lru_cache(maxsize=1)
 def runbook_files(catalog: Catalog) -> Mapping[str, str]:
     """One page for each area that has alerts, and an index, by their paths below `generated/`."""
     pages = _Pages(catalog)

@@ -388,7 +388,7 @@ application_unscraped = Alert(
                 f"Name the scrape job {ORGANISATION.application_job}, as the generated scrape configuration does, "
                 "and let it reach the service's port for metrics."
             ),
-            Step("If a pod hangs, delete it.", "kubectl delete pod <name>"),
+            Step("If a pod hangs, delete it.", 'POD=\nkubectl delete pod "${POD:?the name of the pod that hangs}"'),
         ),
     ),
     serves=("RSP-02",),

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 
 from generators.dashboards.provisioning import provisioning_files
 from generators.dashboards.queries import Queries
@@ -15,6 +16,7 @@ _LINE = 120
 _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
+@lru_cache(maxsize=1)
 def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
     """Every dashboard as JSON and the provisioning files, by path below the folder of generated files.
 

@@ -132,10 +132,12 @@ def test_what_else_has_to_hold_stands_below_the_way_to_fire_that_it_belongs_to()
     reasons = _entry(next(alert for alert in CATALOG.alerts if alert.name == "PaymentsCompleteFailure"))
 
     assert [line.partition(". ")[0] for line in reasons.partition("### Why these thresholds\n\n")[2].splitlines()] == [
-        "- Fires when **Share of attempts that succeed, over 2 minutes**: below 5 %",
-        "  - and **Attempts in 2 minutes**: at least 20",
-        "- Or when **Share of attempts that succeed, over 15 minutes**: below 5 %",
-        "  - and **Attempts in 15 minutes**: at least 10",
+        "- Fires when **Share of customers' attempts that succeed, over 2 minutes**: below 5 %",
+        "  - and **Attempts that customers ended in 2 minutes, renewals by Stripe left aside**: at least 20",
+        "  - unless **Live payments are switched off, by the kill switch or by a rollout of 0 %**: yes",
+        "- Or when **Share of customers' attempts that succeed, over 15 minutes**: below 5 %",
+        "  - and **Attempts that customers ended in 15 minutes, renewals by Stripe left aside**: at least 10",
+        "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
         "- It stays for 10 minutes after the last breach.",
         "",
     ]
