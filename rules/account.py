@@ -312,7 +312,7 @@ read_budget_high = Alert(
             Severity.WARNING,
             Priority.P3,
             lasting=minutes(15),
-            because="at 100 % the exporter asks Stripe a few times an hour, and pages come late; 20 % leave some days to act",
+            because="at 100 % the exporter asks too seldom to watch payments; 20 % leave some days to act",
         ),
     ),
     summary="The exporter has spent more than {threshold} of its reads from Stripe.",

@@ -484,13 +484,13 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         name="read-budget-spent",
         title="The exporter has no read left",
-        phases=_from_now_on(Conditions(reads_spent=1.0)),
+        phases=_from_now_on(Conditions(reads_spent=3.0)),
         fires=(
             Fires(alert=account.read_budget_high, within=minutes(18), lasts=True),
-            Fires(alert=monitoring.exporter_stale, within=minutes(10), lasts=True),
-            Fires(alert=outcomes.metrics_absent, within=minutes(13), lasts=True),
+            Fires(alert=monitoring.exporter_stale, within=minutes(13), lasts=True),
+            Fires(alert=outcomes.metrics_absent, within=minutes(15), lasts=True),
         ),
-        says=r"100% of the reads for 30 days are spent\.",
+        says=r"\d{3}(\.\d+)?% of the reads for 30 days are spent\.",
         watched_for=minutes(22),
     ),
     Incident(

@@ -96,11 +96,12 @@ class Governor:
         return sum(reads for day, reads in self._days.items() if day > now - _PERIOD)
 
     def interval(self, source: Source, reads: float, least: float, now: float) -> float:
-        """Seconds between two samples of a source that takes that many reads each, `least` or more."""
-        of_all = _PERIOD * reads / (_PLANNED * _SHARES[source])
-        seconds = max(least, of_all / self.allowance)
-        if self.exhausted(now):
-            return max(2 * seconds, of_all / self._trickle)
+        """Seconds between two samples of a source that takes that many reads each, `least` or more.
+
+        On the trickle it stays as it was: a source that cannot keep it up is stale, and no alert may take it for fresh.
+        """
+        plan = _PLANNED * _SHARES[source] * self.allowance / _PERIOD
+        seconds = max(least, reads / plan)
         return 2 * seconds if self.spent(now) > 0.95 * self.allowance else seconds
 
     def exhausted(self, now: float) -> bool:
