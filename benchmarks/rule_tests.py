@@ -35,7 +35,8 @@ def main() -> None:
         paymon = str(Path(sys.executable).with_name("paymon"))
         for version in VERSIONS:
             tool = Promtool.find(version_prefix=version)
-            command = [paymon, "test", "--promtool", str(tool.path), "--generated", f"{name}/generated"]
+            options = ["--environment", environment.name, "--generated", f"{name}/generated"]
+            command = [paymon, "test", "--promtool", str(tool.path), *options]
             wall, processor = min(_timed(command) for _ in range(RUNS))
             print(
                 f"promtool {version}: {wall / alerts:.3f} s an alert on {os.cpu_count()} processors, "
