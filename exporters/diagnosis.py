@@ -271,12 +271,14 @@ async def _each(
         return (error,)
     found = []
     reads = StripeReads(settings, Governor(settings.read_share, random.random), clock)
-    for endpoint in _PERMISSIONS[source]:
-        try:
-            await reads.get(endpoint)
-        except SampleError as lacking:
-            found.append(lacking)
-    await reads.close()
+    try:
+        for endpoint in _PERMISSIONS[source]:
+            try:
+                await reads.get(endpoint)
+            except SampleError as lacking:
+                found.append(lacking)
+    finally:
+        await reads.close()
     return found or (error,)
 
 

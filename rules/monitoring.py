@@ -195,8 +195,6 @@ notifications_failed = Counter(
     ),
 )
 
-_EXPORTER = target_up.name + matchers(job=ORGANISATION.exporter_job)
-_APPLICATION = target_up.name + matchers(job=ORGANISATION.application_job)
 
 _OUR_GROUPS = f'{{rule_group=~".*;{ORGANISATION.service}[.].+"}}'
 """Prometheus writes a group as `<file>;<group>`, and every group of ours begins with the service and a full stop."""
@@ -204,36 +202,39 @@ _OUR_GROUPS = f'{{rule_group=~".*;{ORGANISATION.service}[.].+"}}'
 _OUR_RECEIVERS = f'{{receiver_name=~"|{ORGANISATION.team}-.+"}}'
 """Without its feature flag receiver-name-in-metrics Alertmanager names no receiver, and then all of them count."""
 
-exporter_up = Signal(
+
+def _all_answer(name: str, title: str, job: str, other: str) -> Signal:
+    """Whether every target of a job answers; the example has a target of another job as well."""
+    ours = target_up.name + matchers(job=job)
+    return Signal(
+        name,
+        title,
+        Unit.BOOLEAN,
+        f"min({ours})\nor 0 * max(absent({ours}))",
+        Example(
+            series=(
+                (target_up.name + matchers(job=job, instance="a"), "1x10"),
+                (target_up.name + matchers(job=job, instance="b"), "1x5 0x5"),
+                (target_up.name + matchers(job=other), "0x3 1x7"),
+            ),
+            at=minutes(8),
+            gives=(("", "0"),),
+        ),
+    )
+
+
+exporter_up = _all_answer(
     "payments_exporter:up:min",
     "Whether every exporter answers Prometheus; 0 where there is none at all",
-    Unit.BOOLEAN,
-    f"min({_EXPORTER})\nor 0 * max(absent({_EXPORTER}))",
-    Example(
-        series=(
-            (target_up.name + matchers(job=ORGANISATION.exporter_job, instance="a"), "1x10"),
-            (target_up.name + matchers(job=ORGANISATION.exporter_job, instance="b"), "1x5 0x5"),
-            (target_up.name + matchers(job=ORGANISATION.application_job), "0x3 1x7"),
-        ),
-        at=minutes(8),
-        gives=(("", "0"),),
-    ),
+    ORGANISATION.exporter_job,
+    ORGANISATION.application_job,
 )
 
-application_up = Signal(
+application_up = _all_answer(
     "payments_application:up:min",
     "Whether every pod of the payments service answers Prometheus; 0 where there is none at all",
-    Unit.BOOLEAN,
-    f"min({_APPLICATION})\nor 0 * max(absent({_APPLICATION}))",
-    Example(
-        series=(
-            (target_up.name + matchers(job=ORGANISATION.application_job, instance="a"), "1x10"),
-            (target_up.name + matchers(job=ORGANISATION.application_job, instance="b"), "1x5 0x5"),
-            (target_up.name + matchers(job=ORGANISATION.exporter_job), "0x3 1x7"),
-        ),
-        at=minutes(8),
-        gives=(("", "0"),),
-    ),
+    ORGANISATION.application_job,
+    ORGANISATION.exporter_job,
 )
 
 source_age = Signal(

@@ -17,17 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import psycopg
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
 from rules.webhooks import EVENT_TYPES
+from simulator.certificates import self_signed
 from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.postgres_server import SCHEMA, installations, running
 from simulator.serving import serving
@@ -38,6 +35,7 @@ __all__ = ["Surroundings", "surroundings"]
 _KEY = "rk_test_everything"
 _ROLE = "paymon_exporter"
 _PASSWORD = "read-only"  # noqa: S105 - of a server on the loopback interface that lives as long as a command
+_DAY = 86_400
 _DEPLOY = Path(__file__).parents[1] / "deploy" / "postgres"
 
 
@@ -70,7 +68,8 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
         _fill_stripe(stripe.world)
         _fill_database(server.dsn("payments"), clock())
         stripe_port = stack.enter_context(serving(stripe.app))
-        https = stack.enter_context(serving(service.application(), certificate=_certificate(folder)))
+        certificate = self_signed(folder, clock() - _DAY, clock() + 365 * _DAY)
+        https = stack.enter_context(serving(service.application(), certificate=certificate))
         http = stack.enter_context(serving(redirect_to_https(https)))
         plain = stack.enter_context(serving(service.application()))
         host = {"host": "127.0.0.1", "https_port": https, "http_port": http}
@@ -140,31 +139,6 @@ def _declared(now: float) -> str:
             if "until" in entry:
                 entry["until"] = today + timedelta(days=365)
     return yaml.safe_dump(said)
-
-
-def _certificate(folder: Path) -> Path:
-    """A new self-signed certificate for the loopback interface, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "payments service")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=365))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "payments-service.pem"
-    path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 def main(command: list[str]) -> int:

@@ -91,10 +91,10 @@ def openmetrics(
 ) -> str:
     """What Prometheus would have scraped until `now` of targets that look like `pages`, by job and address.
 
-    The attempts reach back all of the `HOURS`, in steady shares; `per_minute` is their mean at the shop's own pace,
-    which `speed` turns into ours. Traffic has a day. Since two hours of the shop's ago, all other series are there as
-    well: durations come with the attempts, moments stay as old as they are, and whatever else is on the pages has not
-    changed. The same text whenever it is asked for with the same arguments.
+    Attempts and successes reach back all of the `HOURS`, in steady shares; `per_minute` is the mean of attempts at the
+    shop's own pace, which `speed` turns into ours. Traffic has a day. Since two hours of the shop's ago, all other
+    series are there as well: durations come with the attempts, moments stay as old as they are, and whatever else is on
+    the pages has not changed. The same text whenever it is asked for with the same arguments.
     """
     metrics = {name: metric for metric in catalog.metrics for name in metric.series_names}
     moments = tuple(_moments(now, speed))
