@@ -21,6 +21,7 @@ from exporters.settings import load
 from exporters.webconfig import WebConfigFile
 from paymon.doctor import doctor
 from rules.catalog import catalog
+from simulator.postgres_server import installations, running, standby
 from simulator.stripe import PERMISSIONS
 from simulator.surroundings import Surroundings
 
@@ -148,6 +149,14 @@ def test_the_database_of_the_state_is_tried_and_nothing_is_left_there(
         assert "hunter" not in line
     with psycopg.connect(around.dsn) as admin:
         assert admin.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'paymon%'").fetchone() == (0,)
+
+
+def test_a_state_that_would_be_kept_on_a_replica_is_refused(around: Surroundings) -> None:
+    with running(installations()[0]) as primary, standby(primary) as replica:
+        state = {"PAYMON_STRIPE__STATE__BACKEND": "postgres", "PAYMON_STRIPE__STATE__DSN": replica.dsn()}
+        assert to_mend(findings({**around.environment, **state})) == [
+            "stripe.state.dsn: leads to a replica, where nothing can be written; name the primary"
+        ]
 
 
 def test_a_file_for_each_of_several_replicas_is_remarked_upon(around: Surroundings) -> None:
