@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks import false_pages
-from rules import budget, outcomes
+from rules.payments import budget, outcomes
 from rules.vocabulary import Alert, days, hours
 from simulator.arithmetic import CORE, Evaluation, History, evenly_spaced, poisson
 

@@ -17,12 +17,12 @@ import httpx
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from exporters.logs import FailureLog
-from exporters.model import Distribution, Reading, Sampler, Snapshot, reading
-from exporters.page import Page, families, form_for
-from exporters.scheduler import Scheduler
-from exporters.server import Server, application, listen
-from exporters.webconfig import WebConfigFile
+from exporters.process.logs import FailureLog
+from exporters.sampling.model import Distribution, Reading, Sampler, Snapshot, reading
+from exporters.sampling.scheduler import Scheduler
+from exporters.web.page import Page, families, form_for
+from exporters.web.server import Server, application, listen
+from exporters.web.webconfig import WebConfigFile
 from rules.vocabulary import Counter, Label, Source, Unit
 from simulator.surroundings import surroundings
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from rules import budget
+from rules.payments import budget
 from rules.vocabulary import Branch, BurnRate, Unit, minutes, plain, spoken_duration
 from simulator.arithmetic import CORE, Evaluation, Mix, weeks_of_traffic
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.exporters.stripe_api.killing import kill_again_and_again
+from tests.exporters.stripe.killing import kill_again_and_again
 
 MINUTES = 10
 

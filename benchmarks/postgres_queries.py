@@ -13,9 +13,9 @@ from time import perf_counter
 
 import psycopg
 
-from exporters.labels import LabelOverflow
 from exporters.postgres import Database, PostgresSettings, questions
-from exporters.reconciling import SucceededPayments
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.reconciling import SucceededPayments
 from simulator.postgres_server import SCHEMA, PostgresServer, installations, running
 
 NOW = 1_800_000_000.0

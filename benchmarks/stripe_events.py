@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from exporters.labels import LabelOverflow
-from exporters.stripe_api.events import read_page
-from exporters.stripe_api.ledger import Ledger
-from exporters.stripe_api.marks import LATEST, Pass
-from exporters.stripe_api.sqlite import open_sqlite
+from exporters.sampling.labels import LabelOverflow
+from exporters.stripe.counting.ledger import Ledger
+from exporters.stripe.counting.marks import LATEST, Pass
+from exporters.stripe.events import read_page
+from exporters.stripe.storage.sqlite import open_sqlite
 from simulator.stripe import FakeStripe
 from simulator.stripe.traffic import Traffic
 

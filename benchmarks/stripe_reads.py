@@ -10,10 +10,10 @@ import heapq
 import tempfile
 from pathlib import Path
 
-from exporters.labels import LabelOverflow
-from exporters.model import Sampler
-from exporters.stripe_api import samplers
-from exporters.stripe_api.settings import StripeSettings
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Sampler
+from exporters.stripe import samplers
+from exporters.stripe.settings import StripeSettings
 from simulator.serving import serving
 from simulator.stripe import FakeStripe, StripeServer
 from simulator.stripe.traffic import Traffic

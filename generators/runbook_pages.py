@@ -15,7 +15,7 @@ from generators.rules import Expressions, RuleGroup, runbook_anchor
 from generators.text import generated_header
 from generators.wording import spoken_bound
 from rules.checks import Problem
-from rules.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, SET_STAGE
+from rules.payments.runbook.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, SET_STAGE
 from rules.vocabulary import (
     Alert,
     Area,

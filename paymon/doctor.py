@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from exporters.configfile import ConfigurationError
-from exporters.diagnosis import Verdict, diagnose
-from exporters.logs import LOGGER, configure
-from exporters.settings import Settings, load
+from exporters.configuration.configfile import ConfigurationError
+from exporters.configuration.settings import Settings, load
+from exporters.process.diagnosis import Verdict, diagnose
+from exporters.process.logs import LOGGER, configure
 
 __all__ = ["doctor"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from exporters.configfile import ConfigurationError
-from exporters.settings import load
-from exporters.webconfig import WebConfigFile
+from exporters.configuration.configfile import ConfigurationError
+from exporters.configuration.settings import load
+from exporters.web.webconfig import WebConfigFile
 
 __all__ = ["exporter"]
 
@@ -107,8 +107,8 @@ def _check(config: Path, web_config: Path | None) -> int:
 
 def _web(path: Path | None) -> WebConfigFile:
     """The web configuration, its certificates tried out."""
-    from exporters.run import report
-    from exporters.tls import context_for
+    from exporters.process.run import report
+    from exporters.web.tls import context_for
 
     web = WebConfigFile(path, report)
     if web.config.tls_server_config.wanted:
@@ -119,11 +119,11 @@ def _web(path: Path | None) -> WebConfigFile:
 def _serve(
     config: Path, addresses: tuple[tuple[str, int], ...], web_config: Path | None, level: str, form: str | None
 ) -> int:
-    from exporters import logs
-    from exporters.assembly import assemble
-    from exporters.model import SampleError
-    from exporters.run import Exporter
-    from exporters.server import listen
+    from exporters.process import logs
+    from exporters.process.assembly import assemble
+    from exporters.process.run import Exporter
+    from exporters.sampling.model import SampleError
+    from exporters.web.server import listen
     from rules.catalog import catalog
 
     logs.configure(level, form)

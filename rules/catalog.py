@@ -1,6 +1,6 @@
 """Which areas make up the catalog, and in which order are they read?"""
 
-from rules import (
+from rules.payments import (
     account,
     budget,
     database,
@@ -14,11 +14,11 @@ from rules import (
     rollout,
     webhooks,
 )
-from rules.dashboards import DASHBOARDS
-from rules.dashboards.rest import with_the_rest
-from rules.items import ITEMS
-from rules.organisation import ORGANISATION
-from rules.procedures import STAGES
+from rules.payments.dashboards import DASHBOARDS
+from rules.payments.dashboards.rest import with_the_rest
+from rules.payments.organisation import ORGANISATION
+from rules.payments.runbook.items import ITEMS
+from rules.payments.runbook.procedures import STAGES
 from rules.vocabulary import Area, Catalog
 
 __all__ = ["catalog"]

@@ -7,7 +7,7 @@ what chance decides; the demo runs it before one's eyes.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rules import (
+from rules.payments import (
     account,
     budget,
     database,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules import latency, webhooks
+from rules.payments import latency, webhooks
 from rules.vocabulary import Histogram
 
 __all__ = ["Measurements"]

@@ -13,7 +13,7 @@ from random import Random
 from threading import RLock
 from typing import Any
 
-from rules.webhooks import EVENT_TYPES
+from rules.payments.webhooks import EVENT_TYPES
 from simulator.conditions import USUAL, Conditions, Database, StripeApi, Webhooks
 from simulator.measurements import Measurements
 from simulator.records import Attempt, InboxEvent, Order, Records

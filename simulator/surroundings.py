@@ -23,7 +23,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from rules.webhooks import EVENT_TYPES
+from rules.payments.webhooks import EVENT_TYPES
 from simulator.certificates import self_signed
 from simulator.payments_service import PaymentsService, redirect_to_https
 from simulator.postgres_server import SCHEMA, installations, running

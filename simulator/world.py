@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from rules import governance
+from rules.payments import governance
 from simulator.certificates import self_signed
 from simulator.conditions import Conditions, Database, StripeApi
 from simulator.payments_service import PaymentsService, redirect_to_https

@@ -1,7 +1,5 @@
 """What does the payments database say, asked gently?"""
 
-from exporters.labels import LabelOverflow
-from exporters.model import Sampler
 from exporters.postgres.attempts import attempts_questions
 from exporters.postgres.connection import Database
 from exporters.postgres.custom import custom_questions
@@ -14,7 +12,9 @@ from exporters.postgres.reconciliation import reconciliation_questions
 from exporters.postgres.sampler import QuestionsSampler
 from exporters.postgres.settings import PostgresSettings
 from exporters.postgres.structure import structure_questions
-from exporters.reconciling import SucceededPayments
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Sampler
+from exporters.sampling.reconciling import SucceededPayments
 from rules.vocabulary import Source
 
 __all__ = [

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from exporters.model import reading
 from exporters.postgres.connection import Database, Row
 from exporters.postgres.questions import (
     CAP,
@@ -21,7 +20,8 @@ from exporters.postgres.questions import (
 )
 from exporters.postgres.settings import PostgresSettings
 from exporters.postgres.watermark import PAGE, Tail
-from rules import database as metrics
+from exporters.sampling.model import reading
+from rules.payments import database as metrics
 
 __all__ = ["RecordedAttempts", "attempts_questions"]
 

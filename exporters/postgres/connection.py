@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import conninfo, sql
 
+from exporters.configuration.secrets import Secret
 from exporters.postgres.failures import (
     connection_failure,
     deadline_exceeded,
@@ -20,7 +21,6 @@ from exporters.postgres.failures import (
     transient,
 )
 from exporters.postgres.settings import PostgresSettings
-from exporters.secrets import Secret
 
 __all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "parameters", "within"]
 

@@ -2,12 +2,12 @@
 
 from psycopg import sql
 
-from exporters.labels import LabelOverflow
-from exporters.model import ErrorClass, Reading, SampleError, reading
 from exporters.postgres.connection import Row
 from exporters.postgres.failures import null_value
 from exporters.postgres.questions import SingleQuery, column
 from exporters.postgres.settings import CustomQuery, PostgresSettings
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import ErrorClass, Reading, SampleError, reading
 
 __all__ = ["custom_questions"]
 

@@ -2,7 +2,7 @@
 
 import psycopg
 
-from exporters.model import ErrorClass, SampleError
+from exporters.sampling.model import ErrorClass, SampleError
 
 __all__ = [
     "NoConnectionError",

@@ -7,7 +7,6 @@ from itertools import accumulate
 
 from psycopg import sql
 
-from exporters.model import Distribution, Reading, distribution, reading
 from exporters.postgres.connection import Database, Row
 from exporters.postgres.failures import null_value
 from exporters.postgres.questions import (
@@ -24,7 +23,8 @@ from exporters.postgres.questions import (
 )
 from exporters.postgres.settings import PostgresSettings, QueryName
 from exporters.postgres.watermark import PAGE, Tail
-from rules import webhooks as metrics
+from exporters.sampling.model import Distribution, Reading, distribution, reading
+from rules.payments import webhooks as metrics
 from rules.vocabulary import OTHER, Histogram
 
 __all__ = ["Observed", "inbox_questions"]

@@ -15,12 +15,12 @@ import psycopg
 from psycopg import sql
 from pydantic import Field
 
-from exporters.dsn import Dsn
-from exporters.logs import LOGGER, FailureLog
-from exporters.model import Clock, ErrorClass, SampleError
+from exporters.configuration.dsn import Dsn
+from exporters.configuration.secrets import Section
 from exporters.postgres.connection import Row, opened, within
 from exporters.postgres.failures import connection_failure
-from exporters.secrets import Section
+from exporters.process.logs import LOGGER, FailureLog
+from exporters.sampling.model import Clock, ErrorClass, SampleError
 
 __all__ = ["Leader", "LeaderSettings"]
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from exporters.labels import LabelOverflow
-from exporters.model import Reading, reading
 from exporters.postgres.connection import Row
 from exporters.postgres.questions import CAP, SingleQuery, column, if_any, number, one_of, table, timing
 from exporters.postgres.settings import PostgresSettings, Statuses
-from rules import database as metrics
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Reading, reading
+from rules.payments import database as metrics
 
 __all__ = ["payments_questions"]
 

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from psycopg import sql
 
-from exporters.model import Distribution, Reading, SampleError, reading
 from exporters.postgres.connection import Database, Row
 from exporters.postgres.failures import null_value
 from exporters.postgres.settings import PostgresSettings, QueryName
-from rules import database as metrics
+from exporters.sampling.model import Distribution, Reading, SampleError, reading
+from rules.payments import database as metrics
 from rules.vocabulary import Gauge
 
 __all__ = [

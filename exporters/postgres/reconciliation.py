@@ -6,12 +6,12 @@ from itertools import islice
 
 from psycopg import sql
 
-from exporters.model import reading
 from exporters.postgres.connection import Database
 from exporters.postgres.questions import Answer, Question, column, moment, one_of, table
 from exporters.postgres.settings import PostgresSettings, QueryName
-from exporters.reconciling import SucceededPayments
-from rules import database as metrics
+from exporters.sampling.model import reading
+from exporters.sampling.reconciling import SucceededPayments
+from rules.payments import database as metrics
 
 __all__ = ["MissingEvents", "MissingPayments", "reconciliation_questions"]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
 
-from exporters.logs import LOGGER, FailureLog
-from exporters.model import Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot
 from exporters.postgres.connection import Database
 from exporters.postgres.explain import scans
 from exporters.postgres.failures import NoConnectionError
 from exporters.postgres.questions import Answer, Elapsed, Health, Question
-from exporters.reconciling import NotKnownYetError
+from exporters.process.logs import LOGGER, FailureLog
+from exporters.sampling.model import Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot
+from exporters.sampling.reconciling import NotKnownYetError
 from rules.vocabulary import Source
 
 __all__ = ["QuestionsSampler"]

@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from exporters.dsn import Dsn
-from exporters.secrets import Section
+from exporters.configuration.dsn import Dsn
+from exporters.configuration.secrets import Section
 from rules.vocabulary import OTHER, Gauge, Label, Source, Unit
 
 __all__ = [

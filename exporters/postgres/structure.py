@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from exporters.model import reading
 from exporters.postgres.questions import CAP, SingleQuery, column, if_any, number, table, timing
 from exporters.postgres.settings import PostgresSettings
-from rules import database as metrics
+from exporters.sampling.model import reading
+from rules.payments import database as metrics
 
 __all__ = ["structure_questions"]
 

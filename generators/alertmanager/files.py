@@ -44,7 +44,7 @@ def alertmanager_files(catalog: Catalog) -> Mapping[str, str]:
     organisation = catalog.organisation
     delivery = organisation.delivery
     routes = routing(catalog)
-    header = generated_header("rules/organisation.py and the alerts' hidden_by")
+    header = generated_header("rules/payments/organisation.py and the alerts' hidden_by")
     mail = mail_settings(delivery)
     rest = _rest(catalog, routes)
     return {

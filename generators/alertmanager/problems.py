@@ -9,7 +9,7 @@ from rules.vocabulary import Alert, Catalog, Environment, Organisation, Priority
 
 __all__ = ["alertmanager_problems"]
 
-_PLACE = "rules.organisation"
+_PLACE = "rules.payments.organisation"
 _MOST_URGENT_FIRST = tuple(Priority)
 
 

@@ -12,7 +12,7 @@ from generators.rules import Expressions
 from generators.text import as_yaml
 from paymon.demo.processes import NotStartedError
 from paymon.demo.shortening import shortened_rules
-from rules import outcomes
+from rules.payments import outcomes
 from rules.vocabulary import Catalog, Environment, Metric, Unit
 
 __all__ = ["HOURS", "import_past", "openmetrics", "record_past", "recordings"]

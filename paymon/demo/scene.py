@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from generators.wording import spoken_value
-from rules import budget, database, disputes, latency, outcomes, webhooks
+from rules.payments import budget, database, disputes, latency, outcomes, webhooks
 from rules.vocabulary import Alert, Comparison, Environment, Unit
 
 __all__ = ["KEY_METRICS", "Address", "Firing", "Key", "KeyMetric", "Notice", "Reading", "Scene"]

@@ -16,7 +16,7 @@ from paymon.demo.inbox import Inbox, listening
 from paymon.demo.processes import Process, fetched, free_port, started
 from paymon.demo.shop import PER_MINUTE, LiveShop, opened
 from paymon.demo.shortening import shortened_routing, shortened_rules
-from rules import monitoring, outcomes
+from rules.payments import monitoring, outcomes
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["Programs", "Stack", "running"]

@@ -11,7 +11,7 @@ import httpx
 
 from paymon.demo.inbox import Inbox, Notification
 from paymon.demo.scene import KEY_METRICS, Firing, KeyMetric, Notice, Reading
-from rules import monitoring
+from rules.payments import monitoring
 from rules.vocabulary import Environment
 
 __all__ = ["Seen", "Watch"]

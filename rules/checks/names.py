@@ -23,10 +23,13 @@ def two_of_one_name(index: Index) -> Iterator[Problem]:
         ("signal", [(read.signal.name, read.area.module) for read in index.signals]),
         ("alert", [(alert.name, area.module) for area, alert, _ in index.alerts]),
         ("objective", [(objective.name, area.module) for area in catalog.areas for objective in area.objectives]),
-        ("item", [(item.id, "rules.items") for item in catalog.items]),
-        ("environment", [(environment.name, "rules.organisation") for environment in organisation.environments]),
-        ("contact", [(contact.name, "rules.organisation") for contact in organisation.contacts]),
-        ("policy", [(policy.priority.value, "rules.organisation") for policy in organisation.policies]),
+        ("item", [(item.id, "rules.payments.runbook.items") for item in catalog.items]),
+        (
+            "environment",
+            [(environment.name, "rules.payments.organisation") for environment in organisation.environments],
+        ),
+        ("contact", [(contact.name, "rules.payments.organisation") for contact in organisation.contacts]),
+        ("policy", [(policy.priority.value, "rules.payments.organisation") for policy in organisation.policies]),
         ("dashboard", [(dashboard.uid, "the dashboards") for dashboard in catalog.dashboards]),
     ):
         places = defaultdict(list)
@@ -101,7 +104,7 @@ def intervals(index: Index) -> Iterator[Problem]:
         ("evaluation_interval", organisation.evaluation_interval, LONGEST_INTERVAL),
         ("retention", organisation.retention, None),
     ):
-        where = f"rules.organisation: {name}"
+        where = f"rules.payments.organisation: {name}"
         if value <= timedelta(0) or value.microseconds:
             yield Problem(where, f"is {value}", "give a whole number of seconds above 0")
         elif longest is not None and value > longest:

@@ -12,7 +12,7 @@ from rules.vocabulary import Curve, Panel
 
 __all__ = ["CHECKS"]
 
-PLACE = "rules.organisation"
+PLACE = "rules.payments.organisation"
 
 _PROMETHEUS_S_OWN = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 _GRAFANA_S_OWN = re.compile(r"\$__(?:rate_interval|interval|range)\b")
@@ -50,7 +50,7 @@ def items(index: Index) -> Iterator[Problem]:
                     where, f"serves {id_}, which is no item of the runbook", "correct the id, or add the item"
                 )
     for item in index.catalog.items:
-        where = f"rules.items: item {item.id}"
+        where = f"rules.payments.runbook.items: item {item.id}"
         if item.id not in served and not item.left_to_people.strip():
             yield Problem(where, "is served by no definition", "name it in a serves=, or say why it is left to people")
         if item.id in served and item.left_to_people.strip():

@@ -32,9 +32,9 @@ def _definitions(catalog: Catalog) -> Iterator[tuple[str, Any]]:
         for kind in ("metrics", "signals", "objectives", "alerts"):
             for definition in getattr(area, kind):
                 yield f"{area.module}: {kind[:-1]} {definition.name}", definition
-    yield "rules.organisation", catalog.organisation
+    yield "rules.payments.organisation", catalog.organisation
     for item in catalog.items:
-        yield f"rules.items: item {item.id}", item
+        yield f"rules.payments.runbook.items: item {item.id}", item
     for procedure in catalog.procedures:
         yield f"procedure {procedure.title!r}", procedure
     for dashboard in catalog.dashboards:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
 
-from rules import budget, outcomes, rollout
+from rules.payments import budget, outcomes, rollout
 from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, days, hours, minutes
 from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
 

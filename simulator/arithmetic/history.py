@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import sub
 
-from rules.organisation import ORGANISATION
+from rules.payments.organisation import ORGANISATION
 
 __all__ = ["NO_RESULT", "Clock", "Column", "History", "delayed"]
 

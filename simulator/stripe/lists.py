@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from rules.webhooks import EVENT_TYPES
+from rules.payments.webhooks import EVENT_TYPES
 from simulator.stripe.ids import token
 from simulator.stripe.shapes import Json, error
 from simulator.stripe.world import FakeStripe

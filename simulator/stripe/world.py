@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Generic, TypeVar
 
-from rules.webhooks import EVENT_TYPES
+from rules.payments.webhooks import EVENT_TYPES
 from simulator.stripe import shapes
 from simulator.stripe.columns import Columns
 from simulator.stripe.ids import number_of, token

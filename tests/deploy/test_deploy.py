@@ -20,8 +20,8 @@ from generators.files import environment_files
 from generators.rules import rule_groups
 from paymon.programs import find
 from paymon.promtool import Promtool
-from rules import monitoring
 from rules.catalog import catalog
+from rules.payments import monitoring
 from rules.promql import selectors
 from rules.vocabulary import Environment, Signal, Source
 from tests.servers import free_port, running, wait_until_ready

@@ -17,16 +17,16 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporters.assembly import assemble
-from exporters.page import form_for, help_text
-from exporters.run import Exporter
-from exporters.settings import load
-from exporters.webconfig import WebConfigFile
+from exporters.configuration.settings import load
+from exporters.process.assembly import assemble
+from exporters.process.run import Exporter
+from exporters.web.page import form_for, help_text
+from exporters.web.webconfig import WebConfigFile
 from generators.files import environment_files
 from paymon.programs import find
 from paymon.promtool import Promtool
-from rules import monitoring
 from rules.catalog import catalog
+from rules.payments import monitoring
 from rules.vocabulary import Metric
 from simulator.surroundings import Surroundings
 from tests.scenarios.stepped_time import SteppedLoop

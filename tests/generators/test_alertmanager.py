@@ -24,9 +24,9 @@ from generators.alertmanager.inhibition import inhibitions
 from generators.alertmanager.routing import routing
 from generators.rules import AlertingRule, Expressions, rule_groups
 from paymon.programs import find
-from rules import account, disputes, health, monitoring, outcomes, rollout
 from rules.catalog import catalog
-from rules.organisation import DEAD_MAN, ON_CALL, ORGANISATION, STRIPE_SUPPORT
+from rules.payments import account, disputes, health, monitoring, outcomes, rollout
+from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION, STRIPE_SUPPORT
 from rules.vocabulary import Alert, Branch, Catalog, Comparison, Priority, PriorityPolicy, Severity
 from tests.generators.sinks import Inbox, Mail, Posted, http_sink, mail_sink
 from tests.servers import free_port, running, wait_until_ready
@@ -872,7 +872,7 @@ def test_an_alert_that_no_route_catches_is_a_problem() -> None:
     (threshold,) = health.health_answer_stale.thresholds
     unheard = replace(threshold, priority=Priority.NONE, severity=Severity.NONE)
     assert messages(with_alert(thresholds=(unheard,))) == [
-        "rules.health: alert PaymentHealthAnswerStale has priority none, which no route catches; "
+        "rules.payments.health: alert PaymentHealthAnswerStale has priority none, which no route catches; "
         "give it a priority from P1 to P4"
     ]
 
@@ -880,7 +880,7 @@ def test_an_alert_that_no_route_catches_is_a_problem() -> None:
 def test_a_heartbeat_that_nobody_waits_for_is_a_problem() -> None:
     contacts = tuple(contact for contact in ORGANISATION.contacts if contact is not DEAD_MAN)
     assert messages(replace(CATALOG, organisation=replace(ORGANISATION, contacts=contacts))) == [
-        "rules.monitoring: alert PaymentsWatchdog has priority none, which no route catches; "
+        "rules.payments.monitoring: alert PaymentsWatchdog has priority none, which no route catches; "
         "add a contact with a dead man's switch"
     ]
 
@@ -893,7 +893,7 @@ def with_policy(policy: PriorityPolicy) -> Catalog:
 def test_a_priority_that_is_told_by_phone_only_is_a_problem() -> None:
     by_phone = replace(ORGANISATION.policy(Priority.P2), notifies=(STRIPE_SUPPORT,))
     assert messages(with_policy(by_phone)) == [
-        "rules.organisation: policy P2 notifies nobody whom Alertmanager can reach; "
+        "rules.payments.organisation: policy P2 notifies nobody whom Alertmanager can reach; "
         "name a contact with PagerDuty, Slack, e-mail or the ticket system"
     ]
 
@@ -901,18 +901,18 @@ def test_a_priority_that_is_told_by_phone_only_is_a_problem() -> None:
 def test_an_environment_that_wakes_nobody_needs_another_way_than_a_pager() -> None:
     pager_only = replace(ORGANISATION.policy(Priority.P3), notifies=(ON_CALL,))
     assert messages(with_policy(pager_only)) == [
-        "rules.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
+        "rules.payments.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
         "let P3 notify Slack or e-mail as well",
-        "rules.rollout: alert PaymentsKillSwitchActive is told at once, though it wakes nobody, and the policy of P3 "
-        "notifies a pager only; let P3 notify Slack or e-mail as well",
+        "rules.payments.rollout: alert PaymentsKillSwitchActive is told at once, though it wakes nobody, and the "
+        "policy of P3 notifies a pager only; let P3 notify Slack or e-mail as well",
     ]
 
 
 def test_an_alert_that_a_less_urgent_one_hides_is_a_problem() -> None:
     hidden = with_alert(hidden_by=(monitoring.labels_overflowing,))
     assert messages(hidden) == [
-        "rules.health: alert PaymentHealthAnswerStale has priority P3, and PaymentLabelsOverflowing with only P4 "
-        "hides it; remove that one from hidden_by, or make it as urgent"
+        "rules.payments.health: alert PaymentHealthAnswerStale has priority P3, and PaymentLabelsOverflowing with only "
+        "P4 hides it; remove that one from hidden_by, or make it as urgent"
     ]
 
 

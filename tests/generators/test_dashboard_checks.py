@@ -10,9 +10,9 @@ import pytest
 from generators.dashboard_checks import LINTER_RULES, dashboard_problems, panel_problems
 from generators.dashboards import dashboard_files
 from generators.dashboards.looks import GRAFANA_UNITS
-from rules import outcomes
 from rules.catalog import catalog
-from rules.dashboards import DASHBOARDS
+from rules.payments import outcomes
+from rules.payments.dashboards import DASHBOARDS
 from rules.vocabulary import Catalog, Curve, Dashboard, Panel, Picture, Row, Unit
 
 CATALOG = replace(catalog(), dashboards=DASHBOARDS)
@@ -377,8 +377,8 @@ def test_a_signal_and_an_alert_that_are_on_no_dashboard_are_named() -> None:
     )
 
     assert [str(problem) for problem in panel_problems(without)] == [
-        "rules.outcomes: signal payments:technical_failure:ratio_rate5m is on no dashboard; add it to a panel",
-        "rules.outcomes: alert PaymentsDegraded leads to no panel; "
+        "rules.payments.outcomes: signal payments:technical_failure:ratio_rate5m is on no dashboard; add it to a panel",
+        "rules.payments.outcomes: alert PaymentsDegraded leads to no panel; "
         "name it in alerts= of a panel that shows its signal over time",
     ]
 

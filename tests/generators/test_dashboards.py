@@ -25,9 +25,9 @@ from generators.panel_links import panel_link, panel_of
 from generators.rules import Expressions
 from generators.runbook_pages import first_queries
 from paymon.programs import find
-from rules import budget, database, disputes, health, latency, monitoring, outcomes, rollout
 from rules.catalog import catalog
-from rules.dashboards import DASHBOARDS
+from rules.payments import budget, database, disputes, health, latency, monitoring, outcomes, rollout
+from rules.payments.dashboards import DASHBOARDS
 from rules.vocabulary import Curve, Environment, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
 from tests.servers import prometheus
@@ -104,7 +104,7 @@ def test_the_files_are_the_same_every_time() -> None:
 
 def test_links_and_definitions_do_not_load_grafanas_sdk() -> None:
     code = (
-        "import sys, generators.dashboards, generators.panel_links, rules.dashboards;"
+        "import sys, generators.dashboards, generators.panel_links, rules.payments.dashboards;"
         "sys.exit(any(name.startswith('grafana_foundation_sdk') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from generators.problems import problems
 from rules.catalog import catalog
-from rules.organisation import ON_CALL, ORGANISATION
+from rules.payments.organisation import ON_CALL, ORGANISATION
 from rules.vocabulary import Catalog, Dashboard, Organisation, Priority
 
 CATALOG = catalog()
@@ -51,9 +51,9 @@ def test_one_problem_hides_no_other_of_another_kind() -> None:
 
     said = said_of(broken)
 
-    assert "rules.organisation: contact CTO has no address; give the one for e-mail" in said
+    assert "rules.payments.organisation: contact CTO has no address; give the one for e-mail" in said
     assert (
-        "rules.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
+        "rules.payments.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
         "let P3 notify Slack or e-mail as well"
     ) in said
     assert any("has a title of 32 letters, of which 20 fit at 1280 pixels" in one for one in said)

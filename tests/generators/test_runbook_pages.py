@@ -14,7 +14,13 @@ from generators.rules import Expressions, rule_groups
 from generators.runbook_pages import first_queries, link_problems, runbook_files
 from rules.catalog import catalog
 from rules.checks import Problem
-from rules.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, RELEASE_FROM_REVIEW, ROLL_BACK, SET_STAGE
+from rules.payments.runbook.procedures import (
+    MARK_FOR_REVIEW,
+    PULL_KILL_SWITCH,
+    RELEASE_FROM_REVIEW,
+    ROLL_BACK,
+    SET_STAGE,
+)
 from rules.promql import parse
 from rules.vocabulary import Alert, Step
 from simulator.payments_service import PaymentsService
@@ -55,7 +61,7 @@ def test_an_anchor_that_leads_nowhere_is_a_problem_with_place_cause_and_cure() -
     url = "https://wiki.gametriq.com/payments/runbook/rollout#paymentrolloutdrift"
     assert problems == (
         Problem(
-            where="rules.rollout",
+            where="rules.payments.rollout",
             what=f"the runbook_url {url} leads nowhere",
             how_to_fix="generate a heading 'paymentrolloutdrift' on the page runbook/rollout.md",
         ),

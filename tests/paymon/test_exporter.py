@@ -19,7 +19,7 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
-from exporters.server import listen
+from exporters.web.server import listen
 from paymon.exporter import exporter
 
 pytestmark = pytest.mark.timeout(60)

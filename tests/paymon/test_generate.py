@@ -57,7 +57,7 @@ def test_two_runs_in_two_places_write_the_same_bytes(project: Path, tmp_path: Pa
 
 def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_it(project: Path) -> None:
     paymon(project, "generate")
-    _replace(project / "rules/budget.py", "        above(\n            50,", "        above(\n            60,")
+    _replace(project / "rules/payments/budget.py", "        above(\n            50,", "        above(\n            60,")
 
     result = paymon(project, "generate", "--check")
 
@@ -103,7 +103,7 @@ def test_an_unknown_environment_is_wrong_use_and_names_those_that_there_are(proj
 
 
 def test_a_definition_that_cannot_be_made_is_reported_with_its_place_and_nothing_is_written(project: Path) -> None:
-    _replace(project / "rules/outcomes.py", '"payment_attempts_total"', '"payment_attempts"')
+    _replace(project / "rules/payments/outcomes.py", '"payment_attempts_total"', '"payment_attempts"')
 
     result = paymon(project, "generate")
 
@@ -115,7 +115,7 @@ def test_a_definition_that_cannot_be_made_is_reported_with_its_place_and_nothing
 
 
 def test_a_name_that_does_not_exist_is_reported_without_a_traceback(project: Path) -> None:
-    _replace(project / "rules/outcomes.py", "watches=failure_ratio_5m", "watches=failure_ratio_6m")
+    _replace(project / "rules/payments/outcomes.py", "watches=failure_ratio_5m", "watches=failure_ratio_6m")
 
     result = paymon(project, "generate")
 
@@ -128,12 +128,12 @@ def test_a_name_that_does_not_exist_is_reported_without_a_traceback(project: Pat
 
 
 def test_text_that_is_no_python_is_reported_with_its_line(project: Path) -> None:
-    (project / "rules/outcomes.py").write_text('"""Broken: is it?"""\nattempts = Counter(\n')
+    (project / "rules/payments/outcomes.py").write_text('"""Broken: is it?"""\nattempts = Counter(\n')
 
     result = paymon(project, "generate")
 
     assert result.returncode == 1
-    assert result.stderr.startswith("rules/outcomes.py:2: '(' was never closed")
+    assert result.stderr.startswith("rules/payments/outcomes.py:2: '(' was never closed")
 
 
 MISTAKES = {
@@ -216,23 +216,23 @@ def test_a_mistake_in_the_organisation_is_told_alike_by_whoever_reads_it(project
 
 @pytest.mark.parametrize("command", ["generate", "lint", "list"])
 def test_fields_of_another_type_are_told_all_at_once(project: Path, command: str) -> None:
-    _replace(project / "rules/budget.py", "watches=failures_1h,", "watches=None,")
-    _replace(project / "rules/latency.py", "lasting=minutes(10)", "lasting=600")
+    _replace(project / "rules/payments/budget.py", "watches=failures_1h,", "watches=None,")
+    _replace(project / "rules/payments/latency.py", "lasting=minutes(10)", "lasting=600")
 
     result = paymon(project, command)
 
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "rules.budget: alert PaymentFailuresPerHourHigh has None as its watches; give a Signal",
-        "rules.latency: alert PaymentApiLatencyHigh has 600 as its thresholds[0].lasting; "
+        "rules.payments.budget: alert PaymentFailuresPerHourHigh has None as its watches; give a Signal",
+        "rules.payments.latency: alert PaymentApiLatencyHigh has 600 as its thresholds[0].lasting; "
         "write seconds(), minutes(), hours() or days()",
         "2 problems in rules/; nothing was written",
     ]
 
 
 def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -> None:
-    _replace(project / "rules/budget.py", "        above(\n            50,", "        above(\n            -1,")
-    _replace(project / "rules/rollout.py", '            "0.005",', '            "1.5",')
+    _replace(project / "rules/payments/budget.py", "        above(\n            50,", "        above(\n            -1,")
+    _replace(project / "rules/payments/rollout.py", '            "0.005",', '            "1.5",')
 
     result = paymon(project, "generate")
 
@@ -258,7 +258,7 @@ def test_the_readmes_worked_example_goes_as_it_says(project: Path) -> None:
     section = (PROJECT / "README.md").read_text().split("## Add a metric")[1].split("\n## ")[0]
     (definition,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (commands,) = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
-    with (project / "rules/latency.py").open("a") as file:
+    with (project / "rules/payments/latency.py").open("a") as file:
         file.write("\n" + definition)
 
     results = [paymon(project, *line.split()[1:]) for line in commands.splitlines()]

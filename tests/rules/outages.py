@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from generators.rules import Expressions, RecordingRule, RuleGroup, rule_groups
-from rules import budget, monitoring, outcomes
 from rules.catalog import catalog
+from rules.payments import budget, monitoring, outcomes
 from rules.vocabulary import Alert
 
 EVERY = 12

@@ -7,7 +7,7 @@ from pathlib import Path
 from generators.rules import rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool
-from rules import monitoring
+from rules.payments import monitoring
 from rules.vocabulary import Alert, Source, prometheus_duration
 from tests.rules.outages import rules_of
 

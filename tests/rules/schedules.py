@@ -8,7 +8,7 @@ from random import Random
 from generators.rules import rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool, TestFileResult
-from rules import monitoring, outcomes, rollout
+from rules.payments import monitoring, outcomes, rollout
 from rules.vocabulary import Alert, Unit
 from simulator.arithmetic import Clock, Evaluation, History, poisson
 from tests.rules.outages import rules_of

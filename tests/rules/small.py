@@ -4,8 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from rules import organisation
 from rules.checks import check
+from rules.payments import organisation
 from rules.vocabulary import (
     Alert,
     Area,

@@ -166,9 +166,9 @@ def test_an_override_of_an_unknown_threshold_names_those_that_exist() -> None:
         Override(threshold="TooMuch", value=Decimal("0.7"), because="so"),
         Override(threshold="TooLittle", value=Decimal("0.7"), because="so"),
     ) == [
-        "rules.organisation: environment staging overrides TooMuch, which is no threshold; "
+        "rules.payments.organisation: environment staging overrides TooMuch, which is no threshold; "
         "use TooMuch/critical or TooMuch/warning",
-        "rules.organisation: environment staging overrides TooLittle, which is no threshold; "
+        "rules.payments.organisation: environment staging overrides TooLittle, which is no threshold; "
         "name an alert, or Alert/tier",
     ]
 
@@ -178,9 +178,9 @@ def test_an_override_keeps_to_the_unit_and_to_whole_evaluations() -> None:
         Override(threshold="TooMuch/warning", value=Decimal(7), because="so"),
         Override(threshold="TooMuch/critical", lasting=seconds(45), because="so"),
     ) == [
-        "rules.organisation: environment staging makes TooMuch/warning compare shop:queue:share (ratio) > 7, "
+        "rules.payments.organisation: environment staging makes TooMuch/warning compare shop:queue:share (ratio) > 7, "
         "which lies outside its range; choose a bound between its values",
-        "rules.organisation: environment staging makes TooMuch/critical wait for 45 seconds, less than two "
+        "rules.payments.organisation: environment staging makes TooMuch/critical wait for 45 seconds, less than two "
         "evaluations; wait for 1 minute or more, or not at all",
     ]
 
@@ -188,7 +188,7 @@ def test_an_override_keeps_to_the_unit_and_to_whole_evaluations() -> None:
 def test_an_override_is_written_once() -> None:
     twice = Override(threshold="TooMuch/warning", value=Decimal("0.7"), because="so")
     assert overridden(twice, twice) == [
-        "rules.organisation: environment staging overrides TooMuch/warning twice; remove one of the two"
+        "rules.payments.organisation: environment staging overrides TooMuch/warning twice; remove one of the two"
     ]
 
 
@@ -235,7 +235,7 @@ def test_an_override_of_one_branch_s_bound_or_of_how_long_all_of_them_last_is_fi
     ],
 )
 def test_an_override_says_which_branch_s_bound_it_means(override: Override, verdict: str) -> None:
-    assert overridden_branch(override) == [f"rules.organisation: environment staging {verdict}"]
+    assert overridden_branch(override) == [f"rules.payments.organisation: environment staging {verdict}"]
 
 
 def test_branches_on_one_signal_with_unlike_bounds_cannot_be_overridden() -> None:
@@ -243,7 +243,7 @@ def test_branches_on_one_signal_with_unlike_bounds_cannot_be_overridden() -> Non
     override = Override(threshold="TooMuch/shop:orders:increase5m", value=Decimal(7), because="so")
     staging = Environment(name="staging", pages=False, overrides=(override,))
     assert problems(area(ORDERS_5M, alerts=(alert(ORDERS_5M, or_else=(branch,)),)), environments=(staging,)) == [
-        "rules.organisation: environment staging overrides the bound of TooMuch/shop:orders:increase5m, "
+        "rules.payments.organisation: environment staging overrides the bound of TooMuch/shop:orders:increase5m, "
         "which has several; split the alert"
     ]
 
@@ -455,5 +455,5 @@ def test_a_priority_has_a_policy() -> None:
     one: Alert = alert(ORDERS_5M)
     assert problems(area(ORDERS_5M, alerts=(one,)), policies=few) == [
         "rules.shop: alert TooMuch has priority P3, for which there is no policy; "
-        "add a PriorityPolicy to rules.organisation"
+        "add a PriorityPolicy to rules.payments.organisation"
     ]

@@ -11,7 +11,7 @@ WATCHED = signal("sum(queue_length)", name="shop:queue:sum")
 
 def test_a_contact_has_an_address() -> None:
     assert problems(area(), contacts=(replace(ON_CALL, address=" "),)) == [
-        "rules.organisation: contact On-call has no address; give the one for PagerDuty"
+        "rules.payments.organisation: contact On-call has no address; give the one for PagerDuty"
     ]
 
 
@@ -19,8 +19,8 @@ def test_a_policy_tells_somebody_who_is_known() -> None:
     silent = replace(ORGANISATION.policies[0], notifies=())
     elsewhere = replace(ORGANISATION.policies[1], escalates_to=(replace(ON_CALL, name="Nobody"),))
     assert problems(area(), policies=(silent, elsewhere)) == [
-        "rules.organisation: policy P1 notifies nobody; name at least one contact",
-        "rules.organisation: policy P2 names Nobody, who is not among the contacts; add the contact there",
+        "rules.payments.organisation: policy P1 notifies nobody; name at least one contact",
+        "rules.payments.organisation: policy P2 names Nobody, who is not among the contacts; add the contact there",
     ]
 
 
@@ -35,8 +35,9 @@ def test_every_item_is_served_or_left_to_people() -> None:
     metrics = tuple(serving if metric is QUEUE else metric for metric in METRICS)
     assert problems(area(metrics=metrics), items=items) == [
         "rules.shop: metric queue_length serves A-9, which is no item of the runbook; correct the id, or add the item",
-        "rules.items: item A-2 is served by no definition; name it in a serves=, or say why it is left to people",
-        "rules.items: item A-4 is left to people, and served by rules.shop: metric queue_length; "
+        "rules.payments.runbook.items: item A-2 is served by no definition; name it in a serves=, "
+        "or say why it is left to people",
+        "rules.payments.runbook.items: item A-4 is left to people, and served by rules.shop: metric queue_length; "
         "remove the reason, or the id from serves=",
     ]
 

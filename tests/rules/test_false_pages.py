@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paymon.promtool import Promtool
-from rules import budget, outcomes
+from rules.payments import budget, outcomes
 from rules.vocabulary import Alert, minutes
 from simulator.arithmetic import CORE, Clock, Evaluation, History, Mix, evenly_spaced, poisson, weeks_of_traffic
 from tests.rules.schedules import ask_promtool, telling_history

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules import account, disputes, monitoring
+from rules.payments import account, disputes, monitoring
 from rules.vocabulary import hours, minutes
 from tests.rules.playing import play
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules import database, outcomes, rollout
+from rules.payments import database, outcomes, rollout
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 

@@ -13,7 +13,7 @@ from generators.rules import Expressions, rule_file, rule_groups
 from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
-from rules.organisation import PRODUCTION
+from rules.payments.organisation import PRODUCTION
 from rules.vocabulary import Alert, Source
 from tests.scenarios.series import Scrapes
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from exporters.assembly import Assembly, assemble
-from exporters.labels import LabelOverflow
-from exporters.model import Clock, Distribution, Reading, Sampler, Snapshot
-from exporters.page import Form
+from exporters.configuration.settings import Settings, load
 from exporters.postgres import Leader
-from exporters.run import Exporter, report
-from exporters.settings import Settings, load
-from exporters.webconfig import WebConfigFile
+from exporters.process.assembly import Assembly, assemble
+from exporters.process.run import Exporter, report
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Clock, Distribution, Reading, Sampler, Snapshot
+from exporters.web.page import Form
+from exporters.web.webconfig import WebConfigFile
 from rules.catalog import catalog
 from rules.vocabulary import Source
 from tests.scenarios.stepped_time import SteppedLoop

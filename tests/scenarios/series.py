@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rules.catalog import catalog
-from rules.outcomes import attempts
+from rules.payments.outcomes import attempts
 from rules.vocabulary import Unit
 
 __all__ = ["Scrapes", "Target"]

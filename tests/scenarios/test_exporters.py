@@ -12,9 +12,9 @@ import pytest
 
 from exporters.postgres import LeaderSettings
 from paymon.promtool import Promtool
-from rules import database, monitoring, outcomes, webhooks
-from rules.budget import burn_fast
-from rules.declines import method_degraded
+from rules.payments import database, monitoring, outcomes, webhooks
+from rules.payments.budget import burn_fast
+from rules.payments.declines import method_degraded
 from simulator.arithmetic import week_shape
 from simulator.conditions import USUAL, Conditions, Database, StripeApi
 from simulator.incidents import DAY, Setting

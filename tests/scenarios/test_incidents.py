@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.organisation import PRODUCTION
+from rules.payments.organisation import PRODUCTION
 from simulator.incidents import INCIDENTS, Incident, incident
 from tests.scenarios.evaluation import Evaluated, evaluate
 from tests.scenarios.staging import Past, Stage

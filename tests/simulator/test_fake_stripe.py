@@ -15,7 +15,7 @@ import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.webhooks import EVENT_TYPES
+from rules.payments.webhooks import EVENT_TYPES
 from simulator.serving import serving
 from simulator.stripe import AUTHENTICATION_FAILED, FakeStripe, StripeServer, declined, rate_limited
 from simulator.stripe.ids import number_of, token

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.labels import LabelOverflow
-from exporters.model import Distribution, Reading, Sampler, Snapshot
 from exporters.postgres import PostgresSettings, samplers
-from exporters.reconciling import SucceededPayments
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Distribution, Reading, Sampler, Snapshot
+from exporters.sampling.reconciling import SucceededPayments
 from rules.vocabulary import Metric, Source
 
 

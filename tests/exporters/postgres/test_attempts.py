@@ -8,7 +8,7 @@ import psycopg
 
 from exporters.postgres import Database, PostgresSettings
 from exporters.postgres.attempts import RecordedAttempts
-from rules import database as metrics
+from rules.payments import database as metrics
 from tests.exporters.postgres.asking import Asked, Seen, Ticks, asking
 from tests.postgres import NOW, PaymentsDatabase
 

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from exporters.model import ErrorClass, SampleError
 from exporters.postgres.failures import NoConnectionError
-from rules import database as metrics
-from rules import webhooks
+from exporters.sampling.model import ErrorClass, SampleError
+from rules.payments import database as metrics
+from rules.payments import webhooks
 from rules.vocabulary import Gauge, Source, Unit
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.silent_proxy import proxy_to

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from exporters.soundness import faults
-from rules import database, webhooks
+from exporters.sampling.soundness import faults
+from rules.payments import database, webhooks
 from rules.vocabulary import Metric, Source
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.test_reconciliation import HOUR, Known

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from exporters.model import reading
 from exporters.postgres import PostgresSettings
-from rules import database as metrics
-from rules import monitoring
+from exporters.sampling.model import reading
+from rules.payments import database as metrics
+from rules.payments import monitoring
 from rules.vocabulary import OTHER
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase

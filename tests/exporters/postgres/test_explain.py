@@ -9,12 +9,12 @@ from typing import get_args
 import psycopg
 import pytest
 
-from exporters.labels import LabelOverflow
-from exporters.model import Reading
 from exporters.postgres import Database, PostgresSettings, Scan, questions, scans
 from exporters.postgres.settings import QueryName
-from rules import database as metrics
-from rules import webhooks
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Reading
+from rules.payments import database as metrics
+from rules.payments import webhooks
 from rules.vocabulary import Source
 from simulator.postgres_server import SCHEMA, PostgresServer
 from tests.exporters.postgres.asking import asking

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporters.model import ErrorClass, SampleError
-from rules import database, webhooks
+from exporters.sampling.model import ErrorClass, SampleError
+from rules.payments import database, webhooks
 from rules.vocabulary import OTHER, Source
 from tests.exporters.postgres.asking import Asked, asking
 from tests.postgres import NOW, PaymentsDatabase

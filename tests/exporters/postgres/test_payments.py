@@ -7,12 +7,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from exporters.labels import LabelOverflow
-from exporters.model import reading
 from exporters.postgres.payments import payments_questions
 from exporters.postgres.settings import PostgresSettings
-from rules import database as metrics
-from rules import monitoring
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import reading
+from rules.payments import database as metrics
+from rules.payments import monitoring
 from rules.vocabulary import OTHER
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.reconciling import NotKnownYetError, SucceededPayments
-from rules import database as metrics
+from exporters.sampling.reconciling import NotKnownYetError, SucceededPayments
+from rules.payments import database as metrics
 from rules.vocabulary import Source
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase

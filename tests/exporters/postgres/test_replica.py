@@ -7,7 +7,7 @@ from time import monotonic
 import psycopg
 import pytest
 
-from rules import database as metrics
+from rules.payments import database as metrics
 from rules.vocabulary import Gauge, Source, Unit
 from simulator.postgres_server import SCHEMA, PostgresServer, installations, running, standby
 from tests.exporters.postgres.asking import asking

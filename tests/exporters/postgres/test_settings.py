@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from exporters.labels import LabelOverflow
 from exporters.postgres import PostgresSettings, questions, samplers
-from exporters.stripe_api.ledger import IDS_KEPT
+from exporters.sampling.labels import LabelOverflow
+from exporters.stripe.counting.ledger import IDS_KEPT
 from rules.vocabulary import Source
 
 

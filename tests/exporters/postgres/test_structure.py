@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from rules import database as metrics
+from rules.payments import database as metrics
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase
 

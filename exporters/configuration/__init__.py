@@ -1,0 +1,1 @@
+"""What is the exporter told to do, and what is wrong with what it was told?"""

@@ -1,0 +1,103 @@
+"""What is the exporter told to do, and by which file and variables?"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from exporters.configuration.configfile import ConfigurationError, Document, Fault, faults_in, read
+from exporters.configuration.secrets import Section
+from exporters.postgres.leader import LeaderSettings
+from exporters.postgres.settings import PostgresSettings
+from exporters.probes.settings import DeclaredSettings, FlagSettings, HealthSettings, ProbeSettings
+from exporters.stripe.settings import StripeSettings
+
+__all__ = ["Settings", "load"]
+
+PREFIX = "PAYMON_"
+NESTED = "__"
+
+
+class Settings(Section):
+    """The exporter's whole configuration; a source whose section is missing is off."""
+
+    stripe: StripeSettings | None = None
+    leader: LeaderSettings | None = None
+    postgres: PostgresSettings | None = None
+    health: HealthSettings | None = None
+    probe: ProbeSettings | None = None
+    flag: FlagSettings | None = None
+    declared: DeclaredSettings | None = None
+
+
+class _Variables(EnvSettingsSource):
+    """The settings that an environment holds; text that is no JSON where JSON is due is left to be refused."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        super().__init__(cast(type[BaseSettings], Settings), env_prefix=PREFIX, env_nested_delimiter=NESTED)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environment.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in the file, each overridden by its variable: `PAYMON_STRIPE__API_KEY` for `stripe.api_key`.
+
+    Raises ConfigurationError with everything that is wrong, each with its place.
+    """
+    document = read(path)
+    variables = _Variables(environment)()
+    settings = _merged({name: value for name, value in document.settings.items() if value is not None}, variables)
+    faults = list(_unknown_variables(environment))
+    try:
+        found = Settings(**settings)
+    except ValidationError as error:
+        faults += faults_in(error, Settings, lambda keys: _place(keys, document, variables), _variable)
+    else:
+        if not settings:
+            sections = ", ".join(Settings.model_fields)
+            faults.append(Fault(str(path), "configures no source", f"add at least one of {sections}"))
+        if not faults:
+            return found
+    raise ConfigurationError(tuple(faults))
+
+
+def _place(keys: tuple[str | int, ...], document: Document, variables: Mapping[str, Any]) -> str:
+    inside: Any = variables
+    for key in keys:
+        inside = inside.get(key) if isinstance(inside, dict) else None
+    return document.place(keys) if inside is None else _variable(keys)
+
+
+def _variable(keys: tuple[str | int, ...]) -> str:
+    return PREFIX + NESTED.join(str(key) for key in keys).upper()
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[Fault]:
+    """Variables that look like ours and belong to no section; without `__` they may be anybody's."""
+    return [
+        Fault(name, "belongs to no section", f"there is {', '.join(Settings.model_fields)}")
+        for name in sorted(environment)
+        if name.startswith(PREFIX)
+        and NESTED in name
+        and name.removeprefix(PREFIX).partition(NESTED)[0].lower() not in Settings.model_fields
+    ]
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        inner = merged.get(name)
+        merged[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged

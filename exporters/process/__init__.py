@@ -1,0 +1,1 @@
+"""How does the exporter start, run, and stop as a process?"""

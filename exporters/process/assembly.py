@@ -1,0 +1,64 @@
+"""Which samplers does a configuration ask for?"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from exporters import postgres, probes
+from exporters import stripe as stripe_source
+from exporters.configuration.settings import Settings
+from exporters.postgres import Leader
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Clock, Reading, Sampler, reading
+from rules.payments import monitoring
+
+__all__ = ["Assembly", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The samplers of one configuration, and who decides whether this replica samples Stripe."""
+
+    samplers: tuple[Sampler, ...]
+    leader: Leader | None
+    samples_stripe: bool
+
+    def about(self) -> tuple[Reading, ...]:
+        """Whether this replica is the one that samples Stripe; nothing where none does."""
+        leads = self.leader is None or self.leader.is_leader()
+        return (reading(monitoring.leader, leads),) if self.samples_stripe else ()
+
+    async def run(self) -> None:
+        """Stand for election until cancelled."""
+        if self.leader:
+            await self.leader.run()
+
+
+def assemble(
+    settings: Settings,
+    overflow: LabelOverflow,
+    clock: Clock = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Assembly:
+    """The samplers of every section that is there; nothing is opened yet.
+
+    `monotonic` gives seconds that never go back, `pause` waits between two requests to Stripe.
+    """
+    leader = Leader(settings.leader, monotonic) if settings.leader else None
+    stripe = None
+    if settings.stripe:
+        is_leader = leader.is_leader if leader else lambda: True
+        stripe = stripe_source.samplers(settings.stripe, clock, overflow, is_leader, pause=pause)
+    found: tuple[Sampler, ...] = stripe.samplers if stripe else ()
+    if settings.postgres:
+        found += postgres.samplers(settings.postgres, overflow, stripe.history if stripe else None)
+    found += probes.samplers(
+        health=settings.health,
+        probe=settings.probe,
+        flag=settings.flag,
+        declared=settings.declared,
+        monotonic=monotonic,
+    )
+    return Assembly(found, leader, stripe is not None)

@@ -1,0 +1,1 @@
+"""When is each source asked, and what is known of its answers?"""

@@ -1,0 +1,28 @@
+"""Which value of a label may be served, and how often was there one that may not?"""
+
+from exporters.sampling.model import Reading, reading
+from rules.payments import monitoring
+from rules.vocabulary import OTHER, Label
+
+__all__ = ["LabelOverflow"]
+
+_COUNTED = monitoring.label_overflow.label("label").values
+_REST = "custom"
+
+
+class LabelOverflow:
+    """The count of values that no allow-list names, by label."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(_COUNTED, 0)
+
+    def bounded(self, label: Label, value: str, allowed: tuple[str, ...] = ()) -> str:
+        """`value` where the label's own values, or else the setting's `allowed`, name it; counted as `other` if not."""
+        if value in (label.values or allowed):
+            return value
+        self._counts[label.name if label.name in self._counts else _REST] += 1
+        return OTHER
+
+    def readings(self) -> tuple[Reading, ...]:
+        """One reading for each label, 0 included."""
+        return tuple(reading(monitoring.label_overflow, count, label=label) for label, count in self._counts.items())

@@ -1,0 +1,66 @@
+"""May the account charge, is it paid out, and what does Stripe want to know of it?"""
+
+from datetime import timedelta
+
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import Reading, reading
+from exporters.stripe.reading.answers import Account, Balance
+from exporters.stripe.reading.asking import Asked, Asking, Shared
+from rules.payments import account, declines
+from rules.vocabulary import Source
+
+__all__ = ["AccountSampler"]
+
+_BALANCE_EVERY = 4
+"""Samples of the account for each sample of its balance, which moves slowly."""
+
+
+class AccountSampler(Asking):
+    """The sampler of the account and its balance.
+
+    Money in currencies that no allow-list names is added up under `other`, where only its presence means anything.
+    """
+
+    endpoints = ("account", "balance")
+    least = timedelta(minutes=5)
+
+    def __init__(self, shared: Shared, overflow: LabelOverflow) -> None:
+        super().__init__(shared)
+        self._overflow = overflow
+        self._balance: tuple[Reading, ...] | None = None
+        self._samples = 0
+
+    @property
+    def source(self) -> Source:
+        return Source.STRIPE_ACCOUNT
+
+    async def read(self, asked: Asked) -> tuple[Reading, ...]:
+        """Capabilities, requirements and balance."""
+        found = await asked.if_permitted(asked.one("account", Account))
+        if self._balance is None or self._samples % _BALANCE_EVERY == 0:
+            balance = await asked.if_permitted(asked.one("balance", Balance))
+            self._balance = self._money(balance) if balance else None
+        self._samples += 1
+        return (*(_standing(found) if found else ()), *(self._balance or ()))
+
+    def _money(self, balance: Balance) -> tuple[Reading, ...]:
+        states = {"available": balance.available, "pending": balance.pending}
+        sums = {(currency, state): 0 for currency in declines.CURRENCY.values for state in states}
+        for state, amounts in states.items():
+            for money in amounts:
+                sums[self._overflow.bounded(declines.CURRENCY, money.currency), state] += money.amount
+        return tuple(
+            reading(account.balance, amount, currency=currency, state=state)
+            for (currency, state), amount in sums.items()
+        )
+
+
+def _standing(found: Account) -> tuple[Reading, ...]:
+    wanted = found.requirements
+    return (
+        reading(account.capability, found.charges_enabled, capability="charges_enabled"),
+        reading(account.capability, found.payouts_enabled, capability="payouts_enabled"),
+        reading(account.capability, found.details_submitted, capability="details_submitted"),
+        reading(account.requirements, len((wanted and wanted.currently_due) or ()), state="currently_due"),
+        reading(account.requirements, len((wanted and wanted.past_due) or ()), state="past_due"),
+    )

@@ -1,0 +1,1 @@
+"""What do Stripe's events add to which series, each exactly once?"""

@@ -1,0 +1,489 @@
+"""How does each change at Stripe come to be counted exactly once, whenever the process is killed?
+
+A page of events becomes one transaction: which events and changes were seen, by how much counters and buckets grew,
+where the intents stand, and how far the pass has come. Either all of it is there after a kill or nothing is, and what
+is read again then is known to have been seen.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from threading import Lock
+from typing import Any
+
+from exporters.process.logs import LOGGER
+from exporters.sampling.model import ErrorClass, Reading, SampleError
+from exporters.stripe.counting import windows
+from exporters.stripe.counting.facts import (
+    ChargeSucceeded,
+    DisputeOpened,
+    Event,
+    Fact,
+    IntentStep,
+    RefundEnded,
+    RefundMade,
+    WarningReceived,
+)
+from exporters.stripe.counting.intents import Intent, Step, decided, with_steps
+from exporters.stripe.counting.marks import Marks
+from exporters.stripe.counting.tally import READS, Bounded, Tally, counter_readings, window_readings
+from exporters.stripe.storage.database import CorruptError, Database
+from rules.payments import disputes
+from rules.vocabulary import OTHER, Gauge
+
+__all__ = ["IDS_KEPT", "UNNAMED", "Counted", "Ledger", "Page"]
+
+IDS_KEPT = 50 * 3600
+"""For how many seconds the ids of events are kept: long enough for a reconciliation to look back two days."""
+
+_LOG = logging.getLogger(f"{LOGGER}.stripe.state")
+
+UNNAMED = "unnamed:"
+"""How the ids begin that events have here which came without one."""
+
+_NETWORKS_KEPT = 60 * windows.DAY
+_INTENTS_KEPT = 2 * windows.DAY
+_FAILED_INTENTS_KEPT = 35 * windows.DAY
+"""Dunning retries a payment for weeks; while its failure is remembered, it is not counted again."""
+_PRUNED_EVERY = 3600
+_SETTLED_AT_ONCE = 500
+
+_ADD_COUNTERS = (
+    "INSERT INTO paymon_counters (series, total) VALUES (?, ?)"
+    " ON CONFLICT (series) DO UPDATE SET total = paymon_counters.total + excluded.total"
+)
+_ADD_BUCKETS = (
+    "INSERT INTO paymon_buckets (width, start, series, total) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (width, start, series) DO UPDATE SET total = paymon_buckets.total + excluded.total"
+)
+_PUT_INTENT = (
+    "INSERT INTO paymon_intents (id, steps, outcome, touched, due) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET steps = excluded.steps, outcome = excluded.outcome,"
+    " touched = excluded.touched, due = excluded.due"
+)
+_PUT_MARKS = (
+    "INSERT INTO paymon_marks (name, value) VALUES ('marks', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_PUT_EVENT = "INSERT INTO paymon_events (at, id, seen_for, type, about) VALUES (?, ?, ?, ?, ?)"
+_PUT_CHANGE = "INSERT INTO paymon_changes (change, seen_for) VALUES (?, ?)"
+_PUT_NETWORK = "INSERT INTO paymon_networks (charge, network, at) VALUES (?, ?, ?) ON CONFLICT (charge) DO NOTHING"
+_PUT_UNPLACED = "INSERT INTO paymon_unplaced (charge, metric, at) VALUES (?, ?, ?)"
+
+_ENCODED = json.JSONEncoder(separators=(",", ":")).encode
+_PLACED = {metric.name: metric for metric in (disputes.window_refunds, disputes.window_warnings)}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page of the list held; unreadable events by their id and second, as far as they have any."""
+
+    events: tuple[Event, ...]
+    unreadable: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of a page's events; what was kept of a payment and makes no sense any more is unreadable, too."""
+
+    new: int = 0
+    late: int = 0
+    doubled: int = 0
+    unreadable: int = 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction is about to write."""
+
+    tally: Tally
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    changes: dict[int, int] = field(default_factory=dict)
+    networks: list[tuple[Any, ...]] = field(default_factory=list)
+    unplaced: list[tuple[Any, ...]] = field(default_factory=list)
+    steps: dict[str, list[tuple[int, IntentStep]]] = field(default_factory=dict)
+
+
+class Ledger:
+    """The persisted counts and how far they reach; used by one thread at a time, and gone after its first failure.
+
+    Every method raises SampleError where the state cannot be read or written. The ledger is closed then: what a failed
+    COMMIT left behind is only known after it was read again. The constructor may raise CorruptError.
+    """
+
+    def __init__(self, database: Database, bounded: Bounded) -> None:
+        self._database = database
+        self._bounded = bounded
+        self._lock = Lock()
+        self._marks: Marks | None = None
+        self._totals: dict[str, int] = {}
+        self._senseless = 0
+        self.closed = False
+        rows = database.execute("SELECT value FROM paymon_marks WHERE name = 'marks'")
+        if rows:
+            self._marks = _marks(rows[0][0])
+        self._totals.update(database.execute("SELECT series, total FROM paymon_counters"))
+        if not all(isinstance(total, int) for total in self._totals.values()):
+            raise CorruptError("its counters make no sense")
+
+    @property
+    def marks(self) -> Marks | None:
+        """How far events have been read, None in a new state."""
+        return self._marks
+
+    def begin(self, now: int, backfilled: bool, reads: int = 0) -> None:
+        """Begin counting at that moment (seconds since 1970), and note the reads so far."""
+        with self._transaction():
+            marks = Marks.beginning(now, backfilled)
+            tally = Tally(self._bounded, live=False)
+            tally.reads(now, reads)
+            self._write(_Work(tally), marks)
+        self._marks = marks
+
+    def record(
+        self, page: Page, live: bool, advance: Callable[[Marks], Marks], reads: tuple[int, int] = (0, 0)
+    ) -> Counted:
+        """Count what is new in a page and move the marks, in one transaction.
+
+        `live` is false for what happened before the counters began; `reads` are a second and the number of requests
+        to note for it.
+        """
+        with self._transaction():
+            marks = self._known_marks()
+            after = advance(marks)
+            self._senseless = 0
+            work = _Work(Tally(self._bounded, live))
+            if reads[1]:
+                work.tally.reads(*reads)
+            counted = self._sort(page, work, marks)
+            self._place(work)
+            if live:
+                self._settle(work, marks.settled)
+            self._write(work, after)
+            totals = dict(work.tally.counters)
+            if after.settled > marks.settled:
+                for more in self._settle_due(after.settled):
+                    _add(totals, more)
+            if after.settled >= marks.pruned_at + _PRUNED_EVERY:
+                self._prune(after.settled)
+                after = replace(after, pruned_at=after.settled)
+                self._database.execute(_PUT_MARKS, (after.to_json(),))
+        self._marks = after
+        _add(self._totals, totals)
+        return replace(counted, unreadable=counted.unreadable + self._senseless)
+
+    def readings(self, now: float) -> tuple[Reading, ...]:
+        """Every counter, and every window that is known from its first to its last bucket."""
+        with self._guarded():
+            covered_from = self._known_marks().covered_from
+            found = list(counter_readings(self._totals))
+            for window in windows.windows(now):
+                if covered_from <= window.start:
+                    sums = self._sums(window.width, window.start, window.end)
+                    found.extend(window_readings(window.name, sums))
+        return tuple(found)
+
+    def charges(self, now: float) -> int:
+        """Successful charges in the past 30 days, as far as they are known."""
+        with self._guarded():
+            day = int(now) // windows.DAY * windows.DAY
+            sums = self._sums(windows.DAY, day - 29 * windows.DAY, day + windows.DAY)
+        return sum(count for name, count in sums.items() if name.startswith(f"{disputes.charges.name}|"))
+
+    def reads_by_day(self) -> dict[int, int]:
+        """Requests sent to Stripe by day, as seconds since 1970."""
+        with self._guarded():
+            rows = self._database.execute(
+                "SELECT start, total FROM paymon_buckets WHERE width = ? AND series = ?", (windows.DAY, READS)
+            )
+        return {int(start): int(total) for start, total in rows}
+
+    def succeeded(self, since: float, until: float) -> frozenset[str]:
+        """The payment intents that succeeded in that time, as far back as ids are kept."""
+        with self._guarded():
+            rows = self._database.execute(
+                "SELECT about FROM paymon_events WHERE type = 'payment_intent.succeeded' AND at >= ? AND at < ?",
+                (since, until),
+            )
+        return frozenset(about for (about,) in rows)
+
+    def events(self, since: float, until: float, types: frozenset[str] | None) -> frozenset[str]:
+        """The events of those types, or of any, in that time, as far as they have ids and back as those are kept."""
+        with self._guarded():
+            rows = self._database.execute("SELECT id, type FROM paymon_events WHERE at >= ? AND at < ?", (since, until))
+        named = ((id_, type_) for id_, type_ in rows if not id_.startswith(UNNAMED))
+        return frozenset(id_ for id_, type_ in named if types is None or type_ in types)
+
+    def ping(self) -> None:
+        """Close where the state has gone away since it was last asked."""
+        with suppress(SampleError), self._guarded():
+            self._database.execute("SELECT 1")
+
+    def size(self) -> int:
+        """Bytes that the state takes."""
+        with self._guarded():
+            return self._database.size()
+
+    def close(self) -> None:
+        """Let go of the state."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._database.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        with self._lock:
+            if self.closed:
+                raise SampleError(
+                    ErrorClass.INTERNAL, "state", "it was closed", "nothing: the next sample opens it again"
+                )
+            try:
+                yield
+            except CorruptError as damage:
+                self._close()
+                raise SampleError(
+                    ErrorClass.BAD_DATA,
+                    "state",
+                    f"it is damaged ({damage})",
+                    "nothing: the next sample opens it again, and sets a damaged file aside",
+                ) from None
+            except BaseException:
+                self._close()
+                raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._guarded():
+            self._database.execute("BEGIN")
+            yield
+            self._database.execute("COMMIT")
+
+    def _known_marks(self) -> Marks:
+        if self._marks is None:
+            raise ValueError("the ledger has not begun; call begin first")
+        return self._marks
+
+    def _sort(self, page: Page, work: _Work, marks: Marks) -> Counted:
+        """Tell the new events from the known ones, and count their facts."""
+        seen = self._seen(page)
+        hashes = {event.id: _hash(event.business_key) for event in page.events}
+        once = {fact: _hash(key) for event in page.events for fact in event.facts if (key := _once(fact))}
+        changed = {
+            change
+            for (change,) in self._among(
+                "SELECT change FROM paymon_changes WHERE change IN", [*hashes.values(), *once.values()]
+            )
+        }
+        late = doubled = unreadable = new = 0
+        for id_, at in page.unreadable:
+            if id_ not in seen:
+                seen.add(id_)
+                unreadable += 1
+                work.events.append((at, id_, self._until(at, marks), "", ""))
+        fresh: list[tuple[Fact, int]] = []
+        for event in page.events:
+            if event.id in seen:
+                continue
+            seen.add(event.id)
+            new += 1
+            late += work.tally.live and event.at < marks.watermark
+            until = self._until(event.at, marks)
+            work.events.append((event.at, event.id, until, event.type, event.about))
+            change = hashes[event.id]
+            if change in changed:
+                doubled += 1
+                continue
+            changed.add(change)
+            work.changes[change] = until
+            for fact in event.facts:
+                if fact in once:
+                    if once[fact] in changed:
+                        continue
+                    changed.add(once[fact])
+                    work.changes[once[fact]] = until
+                fresh.append((fact, event.at))
+        self._count(fresh, work)
+        return Counted(new, late, doubled, unreadable)
+
+    def _seen(self, page: Page) -> set[str]:
+        """The ids that were recorded for the page's seconds: neighbours in the table, as they are in the page."""
+        seconds = [event.at for event in page.events] or [0]
+        rows = self._database.execute(
+            "SELECT id FROM paymon_events WHERE at >= ? AND at <= ?", (min(seconds), max(seconds))
+        )
+        for id_, at in page.unreadable:
+            rows += self._database.execute("SELECT id FROM paymon_events WHERE at = ? AND id = ?", (at, id_))
+        return {id_ for (id_,) in rows}
+
+    @staticmethod
+    def _until(at: int, marks: Marks) -> int:
+        return max(at, marks.epoch) + IDS_KEPT
+
+    def _count(self, facts: Sequence[tuple[Fact, int]], work: _Work) -> None:
+        networks = {
+            _hash(fact.charge): self._bounded(disputes.NETWORK, fact.network)
+            for fact, _ in facts
+            if isinstance(fact, ChargeSucceeded)
+        }
+        named = {_hash(fact.charge) for fact, _ in facts if isinstance(fact, RefundMade | WarningReceived)}
+        known = dict(self._among("SELECT charge, network FROM paymon_networks WHERE charge IN", list(named)))
+        for fact, at in facts:
+            match fact:
+                case IntentStep():
+                    work.steps.setdefault(fact.intent, []).append((at, fact))
+                case ChargeSucceeded():
+                    charge = _hash(fact.charge)
+                    work.networks.append((charge, networks[charge], at))
+                    work.tally.add(fact, at)
+                case RefundMade() | WarningReceived():
+                    charge = _hash(fact.charge)
+                    network = networks.get(charge) or known.get(charge)
+                    if network is None and fact.charge:
+                        work.unplaced.append((charge, _windowed(fact).name, at))
+                    work.tally.add(fact, at, network or OTHER)
+                case _:
+                    work.tally.add(fact, at)
+
+    def _place(self, work: _Work) -> None:
+        """Move refunds and warnings that came before their charge to the charge's network."""
+        networks = {charge: network for charge, network, _ in work.networks}
+        waiting = self._among("SELECT charge, metric, at FROM paymon_unplaced WHERE charge IN", list(networks))
+        for charge, metric, at in waiting:
+            work.tally.move(_PLACED[metric], at, networks[charge])
+        self._database.execute_many(
+            "DELETE FROM paymon_unplaced WHERE charge = ?", [(charge,) for charge in {row[0] for row in waiting}]
+        )
+
+    def _settle(self, work: _Work, settled: int) -> None:
+        """Add the page's steps to their intents, and decide what can be decided at once."""
+        rows = self._among("SELECT id, steps, outcome FROM paymon_intents WHERE id IN", list(work.steps))
+        known = dict(self._intents(rows))
+        self._decide(
+            ((id_, with_steps(known.get(id_, Intent()), steps)) for id_, steps in work.steps.items()),
+            settled,
+            work.tally,
+        )
+
+    def _settle_due(self, settled: int) -> Iterator[dict[str, int]]:
+        """Decide every intent that was waiting for that moment."""
+        while True:
+            rows = self._database.execute(
+                "SELECT id, steps, outcome FROM paymon_intents WHERE due <= ? ORDER BY id LIMIT ?",
+                (settled, _SETTLED_AT_ONCE),
+            )
+            if not rows:
+                return
+            tally = Tally(self._bounded, live=True)
+            self._decide(self._intents(rows), settled, tally)
+            self._write_tally(tally)
+            yield tally.counters
+
+    def _intents(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Intent]]:
+        """The intents in those rows; of one that makes no sense only the outcome is left, and nothing comes due."""
+        for id_, steps, outcome in rows:
+            intent = _intent(steps, outcome)
+            if intent is None:
+                self._senseless += 1
+                _LOG.error("state: what was kept of a payment makes no sense; what it was waiting for is not counted")
+            yield id_, intent or Intent(outcome=outcome)
+
+    def _decide(self, found: Iterable[tuple[str, Intent]], settled: int, tally: Tally) -> None:
+        rows = []
+        for id_, before in found:
+            decision = decided(before, settled)
+            after = decision.intent
+            if decision.outcome:
+                tally.outcome(decision.outcome)
+            for at, ended in decision.abandoned:
+                tally.add(ended, at)
+            rows.append((id_, _text(after.steps), after.outcome, after.touched, after.due))
+        self._database.execute_many(_PUT_INTENT, rows)
+
+    def _write(self, work: _Work, marks: Marks) -> None:
+        self._database.execute_many(_PUT_EVENT, work.events)
+        self._database.execute_many(_PUT_CHANGE, list(work.changes.items()))
+        self._database.execute_many(_PUT_NETWORK, work.networks)
+        self._database.execute_many(_PUT_UNPLACED, work.unplaced)
+        self._write_tally(work.tally)
+        self._database.execute(_PUT_MARKS, (marks.to_json(),))
+
+    def _write_tally(self, tally: Tally) -> None:
+        self._database.execute_many(_ADD_COUNTERS, list(tally.counters.items()))
+        self._database.execute_many(_ADD_BUCKETS, [(*bucket, count) for bucket, count in tally.buckets.items()])
+
+    def _prune(self, settled: int) -> None:
+        """Forget what no pass will read again and no window needs."""
+        execute = self._database.execute
+        execute("DELETE FROM paymon_events WHERE seen_for < ?", (settled,))
+        execute("DELETE FROM paymon_changes WHERE seen_for < ?", (settled,))
+        execute("DELETE FROM paymon_networks WHERE at < ?", (settled - _NETWORKS_KEPT,))
+        execute("DELETE FROM paymon_unplaced WHERE at < ?", (settled - _NETWORKS_KEPT,))
+        execute(
+            "DELETE FROM paymon_intents WHERE due IS NULL AND touched < ? AND (outcome <> 'failed' OR touched < ?)",
+            (settled - _INTENTS_KEPT, settled - _FAILED_INTENTS_KEPT),
+        )
+        for width, kept in windows.KEPT.items():
+            execute("DELETE FROM paymon_buckets WHERE width = ? AND start < ?", (width, settled - kept))
+
+    def _sums(self, width: int, start: int, end: int) -> dict[str, int]:
+        rows = self._database.execute(
+            "SELECT series, SUM(total) FROM paymon_buckets WHERE width = ? AND start >= ? AND start < ?"
+            " GROUP BY series",
+            (width, start, end),
+        )
+        return {name: int(total) for name, total in rows}
+
+    def _among(self, select: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        if not values:
+            return []
+        return self._database.execute(f"{select} ({','.join('?' * len(values))})", values)
+
+
+def _marks(text: str) -> Marks:
+    try:
+        return Marks.from_json(text)
+    except (ValueError, TypeError):
+        raise CorruptError("its marks make no sense") from None
+
+
+def _intent(steps: str, outcome: str) -> Intent | None:
+    """The intent as it was kept, None where that is damaged."""
+    try:
+        found = tuple(Step(*step) for step in json.loads(steps))
+    except (ValueError, TypeError):
+        return None
+    return Intent(found, outcome) if all(isinstance(step.at, int) for step in found) else None
+
+
+def _text(steps: tuple[Step, ...]) -> str:
+    fields = [(step.at, step.kind, step.method, step.initiator, step.currency) for step in steps]
+    return _ENCODED(fields)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _once(fact: Fact) -> str:
+    """A key for facts that several events tell; empty for the others."""
+    match fact:
+        case DisputeOpened():
+            return f"dispute opened:{fact.dispute}"
+        case RefundEnded():
+            return f"refund {fact.result}:{fact.refund}"
+    return ""
+
+
+def _windowed(fact: RefundMade | WarningReceived) -> Gauge:
+    return disputes.window_refunds if isinstance(fact, RefundMade) else disputes.window_warnings
+
+
+def _add(totals: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        totals[name] = totals.get(name, 0) + count

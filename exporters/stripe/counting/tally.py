@@ -1,0 +1,178 @@
+"""By how much does each series grow because of a fact?
+
+Pure, but for the count of values that no allow-list names. A series is written `metric|value|value`, its label values
+in the order of the metric's labels: that is how it is kept, too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from exporters.sampling.model import Reading
+from exporters.stripe.counting import windows
+from exporters.stripe.counting.facts import (
+    AttemptEnded,
+    ChargeSucceeded,
+    DisputeClosed,
+    DisputeOpened,
+    Fact,
+    MoneyTaken,
+    PayoutEnded,
+    RefundEnded,
+    RefundMade,
+    WarningReceived,
+)
+from rules.payments import account, declines, disputes, outcomes
+from rules.vocabulary import OTHER, Counter, Gauge, Label
+
+__all__ = ["COUNTERS", "WINDOWED", "Bucket", "Tally", "counter_readings", "series", "window_readings"]
+
+COUNTERS: tuple[Counter, ...] = (
+    outcomes.attempts,
+    outcomes.successes,
+    outcomes.intents,
+    declines.failures,
+    declines.declines,
+    declines.attempts_by_currency,
+    declines.amount,
+    account.payouts,
+    disputes.opened,
+    disputes.closed,
+    disputes.warnings,
+    disputes.refunds,
+    disputes.refunded,
+)
+"""Every counter that events move."""
+
+WINDOWED: tuple[Gauge, ...] = (
+    outcomes.window_attempts,
+    disputes.charges,
+    disputes.window_disputes,
+    disputes.window_warnings,
+    disputes.window_refunds,
+)
+"""Every gauge that is added up from buckets; its labels are the window and one more."""
+
+Bucket = tuple[int, int, str]
+"""Width and start in seconds, and the series without its window."""
+
+Bounded = Callable[[Label, str], str]
+"""Gives a value that the label has: the one given, or `other`."""
+
+
+def series(metric: Counter | Gauge, *values: str) -> str:
+    """How a series is written down."""
+    return "|".join((metric.name, *values))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What some facts add to counters and buckets."""
+
+    bounded: Bounded
+    live: bool
+    """False for what happened before the counters began: it goes into buckets only."""
+    counters: dict[str, int] = field(default_factory=dict)
+    buckets: dict[Bucket, int] = field(default_factory=dict)
+
+    def add(self, fact: Fact, at: int, network: str = OTHER) -> None:
+        """Count one fact of that second; `network` is the charge's where the fact only names a charge."""
+        match fact:
+            case AttemptEnded():
+                self._attempt(fact, at)
+            case ChargeSucceeded():
+                self._fill(disputes.charges, at, self.bounded(disputes.NETWORK, fact.network))
+            case MoneyTaken():
+                self._grow(declines.amount, self.bounded(declines.CURRENCY, fact.currency), by=fact.amount)
+            case DisputeOpened():
+                self._grow(disputes.opened, self.bounded(disputes.REASON, fact.reason))
+                self._fill(disputes.window_disputes, at, self.bounded(disputes.NETWORK, fact.network))
+            case DisputeClosed():
+                self._grow(disputes.closed, _known(disputes.closed.label("outcome"), fact.outcome))
+            case RefundMade():
+                self._grow(disputes.refunds, "created")
+                self._grow(disputes.refunded, self.bounded(declines.CURRENCY, fact.currency), by=fact.amount)
+                self._fill(disputes.window_refunds, at, network)
+            case RefundEnded():
+                self._grow(disputes.refunds, fact.result)
+            case WarningReceived():
+                self._grow(disputes.warnings)
+                self._fill(disputes.window_warnings, at, network)
+            case PayoutEnded():
+                self._grow(account.payouts, fact.result)
+
+    def outcome(self, outcome: str) -> None:
+        """Count one payment, retries folded."""
+        self._grow(outcomes.intents, outcome)
+
+    def move(self, metric: Gauge, at: int, network: str) -> None:
+        """Move one that was counted without knowing its charge's network to where it belongs."""
+        self._fill(metric, at, OTHER, by=-1)
+        self._fill(metric, at, network)
+
+    def reads(self, at: int, count: int) -> None:
+        """Note requests that were sent to Stripe."""
+        self._into(windows.DAY, at, READS, count)
+
+    def _attempt(self, fact: AttemptEnded, at: int) -> None:
+        method = self.bounded(outcomes.PAYMENT_METHOD, fact.method)
+        self._grow(outcomes.attempts, fact.result, method, fact.initiator)
+        self._grow(declines.attempts_by_currency, fact.result, self.bounded(declines.CURRENCY, fact.currency))
+        if fact.result == "success":
+            self._grow(outcomes.successes, method, fact.initiator)
+        if fact.failure:
+            self._grow(declines.failures, fact.failure)
+            known = next((code for code in fact.codes if code in declines.DECLINE_CODE.values), None)
+            code = known or self.bounded(declines.DECLINE_CODE, fact.codes[0] if fact.codes else OTHER)
+            self._grow(declines.declines, code)
+        self._fill(outcomes.window_attempts, at, fact.result)
+
+    def _grow(self, metric: Counter, *values: str, by: int = 1) -> None:
+        if self.live:
+            key = "|".join((metric.name, *values))
+            self.counters[key] = self.counters.get(key, 0) + by
+
+    def _fill(self, metric: Gauge, at: int, value: str, by: int = 1) -> None:
+        key = series(metric, value)
+        self._into(windows.HOUR, at, key, by)
+        self._into(windows.DAY, at, key, by)
+
+    def _into(self, width: int, at: int, key: str, by: int) -> None:
+        bucket = (width, at // width * width, key)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + by
+
+
+READS = "reads"
+"""The series of buckets in which the requests sent to Stripe are kept."""
+
+
+def _known(label: Label, value: str) -> str:
+    return value if value in label.values else OTHER
+
+
+def _combinations(metric: Counter | Gauge) -> tuple[tuple[tuple[str, str], ...], ...]:
+    names = [label.name for label in metric.labels]
+    return tuple(
+        tuple(zip(names, values, strict=True)) for values in product(*(label.values for label in metric.labels))
+    )
+
+
+_COUNTER_SERIES = tuple(
+    (metric, labels, series(metric, *(value for _, value in labels)))
+    for metric in COUNTERS
+    for labels in _combinations(metric)
+)
+
+
+def counter_readings(totals: Mapping[str, int]) -> tuple[Reading, ...]:
+    """Every series of every counter, 0 where nothing was counted."""
+    return tuple(Reading(metric, labels, float(totals.get(key, 0))) for metric, labels, key in _COUNTER_SERIES)
+
+
+def window_readings(name: str, sums: Mapping[str, int]) -> Iterable[Reading]:
+    """Every series of every windowed gauge in the window of that name."""
+    for metric in WINDOWED:
+        window, other = metric.labels
+        for value in other.values:
+            count = sums.get(series(metric, value), 0)
+            yield Reading(metric, ((window.name, name), (other.name, value)), float(count))

@@ -1,0 +1,1 @@
+"""How is Stripe asked, within what it allots?"""

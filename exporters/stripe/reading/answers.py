@@ -1,0 +1,97 @@
+"""Which parts of Stripe's objects are read, apart from events, and are they as they should be?
+
+Foreign JSON: each model names the few fields that are used, and ignores the rest.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from exporters.sampling.model import ErrorClass, SampleError
+
+__all__ = ["Account", "Balance", "Created", "Dispute", "Endpoint", "Listed", "understood"]
+
+
+class _Answer(BaseModel):
+    """What all of them have in common."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class _Requirements(_Answer):
+    currently_due: list[str] | None = None
+    past_due: list[str] | None = None
+
+
+class Account(_Answer):
+    """The account itself (Stripe API reference, "Accounts")."""
+
+    charges_enabled: bool
+    payouts_enabled: bool
+    details_submitted: bool
+    requirements: _Requirements | None = None
+
+
+class _Money(_Answer):
+    amount: int
+    currency: str
+
+
+class Balance(_Answer):
+    """Money at Stripe, in each currency's smallest unit."""
+
+    available: list[_Money]
+    pending: list[_Money]
+
+
+class Endpoint(_Answer):
+    """A webhook endpoint."""
+
+    status: str
+    enabled_events: list[str]
+    api_version: str | None = None
+
+
+class _Evidence(_Answer):
+    due_by: int | None = None
+
+
+class Dispute(_Answer):
+    """A dispute or an inquiry."""
+
+    id: str
+    status: str
+    evidence_details: _Evidence | None = None
+
+
+class Created(_Answer):
+    """Any object that has an id: which, and when it was created."""
+
+    id: str
+    created: int
+
+
+class Listed(_Answer):
+    """A page of any list."""
+
+    data: list[Created]
+    has_more: bool
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def understood(model: type[Model], data: Any, where: str) -> Model:
+    """The object, checked. Raises SampleError with the places that are not as they should be, never their content."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        places = sorted(
+            {".".join(str(key) for key in fault["loc"] if isinstance(key, str)) for fault in error.errors()}
+        )
+        raise SampleError(
+            ErrorClass.BAD_ANSWER,
+            f"Stripe, {where}",
+            f"the answer is not as documented at {', '.join(place or 'its top' for place in places[:5])}",
+            "see whether a proxy answers for Stripe, or report it",
+        ) from None

@@ -1,0 +1,78 @@
+"""Where is the ledger kept, and who holds it at the moment?"""
+
+import asyncio
+
+from exporters.sampling.model import Clock, ErrorClass, SampleError
+from exporters.stripe.counting.ledger import Ledger
+from exporters.stripe.counting.tally import Bounded
+from exporters.stripe.settings import StateSettings
+from exporters.stripe.storage.database import CorruptError
+from exporters.stripe.storage.postgres import open_postgres
+from exporters.stripe.storage.sqlite import open_memory, open_sqlite
+
+__all__ = ["State", "open_ledger"]
+
+
+def open_ledger(settings: StateSettings, clock: Clock, bounded: Bounded) -> Ledger:
+    """The ledger that the settings name. Raises SampleError."""
+    if settings.dsn is not None:
+        database = open_postgres(settings.dsn)
+        try:
+            return Ledger(database, bounded)
+        except CorruptError as damage:
+            database.close()
+            raise SampleError(
+                ErrorClass.BAD_DATA,
+                "state database",
+                f"it is damaged ({damage})",
+                "drop the tables paymon_*; counters start again at 0",
+            ) from None
+        except SampleError:
+            database.close()
+            raise
+    if settings.backend == "memory":
+        return Ledger(open_memory(), bounded)
+    return open_sqlite(settings.path, settings.largest_bytes, clock, lambda database: Ledger(database, bounded))
+
+
+class State:
+    """The ledger while this replica holds it: opened when first wanted, and again after a failure."""
+
+    def __init__(self, settings: StateSettings, clock: Clock, bounded: Bounded) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._bounded = bounded
+        self._ledger: Ledger | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def current(self) -> Ledger | None:
+        """The ledger, None where it is not held."""
+        return None if self._ledger is None or self._ledger.closed else self._ledger
+
+    async def ledger(self) -> Ledger:
+        """The ledger, opened where it is not. Raises SampleError."""
+        async with self._opening:
+            if self.current is not None:
+                await asyncio.to_thread(self.current.ping)
+            if self._ledger is None or self._ledger.closed:
+                opened = asyncio.ensure_future(
+                    asyncio.to_thread(open_ledger, self._settings, self._clock, self._bounded)
+                )
+                try:
+                    self._ledger = await asyncio.shield(opened)
+                except asyncio.CancelledError:
+                    opened.add_done_callback(_close)
+                    raise
+            return self._ledger
+
+    async def release(self) -> None:
+        """Let go of the ledger, so that another process may take it."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await asyncio.to_thread(ledger.close)
+
+
+def _close(opened: "asyncio.Future[Ledger]") -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()

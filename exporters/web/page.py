@@ -1,0 +1,162 @@
+"""How do the readings become the text that Prometheus scrapes?"""
+
+import asyncio
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CONTENT_TYPE_PLAIN_1_0_0,
+    choose_encoder,
+    generate_latest,
+    gzip_accepted,
+)
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from exporters.sampling.model import Distribution, Reading
+from exporters.sampling.soundness import series_of
+from rules.vocabulary import Metric, Source
+
+__all__ = ["Form", "Page", "Rendered", "families", "form_for", "help_text"]
+
+Readings = tuple[Reading | Distribution, ...]
+Encoder = Callable[[Collector], bytes]
+
+_ORIGINS = {
+    Source.STRIPE_EVENTS: "From Stripe's events",
+    Source.STRIPE_ACCOUNT: "From Stripe's account, balance and payouts",
+    Source.STRIPE_WEBHOOKS: "From Stripe's webhook endpoints and undelivered events",
+    Source.STRIPE_DISPUTES: "From Stripe's list of disputes",
+    Source.POSTGRES: "From the payments database",
+    Source.WEBHOOK_INBOX: "From the inbox of webhooks in the payments database",
+    Source.RECONCILIATION: "From Stripe and the payments database, compared",
+    Source.HEALTH: "From the payments service's health endpoint",
+    Source.PROBE: "From requests to the payments service's hosts",
+    Source.FLAG: "From the service that keeps feature flags",
+    Source.DECLARED: "From the file of declared dates",
+}
+_ESCAPINGS = ("allow-utf-8", "underscores", "dots", "values")
+_CONTENT_TYPES = frozenset(
+    {CONTENT_TYPE_PLAIN_0_0_4, CONTENT_TYPE_OPENMETRICS}
+    | {f"{kind}; escaping={way}" for kind in (CONTENT_TYPE_PLAIN_1_0_0, CONTENT_TYPE_OPENMETRICS) for way in _ESCAPINGS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that the page can take: exposition format and compression."""
+
+    content_type: str
+    compressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The page as it is sent."""
+
+    form: Form
+    body: bytes
+
+
+def form_for(accept: str, accept_encoding: str) -> Form:
+    """The form that suits a request's headers; text 0.0.4 where they ask for nothing that is known here."""
+    try:
+        _, content_type = choose_encoder(accept)
+    except (ValueError, TypeError):  # a version that is no version
+        content_type = ""
+    return Form(
+        content_type if content_type in _CONTENT_TYPES else CONTENT_TYPE_PLAIN_0_0_4, gzip_accepted(accept_encoding)
+    )
+
+
+def help_text(metric: Metric) -> str:
+    """What the metric means, where it comes from, and that no scrape waits for it."""
+    origin = _ORIGINS.get(metric.source)
+    return f"{metric.help}. {origin}, sampled in the background." if origin else f"{metric.help}."
+
+
+def families(readings: Iterable[Reading | Distribution], order: Sequence[Metric]) -> Iterator[Family]:
+    """One family for each metric that has a reading: in `order`, then what it does not name, by name.
+
+    A page with a series or a family twice is refused whole: the first one of each stays, the rest is left out.
+    """
+    by_metric: dict[str, tuple[Metric, list[Reading | Distribution]]] = {}
+    seen = set()
+    for one in readings:
+        metric, found = by_metric.setdefault(one.metric.name, (one.metric, []))
+        if metric == one.metric and series_of(one) not in seen:
+            seen.add(series_of(one))
+            found.append(one)
+    for metric in order:
+        if metric.name in by_metric:
+            yield _family(*by_metric.pop(metric.name))
+    for name in sorted(by_metric):
+        yield _family(*by_metric[name])
+
+
+def _family(metric: Metric, readings: list[Reading | Distribution]) -> Family:
+    family = Family(metric.name.removesuffix("_total"), help_text(metric), metric.kind)
+    for one in readings:
+        labels = dict(one.labels)
+        match one:
+            case Reading(value=value):
+                family.samples.append(Sample(metric.name, labels, float(value)))
+            case Distribution(metric=histogram, cumulative=cumulative, count=count, total=total):
+                bounds = (*(repr(float(bound)) for bound in histogram.bounds), "+Inf")
+                for bound, below in zip(bounds, (*cumulative, count), strict=True):
+                    family.samples.append(Sample(f"{metric.name}_bucket", {**labels, "le": bound}, float(below)))
+                family.samples.append(Sample(f"{metric.name}_count", labels, float(count)))
+                family.samples.append(Sample(f"{metric.name}_sum", labels, float(total)))
+    return family
+
+
+class _Families(Collector):
+    """The families as prometheus_client's encoders want them."""
+
+    def __init__(self, readings: Readings, order: Sequence[Metric]) -> None:
+        self._families = tuple(families(readings, order))
+
+    def collect(self) -> Iterable[Family]:
+        return self._families
+
+
+class Page:
+    """The latest readings as text, rendered in a worker thread and once for all who ask while they last.
+
+    The thread is its own: the event loop's pool may be full of look-ups that hang.
+    """
+
+    def __init__(self, order: Sequence[Metric], collect: Callable[[], Readings]) -> None:
+        """`order` is the order of the families; `collect` gives the readings of this moment, without I/O."""
+        self._order = tuple(order)
+        self._collect = collect
+        self._readings: Readings | None = None
+        self._rendered: dict[Form, asyncio.Future[Rendered]] = {}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="page")
+
+    async def render(self, form: Form) -> Rendered:
+        """The page of this moment."""
+        readings = self._collect()
+        if readings != self._readings:
+            self._readings, self._rendered = readings, {}
+        if form not in self._rendered:
+            loop = asyncio.get_running_loop()
+            self._rendered[form] = loop.run_in_executor(self._worker, self._render, readings, form)
+        try:
+            return await asyncio.shield(self._rendered[form])
+        except Exception:
+            self._rendered.pop(form, None)
+            raise
+
+    def _render(self, readings: Readings, form: Form) -> Rendered:
+        body = _encoder(form)(_Families(readings, self._order))
+        return Rendered(form, gzip.compress(body, compresslevel=5, mtime=0) if form.compressed else body)
+
+
+def _encoder(form: Form) -> Encoder:
+    return generate_latest if form.content_type == CONTENT_TYPE_PLAIN_0_0_4 else choose_encoder(form.content_type)[0]

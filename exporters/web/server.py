@@ -1,0 +1,188 @@
+"""Who answers the scrapes, and how?"""
+
+import asyncio
+import contextlib
+import html
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporters.web.basicauth import BasicAuth
+from exporters.web.connections import Limits, connections_within
+from exporters.web.page import Page, form_for
+from exporters.web.ratelimit import TokenBucket
+from exporters.web.tls import ReloadableContext, client_is_allowed
+from exporters.web.webconfig import WebConfigFile
+
+__all__ = ["Server", "application", "listen"]
+
+HEADER_BYTES = 16 * 1024
+IDLE_SECONDS = 120
+DRAIN_SECONDS = 5
+BACKLOG = 1024
+
+_LANDING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Payments exporter</title></head>
+<body><h1>Payments exporter</h1><p>Version {version}</p>
+<ul>
+<li><a href="metrics">Metrics</a></li>
+<li><a href="-/healthy">Healthy</a></li>
+<li><a href="-/ready">Ready</a></li>
+</ul></body></html>
+"""
+
+
+def application(page: Page, is_ready: Callable[[], bool], version: str) -> Starlette:
+    """The exporter's pages; `is_ready` says whether every source was tried."""
+
+    async def metrics(request: Request) -> Response:
+        accept = ",".join(request.headers.getlist("accept"))
+        accept_encoding = ",".join(request.headers.getlist("accept-encoding"))
+        rendered = await page.render(form_for(accept, accept_encoding))
+        headers = {"Content-Type": rendered.form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if rendered.form.compressed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(rendered.body, headers=headers)
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("The exporter is healthy.\n")
+
+    async def ready(_: Request) -> Response:
+        if is_ready():
+            return PlainTextResponse("The exporter is ready.\n")
+        return PlainTextResponse("The exporter has not tried every source yet.\n", 503)
+
+    async def landing(_: Request) -> Response:
+        return HTMLResponse(_LANDING.format(version=html.escape(version)))
+
+    app = Starlette(
+        routes=[
+            Route("/", landing),
+            Route("/metrics", metrics),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
+        ]
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Gate:
+    """What every request passes first: rate limit, client names, basic authentication; it adds the headers too."""
+
+    def __init__(self, app: ASGIApp, web: WebConfigFile) -> None:
+        self._app = app
+        self._web = web
+        self._auth = BasicAuth()
+        self._bucket = TokenBucket()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = asyncio.get_running_loop().time()
+        self._web.look(now)
+        config = self._web.config
+        added = config.http_server_config.headers.pairs
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *added]
+            await send(message)
+
+        app = self._app
+        if not self._bucket.takes(config.rate_limit.interval.total_seconds(), config.rate_limit.burst, now):
+            app = PlainTextResponse("Too many requests.\n", 429)
+        elif config.basic_auth_users and not await self._auth.allows(
+            config.basic_auth_users, Headers(scope=scope).get("authorization", "")
+        ):
+            app = PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": "Basic"})
+        await app(scope, receive, send_with_headers)
+
+
+def _admits(web: WebConfigFile) -> Callable[[asyncio.BaseTransport], bool]:
+    def admits(transport: asyncio.BaseTransport) -> bool:
+        allowed = web.config.tls_server_config.client_allowed_sans
+        return client_is_allowed(transport.get_extra_info("peercert"), allowed)
+
+    return admits
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: whoever runs the exporter decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; an empty host means every interface, port 0 any free one. Raises OSError.
+
+    The kernel sends each part of an answer at once, and drops a client that has not read for as long as an exchange may
+    take, however the answer is encrypted; connections inherit both from here.
+    """
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = next((one for one in found if one[0] == socket.AF_INET6 and not host), found[0])
+    every_family = family == socket.AF_INET6 and not host and socket.has_dualstack_ipv6()
+    bound = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=every_family)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(Limits().exchange_seconds * 1000))
+    return bound
+
+
+class Server:
+    """The exporter's HTTP server on sockets that are bound already."""
+
+    def __init__(self, app: ASGIApp, web: WebConfigFile, limits: Limits | None = None) -> None:
+        """Raises ConfigurationError where the web configuration's TLS section cannot be used."""
+        limits = limits or Limits()
+        tls = web.config.tls_server_config
+        self._context: ReloadableContext | None = None
+        if tls.wanted:
+            self._context = ReloadableContext.following(tls)
+            web.on_change(self._context.apply)
+        config = uvicorn.Config(
+            _Gate(app, web),
+            http=connections_within(limits, _admits(web)),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            h11_max_incomplete_event_size=HEADER_BYTES,
+            ssl_context_factory=self._tls if tls.wanted else None,
+        )
+        self._server = _Uvicorn(config)
+
+    def _tls(self, _: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        assert self._context
+        return self._context
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Answer until stop(), then finish what was begun."""
+        await self._server.serve(sockets=list(sockets))
+
+    def stop(self) -> None:
+        """Accept nothing more; serve() returns once the requests at hand are answered."""
+        self._server.should_exit = True
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._server.server_state.connections)
+
+    @property
+    def requests(self) -> int:
+        """How many are being answered."""
+        return len(self._server.server_state.tasks)

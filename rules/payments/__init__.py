@@ -1,0 +1,1 @@
+"""What is true of live payments: every metric, signal, alert and procedure of the runbook?"""

@@ -1,0 +1,344 @@
+"""Error budget: how fast do we use up what may fail in a month?"""
+
+from decimal import Decimal
+
+from rules.payments import outcomes
+from rules.payments.outcomes import FIVE_FAILURES_IN_FIFTY, TECHNICAL, share, total
+from rules.payments.runbook.procedures import (
+    AFFECTED_USERS,
+    CALL_STRIPE,
+    ERROR_LOGS,
+    RECENT_CHANGES,
+    ROLL_BACK,
+    STRIPE_STATUS,
+)
+from rules.vocabulary import (
+    Alert,
+    Branch,
+    BurnRate,
+    Comparison,
+    Example,
+    Objective,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Step,
+    Unit,
+    above,
+    days,
+    hours,
+    minutes,
+    only_if,
+    plain,
+)
+
+success = Objective(
+    name="payments-technical-success",
+    target=Decimal("0.998"),
+    period=days(30),
+    burn_rates=(
+        BurnRate(long=hours(1), short=minutes(5), factor=Decimal("14.4"), least_failures=5),
+        BurnRate(long=hours(6), short=minutes(30), factor=Decimal(6), least_failures=10),
+        BurnRate(long=days(1), short=hours(2), factor=Decimal(3), least_failures=5),
+        BurnRate(long=days(3), short=hours(6), factor=Decimal(1), least_failures=15),
+    ),
+    because="the runbook's healthy service succeeds at 99.8 %; its 95 % is a floor, on which no budget can burn",
+    serves=("HLT-11", "KM-01"),
+)
+
+HOUR, QUARTER_DAY, DAY, THREE_DAYS = success.burn_rates
+
+
+def _burn(window: str) -> str:
+    return f"{share(TECHNICAL, outcomes.attempts.name, window)}\n/ {plain(success.budget)}"
+
+
+def _failures(window: str) -> str:
+    return f"{total(TECHNICAL, window)}\nor 0 * {total(outcomes.attempts.name, window)}"
+
+
+_BURN_50 = (("", "50"),)
+_FIVE = (("", "5"),)
+
+burn_5m = Signal(
+    "payments:error_budget_burn:rate5m",
+    "Error budgets burnt at the pace of the past 5 minutes",
+    Unit.BUDGETS,
+    _burn("5m"),
+    Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_30m = Signal(
+    "payments:error_budget_burn:rate30m",
+    "Error budgets burnt at the pace of the past 30 minutes",
+    Unit.BUDGETS,
+    _burn("30m"),
+    Example.over(minutes(30), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_1h = Signal(
+    "payments:error_budget_burn:rate1h",
+    "Error budgets burnt at the pace of the past hour",
+    Unit.BUDGETS,
+    _burn("1h"),
+    Example.over(hours(1), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_2h = Signal(
+    "payments:error_budget_burn:rate2h",
+    "Error budgets burnt at the pace of the past 2 hours",
+    Unit.BUDGETS,
+    _burn("2h"),
+    Example.over(hours(2), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_6h = Signal(
+    "payments:error_budget_burn:rate6h",
+    "Error budgets burnt at the pace of the past 6 hours",
+    Unit.BUDGETS,
+    _burn("6h"),
+    Example.over(hours(6), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_1d = Signal(
+    "payments:error_budget_burn:rate1d",
+    "Error budgets burnt at the pace of the past day",
+    Unit.BUDGETS,
+    _burn("1d"),
+    Example.over(days(1), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+burn_3d = Signal(
+    "payments:error_budget_burn:rate3d",
+    "Error budgets burnt at the pace of the past 3 days",
+    Unit.BUDGETS,
+    _burn("3d"),
+    Example.over(days(3), FIVE_FAILURES_IN_FIFTY, _BURN_50),
+)
+
+failures_1h = Signal(
+    "payments:technical_failures:increase1h",
+    "Technical failures in an hour",
+    Unit.COUNT,
+    _failures("1h"),
+    Example.over(hours(1), FIVE_FAILURES_IN_FIFTY, _FIVE),
+    serves=("KM-04",),
+)
+
+failures_6h = Signal(
+    "payments:technical_failures:increase6h",
+    "Technical failures in 6 hours",
+    Unit.COUNT,
+    _failures("6h"),
+    Example.over(hours(6), FIVE_FAILURES_IN_FIFTY, _FIVE),
+)
+
+failures_1d = Signal(
+    "payments:technical_failures:increase1d",
+    "Technical failures in a day",
+    Unit.COUNT,
+    _failures("1d"),
+    Example.over(days(1), FIVE_FAILURES_IN_FIFTY, _FIVE),
+)
+
+failures_3d = Signal(
+    "payments:technical_failures:increase3d",
+    "Technical failures in 3 days",
+    Unit.COUNT,
+    _failures("3d"),
+    Example.over(days(3), FIVE_FAILURES_IN_FIFTY, _FIVE),
+)
+
+
+def _history(window: str) -> str:
+    return f"sum(max without (instance, pod) ({outcomes.attempts} offset {window}))"
+
+
+_CARD = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
+_LINK = outcomes.attempts.where(result="success", payment_method="link", initiator="api")
+
+history_1h = Signal(
+    "payments:attempts_counted:an_hour_ago",
+    "Attempts counted up to an hour ago; missing where the counter is younger",
+    Unit.COUNT,
+    _history("1h"),
+    Example(series=((_CARD, "0+2x30"), (_LINK, "0+1x30")), every=minutes(4), at=minutes(110), gives=(("", "36"),)),
+)
+
+history_6h = Signal(
+    "payments:attempts_counted:6_hours_ago",
+    "Attempts counted up to 6 hours ago; missing where the counter is younger",
+    Unit.COUNT,
+    _history("6h"),
+    Example(series=((_CARD, "0+2x100"), (_LINK, "0+1x100")), every=minutes(4), at=minutes(390), gives=(("", "21"),)),
+)
+
+history_1d = Signal(
+    "payments:attempts_counted:a_day_ago",
+    "Attempts counted up to a day ago; missing where the counter is younger",
+    Unit.COUNT,
+    _history("1d"),
+    Example(series=((_CARD, "0+2x400"), (_LINK, "0+1x400")), every=minutes(4), at=minutes(1490), gives=(("", "36"),)),
+)
+
+history_3d = Signal(
+    "payments:attempts_counted:3_days_ago",
+    "Attempts counted up to 3 days ago; missing where the counter is younger",
+    Unit.COUNT,
+    _history("3d"),
+    Example(series=((_CARD, "0+2x1100"), (_LINK, "0+1x1100")), every=minutes(4), at=minutes(4370), gives=(("", "36"),)),
+)
+
+_WINDOW_30D = outcomes.window_attempts.where(window="30d")
+_WINDOW_30D_FAILED = outcomes.window_attempts.where(window="30d", result="technical_failure")
+
+budget_left = Signal(
+    "payments:error_budget_left:ratio30d",
+    "Share of the month's error budget that is left; below 0 where it is overspent",
+    Unit.BUDGETS_LEFT,
+    f"1 - (\n  sum(max without (instance, pod) ({_WINDOW_30D_FAILED}))\n"
+    f"  / (sum(max without (instance, pod) ({_WINDOW_30D})) > 0)\n)\n/ {plain(success.budget)}",
+    Example(
+        series=(
+            (outcomes.window_attempts.where(window="30d", result="success"), "9990x10"),
+            (_WINDOW_30D_FAILED, "10x10"),
+            (outcomes.window_attempts.where(window="24h", result="technical_failure"), "10x10"),
+        ),
+        at=minutes(5),
+        gives=(("", "0.5"),),
+    ),
+    serves=("HLT-11",),
+)
+
+_ENOUGH = "failures below this number are noise, whatever share of a quiet night they make"
+_OLD_ENOUGH = "on a younger counter the long window is a short one, and fires too early"
+
+failures_per_hour = Alert(
+    "PaymentFailuresPerHourHigh",
+    watches=failures_1h,
+    thresholds=(
+        above(
+            50,
+            Severity.CRITICAL,
+            Priority.P2,
+            keep_firing=minutes(15),
+            because="key metrics table: more than 50 an hour is critical; at 125 payments a minute that is 0.67 %",
+        ),
+    ),
+    guards=(
+        only_if(
+            burn_1h,
+            ">",
+            plain(DAY.factor),
+            "3 times the budget is 45 an hour at 125 payments a minute; at more traffic 50 may be within the promise",
+        ),
+    ),
+    summary="More than {threshold} payments failed for technical reasons within an hour.",
+    description="{value} payment attempts failed for technical reasons in the past hour.",
+    runbook=Runbook(
+        meaning="The technical failures of an hour are more than the business accepts, and more than the objective allows.",
+        impact="Dozens of customers an hour cannot pay.",
+        diagnosis=(
+            Step("Look whether the failures came at once or trickle in; at full traffic 50 an hour is a trickle."),
+            ERROR_LOGS,
+            RECENT_CHANGES,
+        ),
+        mitigation=(ROLL_BACK, CALL_STRIPE),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.degraded),
+    serves=("KM-04",),
+)
+
+burn_fast = Alert(
+    "PaymentErrorBudgetBurnFast",
+    watches=burn_1h,
+    thresholds=(
+        above(
+            plain(HOUR.factor),
+            Severity.CRITICAL,
+            Priority.P2,
+            keep_firing=minutes(5),
+            because="14.4 times even spending uses 2 % of the month's budget in an hour",
+        ),
+    ),
+    guards=(
+        only_if(burn_5m, ">", plain(HOUR.factor), "the short window lets the alert end when the fault does"),
+        only_if(failures_1h, ">=", HOUR.least_failures, _ENOUGH),
+        only_if(history_1h, ">=", 0, _OLD_ENOUGH),
+    ),
+    or_else=(
+        Branch(
+            watches=burn_6h,
+            comparison=Comparison.ABOVE,
+            value=QUARTER_DAY.factor,
+            guards=(
+                only_if(burn_30m, ">", plain(QUARTER_DAY.factor), "the short window lets the alert end with the fault"),
+                only_if(failures_6h, ">=", QUARTER_DAY.least_failures, _ENOUGH),
+                only_if(history_6h, ">=", 0, _OLD_ENOUGH),
+            ),
+            because="6 times even spending uses 5 % of the month's budget in 6 hours",
+        ),
+    ),
+    summary="The error budget of payments burns fast.",
+    description="At this pace the month's error budget is used up {value} times over.",
+    runbook=Runbook(
+        meaning="Technical failures come so fast that the month's allowance will be gone within days.",
+        impact="Customers fail to pay more often than promised, though perhaps not so many at once.",
+        diagnosis=(
+            Step("See on the outcomes panel since when failures rise, and of which class and method they are."),
+            ERROR_LOGS,
+            RECENT_CHANGES,
+            STRIPE_STATUS,
+            AFFECTED_USERS,
+        ),
+        mitigation=(ROLL_BACK, CALL_STRIPE),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.degraded),
+    serves=("SEV-P2", "HLT-11"),
+)
+
+burn_slow = Alert(
+    "PaymentErrorBudgetBurnSlow",
+    watches=burn_1d,
+    thresholds=(
+        above(
+            plain(DAY.factor),
+            Severity.WARNING,
+            Priority.P3,
+            keep_firing=minutes(15),
+            because="3 times even spending uses 10 % of the month's budget in a day",
+        ),
+    ),
+    guards=(
+        only_if(burn_2h, ">", plain(DAY.factor), "the short window lets the alert end when the fault does"),
+        only_if(failures_1d, ">=", DAY.least_failures, _ENOUGH),
+        only_if(history_1d, ">=", 0, _OLD_ENOUGH),
+    ),
+    or_else=(
+        Branch(
+            watches=burn_3d,
+            comparison=Comparison.ABOVE,
+            value=THREE_DAYS.factor,
+            guards=(
+                only_if(burn_6h, ">", plain(THREE_DAYS.factor), "the short window lets the alert end with the fault"),
+                only_if(failures_3d, ">=", THREE_DAYS.least_failures, _ENOUGH),
+                only_if(history_3d, ">=", 0, _OLD_ENOUGH),
+            ),
+            because="even spending for 3 days on end uses 10 % of the month's budget",
+        ),
+    ),
+    summary="The error budget of payments burns steadily.",
+    description="At this pace the month's error budget is used up {value} times over.",
+    runbook=Runbook(
+        meaning="A small share of payments fails for technical reasons, for so long that it adds up.",
+        impact="Fewer than one customer in twenty is hit, every day.",
+        diagnosis=(
+            Step("Look for the one error that recurs: the failures by class and the declines by code tell which."),
+            ERROR_LOGS,
+        ),
+        mitigation=(Step("Write a ticket for the cause and give it this week's first place."), ROLL_BACK),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.degraded, burn_fast),
+    serves=("SEV-P3",),
+)

@@ -1,0 +1,286 @@
+"""Declines and methods: whose fault is it that payments fail, and for whom?"""
+
+from textwrap import indent
+
+from rules.payments import outcomes
+from rules.payments.organisation import ORGANISATION
+from rules.payments.outcomes import RESULT, total
+from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
+from rules.vocabulary import (
+    OTHER,
+    Alert,
+    Counter,
+    Example,
+    Label,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Source,
+    Step,
+    Unit,
+    above,
+    minutes,
+    only_if,
+)
+
+FAILURE_CLASS = Label(
+    "class",
+    ("issuer_soft", "issuer_hard", "authentication", "customer_data", "fraud_block", "technical", "integration", OTHER),
+)
+CURRENCY = Label("currency", (*ORGANISATION.currencies, OTHER))
+DECLINE_CODE = Label(
+    "decline_code",
+    (
+        "insufficient_funds",
+        "do_not_honor",
+        "generic_decline",
+        "card_declined",
+        "expired_card",
+        "incorrect_cvc",
+        "incorrect_number",
+        "lost_card",
+        "stolen_card",
+        "pickup_card",
+        "fraudulent",
+        "transaction_not_allowed",
+        "card_velocity_exceeded",
+        "authentication_required",
+        "processing_error",
+        "issuer_not_available",
+        "try_again_later",
+        "reenter_transaction",
+        OTHER,
+    ),
+)
+
+failures = Counter(
+    "payment_failures_total",
+    "Failed payment attempts by the class of their cause; technical and integration are ours, the rest is not",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(FAILURE_CLASS,),
+    serves=("RSP-02", "RSP-05"),
+)
+
+declines = Counter(
+    "payment_declines_total",
+    "Failed payment attempts by the decline code that the issuer or Stripe gave",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(DECLINE_CODE,),
+    serves=("RSP-02",),
+)
+
+attempts_by_currency = Counter(
+    "payment_attempts_by_currency_total",
+    "Payment attempts by result and currency",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(RESULT, CURRENCY),
+    serves=("RSP-02",),
+)
+
+amount = Counter(
+    "payment_amount_minor_units_total",
+    "Amount of successful payments in the currency's smallest unit (cents, yen)",
+    Unit.MINOR_UNITS,
+    Source.STRIPE_EVENTS,
+    labels=(CURRENCY,),
+    serves=("RSP-02",),
+)
+
+_ATTEMPTS = outcomes.attempts
+_DECLINED = _ATTEMPTS.where(result="issuer_declined")
+_BLOCKED = _ATTEMPTS.where(result="blocked")
+
+
+def _by_method(selector: str, window: str, function: str) -> str:
+    return f"sum by (payment_method) (max without (instance, pod) ({function}({selector}[{window}])))"
+
+
+_CARD_SUCCESS = _ATTEMPTS.where(result="success", payment_method="card", initiator="api")
+_CARD_FAILURE = _ATTEMPTS.where(result="technical_failure", payment_method="card", initiator="api")
+_LINK_SUCCESS = _ATTEMPTS.where(result="success", payment_method="link", initiator="api")
+_LINK_FAILURE = _ATTEMPTS.where(result="technical_failure", payment_method="link", initiator="automatic")
+_PER_METHOD = (
+    (_CARD_SUCCESS, "0+9x10"),
+    (_CARD_FAILURE, "0x5 1 1 3 5 5"),
+    (_LINK_SUCCESS, "0+6x10"),
+    (_LINK_FAILURE, "0x5 2 2 4 8 10"),
+)
+
+method_failures = Signal(
+    "payment_method:technical_failures:increase5m",
+    "Technical failures in 5 minutes, by payment method",
+    Unit.COUNT,
+    f"{_by_method(outcomes.TECHNICAL, '5m', 'increase')}\nor 0 * {_by_method(_ATTEMPTS.name, '5m', 'increase')}",
+    Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "5"), ('payment_method="link"', "10"))),
+)
+
+method_failure_ratio = Signal(
+    "payment_method:technical_failure:ratio_rate5m",
+    "Share of attempts that fail for technical reasons, by payment method",
+    Unit.RATIO,
+    f"(\n  {_by_method(outcomes.TECHNICAL, '5m', 'rate')}\n  or 0 * {_by_method(_ATTEMPTS.name, '5m', 'rate')}\n)\n"
+    f"/ ({_by_method(_ATTEMPTS.name, '5m', 'rate')} > 0)",
+    Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "0.1"), ('payment_method="link"', "0.25"))),
+)
+
+declines_30m = Signal(
+    "payments:issuer_declines:increase30m",
+    "Attempts that issuers declined in 30 minutes",
+    Unit.COUNT,
+    f"{total(_DECLINED, '30m')}\nor 0 * {total(_ATTEMPTS.name, '30m')}",
+    Example.over(
+        minutes(30),
+        (
+            (_CARD_SUCCESS, "0+9x10"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="link", initiator="api"), "0x5 2 2 4 8 10"),
+        ),
+        (("", "15"),),
+    ),
+)
+
+decline_excess = Signal(
+    "payments:issuer_decline_excess:ratio30m",
+    "Share of attempts that issuers decline in 30 minutes, less their share over the day before",
+    Unit.EXCESS,
+    f"{outcomes.share(_DECLINED, _ATTEMPTS.name, '30m')}\n"
+    f"- (\n{indent(outcomes.share(_DECLINED, _ATTEMPTS.name, '1d', '30m'), '  ')}\n)",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "0+9x295 2655+5x20"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+1x295 295+5x20"),
+        ),
+        every=minutes(6),
+        at=minutes(1803),
+        gives=(("", "0.4"),),
+    ),
+)
+
+blocked_30m = Signal(
+    "payments:blocked:increase30m",
+    "Attempts that fraud rules blocked in 30 minutes",
+    Unit.COUNT,
+    f"{total(_BLOCKED, '30m')}\nor 0 * {total(_ATTEMPTS.name, '30m')}",
+    Example.over(
+        minutes(30),
+        (
+            (_CARD_SUCCESS, "0+9x10"),
+            (_ATTEMPTS.where(result="blocked", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
+            (_ATTEMPTS.where(result="blocked", payment_method="link", initiator="api"), "0x5 2 2 4 8 10"),
+        ),
+        (("", "15"),),
+    ),
+)
+
+blocked_ratio = Signal(
+    "payments:blocked:ratio_rate30m",
+    "Share of attempts that fraud rules block, over 30 minutes",
+    Unit.RATIO,
+    outcomes.share(_BLOCKED, _ATTEMPTS.name, "30m"),
+    Example.over(
+        minutes(30),
+        (
+            (_CARD_SUCCESS, "0+9x10"),
+            (_ATTEMPTS.where(result="blocked", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
+        ),
+        (("", "0.1"),),
+    ),
+)
+
+method_degraded = Alert(
+    "PaymentMethodDegraded",
+    watches=method_failure_ratio,
+    thresholds=(
+        above(
+            "0.1",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="the P2 bound, for one method alone: customers can still choose another",
+        ),
+    ),
+    guards=(only_if(method_failures, ">=", 5, "a rare method has few attempts, and two failures are no trend"),),
+    summary="One payment method fails for more than {threshold} of its attempts.",
+    description="{value} of the attempts with {payment_method} failed for technical reasons in the past 5 minutes.",
+    runbook=Runbook(
+        meaning="One way of paying is broken while the others work.",
+        impact="Customers who prefer this method have to choose another, or leave.",
+        diagnosis=(
+            Step("Look at the outcomes by method, and at the decline codes of this one."),
+            STRIPE_STATUS,
+            RECENT_CHANGES,
+        ),
+        mitigation=(Step("Hide the method in the checkout until it works again."), CALL_STRIPE),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.degraded),
+    serves=("SEV-P3",),
+)
+
+decline_rate_anomalous = Alert(
+    "PaymentDeclineRateAnomalous",
+    watches=decline_excess,
+    thresholds=(
+        above(
+            "0.1",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(15),
+            because="issuers decline 5 to 15 % as a rule; 10 points more than yesterday is news, yet not for the night",
+        ),
+    ),
+    guards=(only_if(declines_30m, ">=", 20, "fewer than 20 declines in half an hour are not a wave"),),
+    summary="Issuers decline far more payments than the day before.",
+    description="The share of declined attempts is {value} above that of the day before.",
+    runbook=Runbook(
+        meaning="Banks say no more often than usual: a card-testing attack, a broken descriptor, or a large bank's fault.",
+        impact="Honest customers may be among the declined; our technical success rate stays good.",
+        diagnosis=(
+            Step(
+                "Look at the declines by code: insufficient_funds is the customers', do_not_honor the banks' business."
+            ),
+            Step("Look for many attempts with few cards or from few addresses: that is card testing."),
+            STRIPE_STATUS,
+        ),
+        mitigation=(
+            Step("Against card testing, tighten the fraud rules and the rate limit in Stripe and in the API."),
+            CALL_STRIPE,
+        ),
+    ),
+    hidden_by=(outcomes.complete_failure,),
+    serves=("SEV-P3",),
+)
+
+block_rate_high = Alert(
+    "PaymentBlockRateHigh",
+    watches=blocked_ratio,
+    thresholds=(
+        above(
+            "0.05",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(15),
+            because="fraud rules stop about 1 % as a rule; five times that is an attack or a rule gone wrong",
+        ),
+    ),
+    guards=(only_if(blocked_30m, ">=", 10, "a few blocked attempts are what the rules are for"),),
+    summary="Fraud rules block more than {threshold} of payment attempts.",
+    description="{value} of payment attempts were blocked before they reached the issuer in the past 30 minutes.",
+    runbook=Runbook(
+        meaning="Stripe's or our own fraud rules stop unusually many attempts.",
+        impact="Either fraudsters are kept out, or honest customers are.",
+        diagnosis=(
+            Step("See in the Stripe dashboard which rule blocks, and when it was last changed."),
+            Step("Look at a few blocked payments: are these customers known?"),
+        ),
+        mitigation=(Step("Switch off the rule that blocks honest customers."), CALL_STRIPE),
+    ),
+    hidden_by=(outcomes.complete_failure,),
+    serves=("SEV-P3",),
+)

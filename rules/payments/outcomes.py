@@ -1,0 +1,458 @@
+"""Payment outcomes: do payments succeed, fail, or not happen at all?"""
+
+from decimal import Decimal
+
+from rules.payments import rollout
+from rules.payments.organisation import ORGANISATION
+from rules.payments.runbook.procedures import (
+    AFFECTED_USERS,
+    CALL_STRIPE,
+    DATABASE_REACHABLE,
+    ERROR_LOGS,
+    EXPORTER_DOCTOR,
+    EXPORTER_LOG,
+    HEALTH,
+    OTHER_PROCESSOR,
+    PULL_KILL_SWITCH,
+    RECENT_CHANGES,
+    RESTART_EXPORTER,
+    ROLL_BACK,
+    STRIPE_STATUS,
+    TELL_PEOPLE,
+)
+from rules.vocabulary import (
+    OTHER,
+    Alert,
+    Branch,
+    Comparison,
+    Counter,
+    Example,
+    Gauge,
+    Label,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Source,
+    Step,
+    Unit,
+    above,
+    at_least,
+    at_most,
+    below,
+    excluding,
+    hours,
+    minutes,
+    only_if,
+    unless,
+)
+
+RESULT = Label("result", ("success", "issuer_declined", "blocked", "technical_failure", "abandoned"))
+PAYMENT_METHOD = Label("payment_method", (*ORGANISATION.payment_methods, OTHER))
+INITIATOR = Label("initiator", ("api", "automatic"))
+WINDOW = Label("window", ("24h", "30d", "month_to_date", "previous_month"))
+
+attempts = Counter(
+    "payment_attempts_total",
+    "Payment attempts by their final result; a 3-D Secure failure is an attempt too, a retry is another one",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(RESULT, PAYMENT_METHOD, INITIATOR),
+    serves=("KM-01", "AL-01", "SEV-P1", "SEV-P2", "HLT-10"),
+)
+
+successes = Counter(
+    "payment_success_total",
+    "Payment attempts that succeeded; equals payment_attempts_total with result success",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(PAYMENT_METHOD, INITIATOR),
+    serves=("AL-01",),
+)
+
+intents = Counter(
+    "payment_intents_total",
+    "Payments by their final outcome, retries folded into one; failed means that no retry succeeded within an hour",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(Label("outcome", ("succeeded", "failed", "canceled")),),
+    serves=("KM-01",),
+)
+
+window_attempts = Gauge(
+    "payments_window_attempts",
+    "Payment attempts in a window of whole days of UTC (24h: of whole hours), exact however long Prometheus keeps its samples",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(WINDOW, RESULT),
+    serves=("HLT-11",),
+)
+
+
+def total(selector: str, window: str, function: str = "increase", offset: str = "") -> str:
+    """PromQL for the sum over all series, replicas that export the same counter taken once."""
+    series = f"{selector}[{window}]{f' offset {offset}' if offset else ''}"
+    return f"sum(max without (instance, pod) ({function}({series})))"
+
+
+def share(part: str, whole: str, window: str, offset: str = "") -> str:
+    """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
+    everything = total(whole, window, "rate", offset)
+    return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ ({everything} > 0)"
+
+
+TECHNICAL = attempts.where(result="technical_failure")
+
+_CARD_SUCCESS = attempts.where(result="success", payment_method="card", initiator="api")
+_LINK_SUCCESS = attempts.where(result="success", payment_method="link", initiator="api")
+_CARD_FAILURE = attempts.where(result="technical_failure", payment_method="card", initiator="api")
+_LINK_FAILURE = attempts.where(result="technical_failure", payment_method="link", initiator="api")
+
+FIVE_FAILURES_IN_FIFTY = (
+    (_CARD_SUCCESS, "0+2x5 16 18 22 29 32"),
+    (_LINK_SUCCESS, "0+3x5 20 24 30 36 40"),
+    (_CARD_FAILURE, "0x5 1 3 4 4 4"),
+    (_LINK_FAILURE, "3x5 3 3 3 4 4"),
+)
+"""Eleven samples of which the last five hold 45 successes and 5 technical failures, card and link together."""
+
+BY_CUSTOMERS = attempts.where(initiator="api", result=excluding("abandoned"))
+"""What customers do now: renewals are Stripe's doing, and an abandoned attempt is known as such only an hour later."""
+_SUCCESS_BY_CUSTOMERS = attempts.where(initiator="api", result="success")
+_RENEWALS = attempts.where(result="success", payment_method="card", initiator="automatic")
+_AND_RENEWALS = (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10"))
+
+attempts_2m = Signal(
+    "payments:customer_attempts:increase2m",
+    "Attempts that customers ended in 2 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(BY_CUSTOMERS, "2m"),
+    Example.over(minutes(2), _AND_RENEWALS, (("", "50"),)),
+)
+
+attempts_5m = Signal(
+    "payments:customer_attempts:increase5m",
+    "Attempts that customers ended in 5 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(BY_CUSTOMERS, "5m"),
+    Example.over(minutes(5), _AND_RENEWALS, (("", "50"),)),
+)
+
+attempts_15m = Signal(
+    "payments:customer_attempts:increase15m",
+    "Attempts that customers ended in 15 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(BY_CUSTOMERS, "15m"),
+    Example.over(minutes(15), _AND_RENEWALS, (("", "50"),)),
+)
+
+success_ratio_2m = Signal(
+    "payments:customer_success:ratio_rate2m",
+    "Share of customers' attempts that succeed, over 2 minutes",
+    Unit.RATIO,
+    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "2m"),
+    Example.over(minutes(2), _AND_RENEWALS, (("", "0.9"),)),
+)
+
+success_ratio_15m = Signal(
+    "payments:customer_success:ratio_rate15m",
+    "Share of customers' attempts that succeed, over 15 minutes",
+    Unit.RATIO,
+    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "15m"),
+    Example.over(minutes(15), _AND_RENEWALS, (("", "0.9"),)),
+    serves=("RSP-05",),
+)
+
+failures_5m = Signal(
+    "payments:technical_failures:increase5m",
+    "Technical failures in 5 minutes",
+    Unit.COUNT,
+    f"{total(TECHNICAL, '5m')}\nor 0 * {total(attempts.name, '5m')}",
+    Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "5"),)),
+)
+
+failure_ratio_5m = Signal(
+    "payments:technical_failure:ratio_rate5m",
+    "Share of attempts that fail for technical reasons, over 5 minutes",
+    Unit.RATIO,
+    share(TECHNICAL, attempts.name, "5m"),
+    Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "0.1"),)),
+)
+
+technical_success_5m = Signal(
+    "payments:technical_success:ratio_rate5m",
+    "Share of attempts that do not fail for technical reasons, over 5 minutes",
+    Unit.RATIO,
+    f"1 - {failure_ratio_5m}",
+    Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
+    serves=("KM-01",),
+)
+
+expected_recently = Signal(
+    "payments:attempts_expected:from_past_half_hour",
+    "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
+    Unit.COUNT,
+    f"300 * sum(max without (instance, pod) (rate({BY_CUSTOMERS}[30m] offset 10m)))",
+    Example(
+        series=((_CARD_SUCCESS, "0+4x5 0+4x5"), (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"), (_RENEWALS, "0+7x10")),
+        every=minutes(6),
+        at=minutes(55),
+        gives=(("", "5"),),
+    ),
+    steady=True,
+)
+
+expected_weekly = Signal(
+    "payments:attempts_expected:from_past_week",
+    "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
+    Unit.COUNT,
+    f"300 * sum(max without (instance, pod) (rate({BY_CUSTOMERS}[1h] offset 7d)))",
+    Example(
+        series=((_CARD_SUCCESS, "0+4x5 30+1x5"), (_LINK_SUCCESS, "5x5 5+2x5"), (_RENEWALS, "0+7x10")),
+        every=minutes(12),
+        at=hours(170) + minutes(6),
+        gives=(("", "1.25"),),
+    ),
+    steady=True,
+)
+
+attempts_missing = Signal(
+    "payments:attempts:absent",
+    "The counter of attempts is missing altogether",
+    Unit.BOOLEAN,
+    f"absent({attempts})",
+    Example(series=((rollout.killed.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
+)
+
+complete_failure = Alert(
+    "PaymentsCompleteFailure",
+    watches=success_ratio_2m,
+    thresholds=(
+        below(
+            "0.05",
+            Severity.CRITICAL,
+            Priority.P1,
+            keep_firing=minutes(10),
+            because="P1 is complete failure: no customer can pay. One straggler that gets through must not hide it, "
+            "so under 5 % counts; a batch of Stripe's own retries of old invoices, nearly all declined, must not cause it",
+        ),
+    ),
+    guards=(
+        only_if(attempts_2m, ">=", 20, "a handful of attempts says nothing about all of them"),
+        unless(
+            rollout.kill_switch, ">=", 1, "payments are off on purpose; those that go on have an alert of their own"
+        ),
+    ),
+    or_else=(
+        Branch(
+            watches=success_ratio_15m,
+            comparison=Comparison.BELOW,
+            value=Decimal("0.05"),
+            guards=(
+                only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
+                unless(
+                    rollout.switched_off_in_10m,
+                    ">=",
+                    1,
+                    "after a release the window still holds the failures for which the switch was pulled",
+                ),
+            ),
+            because="at little traffic two minutes hold too few attempts to tell",
+        ),
+    ),
+    summary="Fewer than {threshold} of payment attempts succeed.",
+    description="Only {value} of customers' payment attempts succeed, whatever the reason.",
+    runbook=Runbook(
+        meaning="Almost no payment attempt by a customer succeeds, be it our fault, Stripe's or the issuers'.",
+        impact="Customers cannot pay. Every minute costs the revenue of a minute.",
+        diagnosis=(
+            HEALTH,
+            Step("Look at the outcomes panel: are the attempts declined, blocked or failing for technical reasons?"),
+            STRIPE_STATUS,
+            RECENT_CHANGES,
+            ERROR_LOGS,
+            DATABASE_REACHABLE,
+        ),
+        mitigation=(ROLL_BACK, OTHER_PROCESSOR, PULL_KILL_SWITCH, CALL_STRIPE, TELL_PEOPLE),
+    ),
+    serves=("SEV-P1", "RSP-01", "RSP-03"),
+)
+
+_COMING_BACK = "switched off, no traffic is what we want; after a release customers need some minutes to come back"
+
+traffic_stopped = Alert(
+    "PaymentsTrafficStopped",
+    watches=attempts_5m,
+    thresholds=(
+        at_most(
+            0,
+            Severity.CRITICAL,
+            Priority.P1,
+            keep_firing=minutes(10),
+            because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
+        ),
+    ),
+    guards=(
+        only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own"),
+        unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
+    ),
+    or_else=(
+        Branch(
+            watches=attempts_5m,
+            comparison=Comparison.AT_MOST,
+            value=Decimal(0),
+            guards=(
+                only_if(expected_weekly, ">=", 20, "a week ago this hour was busy, so it should be now"),
+                unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
+            ),
+            because="an outage that outlasts the half-hour before it is still one",
+        ),
+    ),
+    summary="No payment has been attempted for 5 minutes.",
+    description="{value} payment attempts in 5 minutes, where at least 20 were to be expected.",
+    runbook=Runbook(
+        meaning="Customers no longer reach the point where they pay. Nothing fails, because nothing is tried.",
+        impact="No revenue; and the success rate shows nothing, since there is nothing to divide.",
+        diagnosis=(
+            Step("Open the shop and try to pay: does the checkout load, and does its request reach us?"),
+            HEALTH,
+            RECENT_CHANGES,
+            Step("Check DNS, the load balancer and the front end's own monitoring."),
+        ),
+        mitigation=(ROLL_BACK, Step("If the front end is at fault, call its on-call engineer."), TELL_PEOPLE),
+    ),
+    serves=("SEV-P1",),
+)
+
+degraded = Alert(
+    "PaymentsDegraded",
+    watches=failure_ratio_5m,
+    thresholds=(
+        above(
+            "0.1",
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(2),
+            keep_firing=minutes(5),
+            because="P2 begins above 10 % failures; issuers' declines do not count, they are no fault of ours",
+        ),
+    ),
+    guards=(only_if(failures_5m, ">=", 5, "two failures on a quiet night are no incident"),),
+    summary="More than {threshold} of payment attempts fail for technical reasons.",
+    description="{value} of payment attempts failed for technical reasons in the past 5 minutes.",
+    runbook=Runbook(
+        meaning="Many payments fail because of us or of Stripe, not because an issuer said no.",
+        impact="At least one customer in ten cannot pay.",
+        diagnosis=(
+            Step("Look at failures by class: technical points to Stripe or the network, integration to our own code."),
+            STRIPE_STATUS,
+            RECENT_CHANGES,
+            ERROR_LOGS,
+            AFFECTED_USERS,
+        ),
+        mitigation=(
+            ROLL_BACK,
+            Step("Open the circuit breaker or lengthen the retry interval, so that retries do not add to the load."),
+            Step("If only one region is hit, send its traffic elsewhere."),
+            CALL_STRIPE,
+        ),
+    ),
+    hidden_by=(complete_failure,),
+    serves=("SEV-P2", "RSP-05", "RSP-07"),
+)
+
+success_rate_low = Alert(
+    "PaymentSuccessRateLow",
+    watches=technical_success_5m,
+    thresholds=(
+        below(
+            "0.95",
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="key metrics table: below 95 % is critical; between 5 and 10 % failures no other level applies",
+        ),
+    ),
+    guards=(only_if(failures_5m, ">=", 5, "two failures on a quiet night are no incident"),),
+    summary="Payment success rate is below {threshold}.",
+    description="{value} of payment attempts did not fail for technical reasons in the past 5 minutes.",
+    runbook=Runbook(
+        meaning="More than one attempt in twenty fails for technical reasons, and has done so for 5 minutes.",
+        impact="Customers have to try again, and some will not.",
+        diagnosis=(
+            Step("Compare the payment methods: is it one of them, or all?"),
+            STRIPE_STATUS,
+            RECENT_CHANGES,
+            ERROR_LOGS,
+            AFFECTED_USERS,
+        ),
+        mitigation=(ROLL_BACK, CALL_STRIPE),
+    ),
+    hidden_by=(complete_failure, degraded),
+    serves=("KM-01", "AL-01", "SEV-P2"),
+)
+
+metrics_absent = Alert(
+    "PaymentMetricsAbsent",
+    watches=attempts_missing,
+    thresholds=(
+        at_least(
+            1,
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="without this counter every alert on payments is blind; five minutes outlast a restart",
+        ),
+    ),
+    summary="The counter of payment attempts is missing.",
+    description="No series payment_attempts_total has been seen for 5 minutes; nobody would notice an outage.",
+    runbook=Runbook(
+        meaning="Prometheus has no payment_attempts_total: the exporter is gone, not scraped, or cannot sample Stripe.",
+        impact="Payments may be fine or broken; no alert on them can fire.",
+        diagnosis=(
+            Step("Open Prometheus' targets page: is the exporter listed, and is it up?"),
+            Step("Do its series carry the label environment? The scrape configuration has to add it."),
+            EXPORTER_LOG,
+            EXPORTER_DOCTOR,
+        ),
+        mitigation=(
+            RESTART_EXPORTER,
+            Step("Until it is back, watch the Stripe dashboard by eye."),
+        ),
+    ),
+    serves=("SEV-P2",),
+)
+
+kill_switch_ineffective = Alert(
+    "PaymentsKillSwitchIneffective",
+    watches=attempts_2m,
+    thresholds=(
+        at_least(
+            5,
+            Severity.CRITICAL,
+            Priority.P1,
+            lasting=minutes(3),
+            keep_firing=minutes(10),
+            because="two minutes after the switch nobody should be able to pay; the runbook has it verified",
+        ),
+    ),
+    guards=(only_if(rollout.kill_switch, ">=", 1, "it is about payments that run although they must not"),),
+    summary="Payments go on although the kill switch is pulled.",
+    description="{value} payments were attempted in the past 2 minutes, with the kill switch pulled.",
+    runbook=Runbook(
+        meaning="The feature flag says that payments are off, and customers still pay.",
+        impact="Whatever made somebody pull the switch goes on doing harm.",
+        diagnosis=(
+            Step("See which version and which host serves the payments: an old pod may never have read the flag."),
+            Step("Ask the flag service what it answers.", rollout.FLAG_STATUS),
+        ),
+        mitigation=(
+            Step("Restart the payments service, so that every pod reads the flag anew."),
+            Step("If that does not help, take the payment route out of the load balancer."),
+            TELL_PEOPLE,
+        ),
+    ),
+    serves=("RB-01", "RB-02", "SEV-P1"),
+)

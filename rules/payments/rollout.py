@@ -1,0 +1,173 @@
+"""Rollout and kill switch: who gets live payments, and does the switch work?"""
+
+from rules.payments.organisation import ORGANISATION
+from rules.payments.runbook.procedures import RECENT_CHANGES
+from rules.vocabulary import (
+    Alert,
+    Example,
+    Gauge,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Source,
+    Step,
+    Unit,
+    above,
+    at_least,
+    minutes,
+    seconds,
+    unless,
+)
+
+rollout = Gauge(
+    "payments_feature_flag_rollout_ratio",
+    "Share of customers for whom the feature flag turns live payments on",
+    Unit.RATIO,
+    Source.FLAG,
+    serves=("STEP-01", "STEP-06", "STEP-07", "STEP-08", "RB-03"),
+)
+
+killed = Gauge(
+    "payments_feature_flag_killed",
+    "Whether the feature flag's kill switch is pulled",
+    Unit.BOOLEAN,
+    Source.FLAG,
+    serves=("RB-01", "RB-02"),
+)
+
+expected = Gauge(
+    "payments_rollout_expected_ratio",
+    "Share of customers that the rollout plan declares for now",
+    Unit.RATIO,
+    Source.DECLARED,
+    serves=("STEP-06", "STEP-07", "STEP-08", "STEP-09"),
+)
+
+backup_processor = Gauge(
+    "payments_backup_processor_available",
+    "Whether a second payment processor is declared ready to take over",
+    Unit.BOOLEAN,
+    Source.DECLARED,
+    serves=("RSP-03",),
+)
+
+maintenance = Gauge(
+    "payments_maintenance_mode",
+    "Whether the payments service is declared to be in maintenance",
+    Unit.BOOLEAN,
+    Source.DECLARED,
+    serves=("RSP-03",),
+)
+
+FLAG_STATUS = f'curl -fsS {ORGANISATION.flags_url}/{ORGANISATION.feature_flag} -H "Authorization: Bearer $ADMIN_TOKEN"'
+
+kill_switch = Signal(
+    "payments:kill_switch:engaged",
+    "Live payments are switched off, by the kill switch or by a rollout of 0 %",
+    Unit.BOOLEAN,
+    f"clamp_max(max({killed}) + (max({rollout}) == bool 0), 1)",
+    Example(
+        series=((killed.name, "0x4 1x5"), (rollout.name, "1x10")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+switched_off_in_10m = Signal(
+    "payments:kill_switch:engaged_in10m",
+    "Live payments were switched off at some moment of the past 10 minutes",
+    Unit.BOOLEAN,
+    f"clamp_max(max(max_over_time({killed}[10m])) + (min(min_over_time({rollout}[10m])) == bool 0), 1)",
+    Example(
+        series=((killed.name, "0x4 1x5 0x11"), (rollout.name, "1x20")),
+        at=minutes(19) + seconds(30),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+kill_switch_pulled = Signal(
+    "payments:kill_switch:pulled",
+    "The kill switch is pulled, whatever the rollout is",
+    Unit.BOOLEAN,
+    f"max({killed})",
+    Example(
+        series=((f'{killed}{{instance="a"}}', "0x10"), (f'{killed}{{instance="b"}}', "0x4 1x5")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+drift = Signal(
+    "payments:rollout:drift",
+    "Distance between the flag's rollout and the one that the plan declares",
+    Unit.RATIO,
+    f"abs(max({rollout}) - max({expected}))",
+    Example(
+        series=((rollout.name, "0.1x10"), (expected.name, "0.01x4 0.5x5")),
+        at=minutes(8),
+        gives=(("", "0.4"),),
+    ),
+    serves=("STEP-09",),
+)
+
+rollout_drift = Alert(
+    "PaymentRolloutDrift",
+    watches=drift,
+    thresholds=(
+        above(
+            "0.005",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(10),
+            because="the smallest step of the plan is 1 %; half of it cannot be rounding",
+        ),
+    ),
+    guards=(unless(kill_switch_pulled, ">=", 1, "pulling the kill switch departs from the plan on purpose"),),
+    summary="The feature flag's rollout is not the one that was planned.",
+    description="The flag's rollout is {value} away from the declared one.",
+    runbook=Runbook(
+        meaning="Somebody changed the flag without the plan, or the plan without the flag.",
+        impact="More or fewer customers than intended pay with the new system, and the rollout proves nothing.",
+        diagnosis=(
+            Step("Ask the flag service who changed it last.", FLAG_STATUS),
+            Step("Compare with operations.rollout.percent in the exporter's declared file."),
+            RECENT_CHANGES,
+        ),
+        mitigation=(Step("Set the flag back, or declare the new step in the exporter's declared file."),),
+    ),
+    serves=("STEP-01", "STEP-06", "STEP-07", "STEP-08", "STEP-09"),
+)
+
+kill_switch_active = Alert(
+    "PaymentsKillSwitchActive",
+    watches=kill_switch,
+    thresholds=(
+        at_least(
+            1,
+            Severity.INFO,
+            Priority.P4,
+            because="everybody must know at once that payments are off on purpose, and until when",
+        ),
+    ),
+    told_at_once=True,
+    summary="Live payments are switched off.",
+    description="The kill switch is pulled or the rollout is 0 %: customers cannot pay, on purpose.",
+    runbook=Runbook(
+        meaning="Somebody pulled the kill switch, or the rollout stands at 0 %.",
+        impact="Customers cannot pay. Alerts on missing traffic stay quiet meanwhile.",
+        diagnosis=(Step("See who switched it off, and read the incident's channel for the reason.", FLAG_STATUS),),
+        mitigation=(
+            Step("Once the reason is gone, switch on again step by step, beginning with 1 %."),
+            Step("Update the status page, and write to stakeholders every 30 minutes until payments are on again."),
+        ),
+    ),
+    serves=("RB-01", "HLT-08"),
+)

@@ -1,0 +1,1 @@
+"""Which items and procedures does the runbook name?"""

@@ -1,0 +1,234 @@
+"""Does the doctor find what ails, name the cure, and find nothing where nothing does?"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from exporters.configuration.settings import load
+from exporters.process.assembly import assemble
+from exporters.process.diagnosis import Finding, Verdict, diagnose
+from exporters.process.logs import LOGGER
+from exporters.process.run import Exporter, report
+from exporters.sampling.model import Clock
+from exporters.web.page import form_for
+from exporters.web.webconfig import WebConfigFile
+from paymon.doctor import doctor
+from rules.catalog import catalog
+from simulator.postgres_server import installations, running, standby
+from simulator.stripe import PERMISSIONS
+from simulator.surroundings import Surroundings
+
+pytestmark = pytest.mark.timeout(120)
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "exporter.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    logs = [logging.getLogger(name) for name in (None, LOGGER, "asyncio", "psycopg", "uvicorn")]
+    before = [(log, log.level, log.handlers[:]) for log in logs]
+    yield
+    for log, level, handlers in before:
+        log.setLevel(level)
+        log.handlers[:] = handlers
+
+
+def findings(environment: Mapping[str, str], clock: Clock = time.time) -> list[Finding]:
+    async def story() -> list[Finding]:
+        return [finding async for finding in diagnose(load(EXAMPLE, environment), clock)]
+
+    return asyncio.run(story())
+
+
+def to_mend(found: list[Finding]) -> list[str]:
+    return [str(finding) for finding in found if finding.verdict is Verdict.MEND]
+
+
+def test_where_nothing_ails_there_is_nothing_to_mend(around: Surroundings) -> None:
+    found = findings(around.environment)
+    assert to_mend(found) == []
+    said = [str(finding) for finding in found]
+    assert "postgres, the role: may only read" in said
+    assert "stripe_events, a sample: " in "".join(said)
+    assert any("reads in 30 days, of 5,000" in line for line in said)
+    assert (
+        "stripe.api_key: needs to read Events, Account, Balance, Webhook Endpoints, Disputes, and nothing else" in said
+    )
+
+
+def test_the_page_has_no_more_series_than_it_says_and_not_many_fewer(around: Surroundings) -> None:
+    [said] = [str(finding) for finding in findings(around.environment) if finding.where == "the page"]
+    found = re.fullmatch(r"the page: has at most (\d+) series", said)
+    assert found
+    settings = load(EXAMPLE, around.environment)
+
+    async def page() -> bytes:
+        web = WebConfigFile(None, report)
+        exporter = Exporter(
+            lambda: settings, assemble, web, metrics=catalog().metrics, clock=time.time, version="1", environment={}
+        )
+        await exporter.sample()
+        await exporter.sample()
+        await exporter.close()
+        return (await exporter.page.render(form_for("", ""))).body
+
+    lines = [line for line in asyncio.run(page()).decode().splitlines() if not line.startswith("#")]
+    assert 0.9 * int(found[1]) < len(lines) <= int(found[1])
+
+
+def test_a_missing_permission_of_the_key_is_named(around: Surroundings) -> None:
+    around.stripe.keys["rk_test_lesser"] = frozenset(PERMISSIONS.values()) - {"rak_dispute_read"}
+    [line] = to_mend(findings({**around.environment, "PAYMON_STRIPE__API_KEY": "rk_test_lesser"}))
+    assert line.startswith("stripe_disputes, a sample: the key lacks rak_dispute_read (request req_")
+    assert line.endswith("; grant it to the restricted key in Stripe's dashboard")
+
+
+def test_everything_that_the_key_may_not_read_is_named_though_one_is_read_after_the_other(
+    around: Surroundings,
+) -> None:
+    around.stripe.keys["rk_test_nothing"] = frozenset()
+    lines = to_mend(findings({**around.environment, "PAYMON_STRIPE__API_KEY": "rk_test_nothing"}))
+    assert [re.sub(r" \(.*", "", line) for line in lines] == [
+        "stripe_events, a sample: the key lacks rak_event_read",
+        "stripe_account, a sample: the key lacks rak_account_read",
+        "stripe_account, a sample: the key lacks rak_balance_read",
+        "stripe_webhooks, a sample: the key lacks rak_webhook_read",
+        "stripe_webhooks, a sample: the key lacks rak_event_read",
+        "stripe_disputes, a sample: the key lacks rak_dispute_read",
+    ]
+
+
+def test_a_role_that_may_write_to_any_table_or_column_is_named(around: Surroundings) -> None:
+    with psycopg.connect(around.dsn, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA shop; CREATE TABLE shop.carts (id int)")
+        admin.execute("GRANT USAGE ON SCHEMA shop TO paymon_exporter; GRANT DELETE ON shop.carts TO paymon_exporter")
+        admin.execute("GRANT UPDATE (status) ON payments TO paymon_exporter")
+        admin.execute("GRANT INSERT ON audit_log TO paymon_exporter")
+        try:
+            assert to_mend(findings(around.environment)) == [
+                "postgres, the role: may write to audit_log, payments, shop.carts; "
+                "use a role made by deploy/postgres/role.sql"
+            ]
+        finally:
+            admin.execute("DROP SCHEMA shop CASCADE")
+            admin.execute("REVOKE UPDATE (status) ON payments FROM paymon_exporter")
+            admin.execute("REVOKE INSERT ON audit_log FROM paymon_exporter")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        (lambda it: it.dsn, None),
+        (lambda _: "host=127.0.0.1 port=9 password=hunter2", "the database cannot be reached; see that it runs"),
+        (
+            lambda it: it.environment["PAYMON_POSTGRES__DSN"],
+            "the role may not create tables in the first schema of its search path; grant it CREATE on that schema",
+        ),
+    ],
+    ids=["may", "unreachable", "may not create"],
+)
+def test_the_database_of_the_state_is_tried_and_nothing_is_left_there(
+    around: Surroundings, dsn: Callable[[Surroundings], str], said: str | None
+) -> None:
+    state = {"PAYMON_STRIPE__STATE__BACKEND": "postgres", "PAYMON_STRIPE__STATE__DSN": dsn(around)}
+    found = findings({**around.environment, **state})
+    lines = to_mend(found)
+    if said is None:
+        assert lines == []
+        assert "stripe.state.dsn: can be connected to, and tables can be created there" in map(str, found)
+    else:
+        [line] = lines
+        assert line.startswith(f"stripe.state.dsn: {said}")
+        assert "hunter" not in line
+    with psycopg.connect(around.dsn) as admin:
+        assert admin.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'paymon%'").fetchone() == (0,)
+
+
+def test_a_state_that_would_be_kept_on_a_replica_is_refused(around: Surroundings) -> None:
+    with running(installations()[0]) as primary, standby(primary) as replica:
+        state = {"PAYMON_STRIPE__STATE__BACKEND": "postgres", "PAYMON_STRIPE__STATE__DSN": replica.dsn()}
+        assert to_mend(findings({**around.environment, **state})) == [
+            "stripe.state.dsn: leads to a replica, where nothing can be written; name the primary"
+        ]
+
+
+def test_a_file_for_each_of_several_replicas_is_remarked_upon(around: Surroundings) -> None:
+    remark = (
+        "stripe.state.backend: sqlite keeps a file for each replica: one that leads later counts again from its own; "
+        "use postgres where several replicas run"
+    )
+    assert remark not in map(str, findings(around.environment))
+    leader = {"PAYMON_LEADER__DSN": around.environment["PAYMON_POSTGRES__DSN"]}
+    assert remark in map(str, findings({**around.environment, **leader}))
+
+
+def test_a_role_that_may_do_more_than_read_is_named(around: Surroundings) -> None:
+    assert to_mend(findings({**around.environment, "PAYMON_POSTGRES__DSN": around.dsn})) == [
+        "postgres, the role: is a superuser; use a role made by deploy/postgres/role.sql"
+    ]
+
+
+def test_a_clock_that_is_wrong_is_named_against_stripe_and_the_database(around: Surroundings) -> None:
+    lines = to_mend(findings(around.environment, lambda: time.time() + 90.5))
+    said = r"(postgres|stripe), the clock: ours is 9\d s ahead of it; synchronise this machine's clock \(NTP\)"
+    found = [re.fullmatch(said, line) for line in lines]
+    assert [match[1] for match in found if match] == ["postgres", "stripe"]
+
+
+def test_each_thing_that_cannot_be_reached_is_named_and_stops_no_other(around: Surroundings) -> None:
+    broken = {
+        "PAYMON_STRIPE__STATE__PATH": "/nowhere/at/all/stripe.sqlite3",
+        "PAYMON_POSTGRES__DSN": "host=127.0.0.1 port=9 dbname=payments password=hunter2",
+        "PAYMON_HEALTH__URL": "http://127.0.0.1:9/health/payments",
+        "PAYMON_FLAG__TOKEN": "hunter3",
+        "PAYMON_LEADER__DSN": "host=127.0.0.1 port=9 password=hunter4",
+    }
+    found = findings({**around.environment, **broken})
+    lines = to_mend(found)
+    wheres = [line.partition(":")[0] for line in lines]
+    assert wheres == [
+        "stripe.state.path",
+        "leader.dsn",
+        "postgres.dsn",
+        "postgres, a sample",
+        "webhook_inbox, a sample",
+        "flag, a sample",
+    ]
+    assert "hunter" not in "".join(map(str, found))
+    assert "payments_health_up" not in "".join(lines)
+
+
+def test_the_command_ends_with_1_where_there_is_something_to_mend(around: Surroundings, tmp_path: Path) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text("flag: {url: 'http://127.0.0.1:9/flag', token_file: token}\n")
+    missing = CliRunner().invoke(doctor, ["--config", str(config)])
+    assert missing.exit_code == 1
+    assert "the secret's file token cannot be read" in missing.output
+    unreachable = CliRunner().invoke(doctor, ["--config", str(config)], env={"PAYMON_FLAG__TOKEN": "x"})
+    assert unreachable.exit_code == 1
+    assert unreachable.output.splitlines()[0].startswith("mend  flag, a sample: ")
+    assert unreachable.output.splitlines()[-1] == "1 to mend"
+
+
+def test_what_psycopg_says_of_a_connection_with_its_host_is_not_shown(around: Surroundings, tmp_path: Path) -> None:
+    libpq = logging.getLogger("psycopg")
+    libpq.setLevel(logging.WARNING)
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"declared: {{file: {around.environment['PAYMON_DECLARED__FILE']}}}\n")
+    CliRunner().invoke(doctor, ["--config", str(config)])
+    assert not libpq.isEnabledFor(logging.WARNING)
+
+
+def test_the_command_ends_with_0_where_nothing_is_to_mend(tmp_path: Path, around: Surroundings) -> None:
+    config = tmp_path / "exporter.yaml"
+    config.write_text(f"declared: {{file: {around.environment['PAYMON_DECLARED__FILE']}}}\n")
+    done = CliRunner().invoke(doctor, ["--config", str(config)])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1] == "nothing to mend"

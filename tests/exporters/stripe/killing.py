@@ -1,0 +1,144 @@
+"""An exporter in a process of its own that is killed at random moments while a shop goes on selling."""
+
+import asyncio
+import math
+import mmap
+import multiprocessing
+import random
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import SampleError
+from exporters.stripe import samplers
+from exporters.stripe.settings import StripeSettings
+from tests.exporters.stripe.shop import ENDS, Watched, counters, watched
+
+__all__ = ["Outcome", "kill_again_and_again"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it: kills of a process that was at work, what it counted before and after, and what was wrong."""
+
+    kills: int
+    counted_under_fire: float
+    counted: float
+    lost: float
+    doubled: float
+    seconds: float
+
+
+def kill_again_and_again(folder: Path, kills: int, seed: int, seconds: float) -> Outcome:
+    """Sell, sample in another process and kill it with SIGKILL, that often or for so many seconds; then compare."""
+    chance = random.Random(seed)
+    began = time.monotonic()
+    done = at_work = 0
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    with watched(folder, read_share=1.0, first_scrapes="PT0S") as world, _shared(folder, world) as tell:
+        world.sample()
+        world.stop()
+        while done < kills and time.monotonic() - began < seconds:
+            child = processes.Process(
+                target=_sample_for_ever, args=(world.settings.model_dump(mode="python"), str(folder / "clock"))
+            )
+            child.start()
+            enough = world.server.reads["events"] + chance.randint(1, 8)
+            while world.server.reads["events"] < enough and child.is_alive():
+                _sell(world, chance)
+                tell()
+                time.sleep(chance.uniform(0.002, 0.02))
+            time.sleep(chance.uniform(0, 0.02))
+            at_work += child.is_alive()
+            _kill(child)
+            done += 1
+        world.start()
+        before_the_end = counters(world.sample())
+        world.clock.on(601)
+        found = counters(world.rest(3))
+        truth = world.shop.truth()
+    minor = "payment_amount_minor_units_total", "stripe_refund_amount_minor_units_total"
+    keys = found.keys() | truth.keys()
+    differences = [found.get(key, 0) - truth.get(key, 0) for key in keys]
+    return Outcome(
+        at_work,
+        math.fsum(count for key, count in before_the_end.items() if key[0] not in minor),
+        math.fsum(count for key, count in found.items() if key[0] not in minor),
+        math.fsum(-one for one in differences if one < 0),
+        math.fsum(one for one in differences if one > 0),
+        time.monotonic() - began,
+    )
+
+
+def _sell(world: Watched, chance: random.Random) -> None:
+    """A few seconds of the shop's day."""
+    world.clock.on(chance.uniform(0.5, 6))
+    before = world.fake.last_event
+    payment = world.shop.pay(chance.choice(sorted(ENDS)))
+    if chance.random() < 0.2:
+        world.shop.cancel(world.shop.ask())
+    if chance.random() < 0.2:
+        world.shop.refund(payment, 100)
+    for event in range(before + 1, world.fake.last_event + 1):
+        if chance.random() < 0.2:
+            world.fake.repeat(event)
+        if chance.random() < 0.2:
+            world.fake.delay(event, chance.uniform(0, 890))
+    if chance.random() < 0.1:
+        for number in world.fake.pay().events:
+            world.fake.garble(number, {"data": 7})
+
+
+class _shared:  # noqa: N801 - used like a function
+    """The world's time in a file that another process reads."""
+
+    def __init__(self, folder: Path, world: Watched) -> None:
+        self._path = folder / "clock"
+        self._world = world
+
+    def __enter__(self) -> Callable[[], None]:
+        self._path.write_bytes(struct.pack("d", self._world.clock()))
+        self._file = self._path.open("r+b")
+        self._map = mmap.mmap(self._file.fileno(), 8)
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        self._map.close()
+        self._file.close()
+
+    def _tell(self) -> None:
+        self._map[:8] = struct.pack("d", self._world.clock())
+
+
+def _kill(child: BaseProcess) -> None:
+    child.kill()
+    child.join(10)
+
+
+def _sample_for_ever(settings: dict[str, Any], path: str) -> None:
+    """The child: sample as fast as it can until it is killed."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ) as shared:
+
+        def clock() -> float:
+            return float(struct.unpack("d", shared[:8])[0])
+
+        async def pause(seconds: float) -> None:
+            """Nobody waits."""
+
+        async def run() -> None:
+            stripe = samplers(
+                StripeSettings.model_validate(settings), clock, LabelOverflow(), random=lambda: 0.0, pause=pause
+            )
+            while True:
+                try:
+                    await stripe.samplers[0].sample(clock())
+                except SampleError:
+                    await asyncio.sleep(0.001)
+
+        asyncio.run(run())

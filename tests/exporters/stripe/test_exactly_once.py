@@ -1,0 +1,219 @@
+"""Is every change at Stripe counted exactly once, whatever happens on the way?
+
+The books of the shop are the ground truth. Events come late, twice, out of order and broken; answers fail; the process
+is killed, for real or at a chosen statement of a chosen transaction.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporters.sampling.labels import LabelOverflow
+from exporters.sampling.model import ErrorClass, SampleError
+from exporters.stripe.counting.ledger import Ledger, Page
+from exporters.stripe.counting.marks import LATEST, TAIL, Marks, Pass
+from exporters.stripe.counting.tally import counter_readings
+from exporters.stripe.events import read_page
+from exporters.stripe.storage.database import Database
+from exporters.stripe.storage.sqlite import open_sqlite
+from simulator.stripe import CutOff, FakeStripe, NotJson, Slow, rate_limited, server_error
+from tests.exporters.stripe.killing import kill_again_and_again
+from tests.exporters.stripe.shop import ENDS, START, Clock, Shop, Watched, counters, values, watched
+
+FAULTS = (server_error(500), server_error(503), rate_limited("global-rate"), rate_limited(None), CutOff(), NotJson())
+
+deeds = st.one_of(
+    st.tuples(st.just("pay"), st.sampled_from(sorted(ENDS))),
+    st.tuples(st.just("retry"), st.sampled_from(sorted(ENDS))),
+    st.tuples(st.sampled_from(("ask", "cancel", "capture", "refund", "dispute", "warn", "payout", "garbage"))),
+    st.tuples(st.just("wait"), st.integers(1, 4000)),
+)
+odd = st.tuples(st.integers(0, 899), st.integers(0, 2), st.booleans())
+"""For each event: how late it appears, how often it is repeated, and whether it is late at all."""
+
+
+def do(shop: Shop, deed: tuple[Any, ...], clock: Clock, known: dict[str, Any]) -> None:
+    """One thing that happens in the shop."""
+    paid = known.get("paid")
+    match deed:
+        case ("pay", end):
+            known["last"] = payment = shop.pay(end)
+            if end == "success":
+                known["paid"] = payment
+            else:
+                known["failed"] = payment
+        case ("retry", end) if known.get("failed"):
+            shop.pay(end, after=known["failed"])
+            if end == "success":
+                known["failed"] = None
+        case ("ask",):
+            known["asked"] = shop.ask()
+        case ("cancel",) if known.get("asked"):
+            shop.cancel(known.pop("asked"))
+        case ("capture",):
+            shop.capture(shop.pay(capture=False))
+        case ("refund",) if paid:
+            shop.refund(paid, 100)
+        case ("dispute",) if paid:
+            shop.lose_dispute(paid)
+        case ("warn",) if paid:
+            shop.be_warned(paid)
+        case ("payout",):
+            shop.be_paid()
+        case ("garbage",):
+            for number in shop.fake.pay().events:
+                shop.fake.garble(number, {"data": "?"})
+        case ("wait", seconds):
+            clock.on(seconds)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(deeds, odd, st.sampled_from(("nothing", "sample", "fault", "restart"))), min_size=1, max_size=30)
+)
+def test_for_any_schedule_of_events_faults_and_restarts_the_counters_are_the_books(
+    story: list[tuple[tuple[Any, ...], tuple[int, int, bool], str]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, watched(Path(folder)) as world:
+        world.begun()
+        known: dict[str, Any] = {}
+        for number, (deed, (late, copies, is_late), then) in enumerate(story):
+            before = world.fake.last_event
+            do(world.shop, deed, world.clock, known)
+            for event in range(before + 1, world.fake.last_event + 1):
+                for _ in range(copies):
+                    world.fake.repeat(event)
+                if is_late:
+                    world.fake.delay(event, late)
+            if then == "fault":
+                world.server.faults.next(FAULTS[number % len(FAULTS)])
+            if then == "restart":
+                world.restart()
+            if then != "nothing":
+                sample_or_fail(world)
+        world.server.faults.clear()
+        world.clock.on(601)
+        assert counters(world.rest(3)) == world.shop.truth()
+
+
+def sample_or_fail(world: Watched) -> None:
+    """Sample once; what fails is tried again later."""
+    world.clock.on(20)
+    try:
+        world.sample()
+    except SampleError:
+        world.clock.on(20)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class DyingDatabase:
+    """A real database whose process dies before a given statement."""
+
+    def __init__(self, database: Database, statements: int) -> None:
+        self._database = database
+        self._left = statements
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._live()
+        return self._database.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._live()
+        self._database.execute_many(sql, rows)
+
+    def size(self) -> int:
+        return self._database.size()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _live(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+
+
+def dying_after(statements: int) -> Callable[[Database], Ledger]:
+    """Opens a ledger on a database that dies after so many statements."""
+    return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow().bounded)
+
+
+def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    shop = Shop(FakeStripe(clock))
+    pages = []
+    for _ in range(3):
+        first = shop.fake.last_event + 1
+        for way in ENDS:
+            shop.pay(way)
+        paid = shop.pay()
+        shop.refund(paid, 100)
+        shop.lose_dispute(paid)
+        shop.be_warned(paid)
+        clock.on(30)
+        numbers = range(first, shop.fake.last_event + 1)
+        pages.append(read_page([shop.fake.event(number) for number in numbers])[0])
+    end = int(clock()) + 2 * 3600
+    deaths = 0
+    statements = 0
+    path = tmp_path / "state.sqlite3"
+    while True:
+        try:
+            dying = open_sqlite(path, 2**30, clock, dying_after(statements))
+            if dying.marks is None:
+                dying.begin(int(START), False)
+            for page in pages:
+                dying.record(page, True, lambda marks: marks)
+            dying.record(Page(()), True, lambda marks: marks.done("deep", Pass(int(START), top=end + LATEST + TAIL)))
+        except Killed:
+            deaths += 1
+            statements += 1
+            continue
+        break
+    assert deaths > 40
+    totals = {key: value for key, value in values(dying.readings(end)).items() if key[0].endswith("_total")}
+    dying.close()
+    assert totals == shop.truth()
+
+
+def test_a_process_that_is_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    outcome = kill_again_and_again(tmp_path, kills=20, seed=7, seconds=60)
+    assert outcome.kills == 20
+    assert outcome.lost == 0
+    assert outcome.doubled == 0
+    assert outcome.counted_under_fire > 100
+
+
+def test_a_counter_that_is_wrong_would_be_noticed(world: Watched) -> None:
+    world.begun().shop.pay()
+    world.fake.pay()  # not in the books
+    assert counters(world.rest()) != world.shop.truth()
+
+
+def test_marks_survive_being_kept() -> None:
+    marks = Marks.beginning(1000, backfilled=True).under_way("deep", Pass(5, top=2000, cursor="evt_1", reached=1500))
+    assert Marks.from_json(marks.to_json()) == marks
+
+
+def test_all_readings_of_counters_are_there_from_the_start() -> None:
+    assert len(counter_readings({})) > 150
+    assert {one.value for one in counter_readings({})} == {0.0}
+
+
+def test_a_slow_answer_is_given_up_and_nothing_is_lost(tmp_path: Path) -> None:
+    with watched(tmp_path, timeout="PT0.3S") as world:
+        world.begun().shop.pay()
+        world.server.faults.next(Slow(0.8))
+        with pytest.raises(SampleError) as given_up:
+            world.sample()
+        assert given_up.value.kind is ErrorClass.TIMEOUT
+        world.clock.on(10)
+        assert counters(world.rest()) == world.shop.truth()

@@ -1,0 +1,205 @@
+"""What is read from an event, and what is not?"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporters.stripe.counting.facts import (
+    AttemptEnded,
+    ChargeSucceeded,
+    Event,
+    Fact,
+    IntentStep,
+    MoneyTaken,
+    UnreadableError,
+    read_event,
+)
+from rules.payments.declines import FAILURE_CLASS
+from rules.payments.outcomes import RESULT
+from rules.payments.webhooks import EVENT_TYPES
+from simulator.stripe import (
+    AUTHENTICATION_FAILED,
+    FakeStripe,
+    Outcome,
+    blocked,
+    declined,
+    invalid,
+    provider_failed,
+    unexplained,
+)
+from tests.exporters.stripe.shop import START
+
+
+@pytest.fixture
+def fake() -> FakeStripe:
+    return FakeStripe(lambda: START)
+
+
+def facts(fake: FakeStripe, number: int = -1) -> tuple[Fact, ...]:
+    """The facts of an event, the latest unless it is named."""
+    return read_event(fake.event(fake.last_event if number < 0 else number)).facts
+
+
+def understood(raw: object) -> Event | UnreadableError:
+    """The event, or what is wrong with it: nothing else may come of anything."""
+    try:
+        return read_event(raw)
+    except UnreadableError as error:
+        return error
+
+
+def attempt(fake: FakeStripe, outcome: Outcome, **options: Any) -> AttemptEnded:
+    """The attempt that a payment's first event tells of."""
+    found = facts(fake, fake.pay(outcome=outcome, **options).events[0])[0]
+    assert isinstance(found, AttemptEnded)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result", "failure"),
+    [
+        (declined("insufficient_funds"), "issuer_declined", "issuer_soft"),
+        (declined("do_not_honor"), "issuer_declined", "issuer_soft"),
+        (declined("do_not_honor", advice="do_not_try_again"), "issuer_declined", "issuer_hard"),
+        (declined("stolen_card"), "issuer_declined", "issuer_hard"),
+        (declined("expired_card"), "issuer_declined", "customer_data"),
+        (declined("authentication_required"), "issuer_declined", "authentication"),
+        (declined("try_again_later"), "technical_failure", "technical"),
+        (declined("processing_error"), "technical_failure", "technical"),
+        (declined("issuer_not_available"), "technical_failure", "technical"),
+        (declined("reenter_transaction"), "technical_failure", "technical"),
+        (blocked(), "blocked", "fraud_block"),
+        (blocked("rule"), "blocked", "fraud_block"),
+        (Outcome("issuer_declined", "reversed_after_approval", "do_not_honor"), "blocked", "fraud_block"),
+        (invalid("invalid_amount"), "technical_failure", "integration"),
+        (invalid("something_new"), "technical_failure", "integration"),
+        (unexplained("account_closed"), "issuer_declined", "issuer_hard"),
+        (declined("something_new", advice="try_again_later"), "issuer_declined", "issuer_soft"),
+        (unexplained("something_new"), "issuer_declined", "other"),
+        (AUTHENTICATION_FAILED, "issuer_declined", "authentication"),
+        (provider_failed(), "technical_failure", "technical"),
+    ],
+)
+def test_the_cause_decides_about_class_and_result(
+    fake: FakeStripe, outcome: Outcome, result: str, failure: str
+) -> None:
+    found = attempt(fake, outcome)
+    assert (found.result, found.failure) == (result, failure)
+    assert found.result in RESULT.values
+    assert found.failure in FAILURE_CLASS.values
+
+
+def test_a_success_is_an_attempt_a_charge_and_money(fake: FakeStripe) -> None:
+    payment = fake.pay(2599, "eur", method="google_pay", network="mastercard")
+    assert facts(fake, payment.events[0]) == (
+        AttemptEnded("success", "", (), "google_pay", "api", "eur"),
+        ChargeSucceeded(payment.charge, "mastercard"),
+        MoneyTaken("eur", 2599),
+    )
+    assert facts(fake, payment.events[1]) == (IntentStep(payment.intent, "S", "", "api", "eur"),)
+
+
+def test_a_decline_is_told_by_its_charge_and_its_intent_tells_only_of_a_step(fake: FakeStripe) -> None:
+    payment = fake.pay(outcome=declined("do_not_honor"))
+    assert len(payment.events) == 2
+    assert facts(fake, payment.events[1]) == (IntentStep(payment.intent, "F", "", "api", "usd"),)
+
+
+def test_money_that_is_only_authorized_is_not_taken_yet(fake: FakeStripe) -> None:
+    payment = fake.pay(capture=False)
+    assert not any(isinstance(fact, MoneyTaken) for fact in facts(fake, payment.events[0]))
+    captured = fake.capture(payment)
+    assert facts(fake, captured.events[0]) == (MoneyTaken("usd", 2000),)
+    assert not any(isinstance(fact, MoneyTaken) for fact in facts(fake, payment.events[0]))
+
+
+def test_a_capture_in_parts_takes_what_it_adds(fake: FakeStripe) -> None:
+    raw: Any = fake.event(fake.capture(fake.pay(capture=False)).events[0])
+    raw["data"]["object"]["amount_captured"] = 1500
+    raw["data"]["previous_attributes"] = {"amount_captured": 500}
+    assert read_event(raw).facts == (MoneyTaken("usd", 1000),)
+
+
+def test_what_stripe_started_by_itself_is_automatic(fake: FakeStripe) -> None:
+    assert attempt(fake, declined("do_not_honor"), automatic=True).initiator == "automatic"
+    fake.use_version("2016-07-06")  # the request is its id alone
+    assert attempt(fake, declined("do_not_honor"), automatic=True).initiator == "automatic"
+    assert attempt(fake, declined("do_not_honor")).initiator == "api"
+
+
+def test_a_voucher_gives_the_customer_days_and_is_no_attempt_that_can_be_abandoned(fake: FakeStripe) -> None:
+    fake.ask(action="boleto_display_details")
+    (step,) = facts(fake)
+    assert isinstance(step, IntentStep)
+    assert step.kind == "P"
+
+
+def test_two_events_of_one_change_share_a_business_key_and_two_changes_do_not(fake: FakeStripe) -> None:
+    failed = fake.pay(outcome=AUTHENTICATION_FAILED)
+    again = fake.repeat(failed.events[0])
+    another = fake.pay(outcome=AUTHENTICATION_FAILED, after=failed)
+    keys = [read_event(fake.event(number)).business_key for number in (failed.events[0], again, another.events[0])]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_each_of_the_twenty_types_can_be_read(fake: FakeStripe) -> None:
+    paid = fake.pay()
+    fake.pay(outcome=declined("lost_card"))
+    fake.cancel(fake.ask())
+    fake.settle(fake.process())
+    held = fake.pay(capture=False)
+    fake.expire(held)
+    fake.capture(held)
+    fake.update_refund(fake.refund(paid, status="pending"), "failed")
+    fake.update_dispute(fake.dispute(paid), "won")
+    fake.warn(paid)
+    fake.fail_payout(fake.pay_out())
+    fake.fail_invoice()
+    read = [read_event(fake.event(number)) for number in range(fake.last_event + 1)]
+    assert {event.type for event in read} == set(EVENT_TYPES)
+
+
+def test_an_event_of_another_type_says_nothing(fake: FakeStripe) -> None:
+    raw: Any = fake.event(fake.pay().events[0])
+    raw["type"] = "charge.refunded"
+    assert read_event(raw).facts == ()
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: (
+            st.lists(one)
+            | st.dictionaries(
+                st.sampled_from(
+                    ("id", "type", "created", "data", "object", "request", "amount", "currency", "outcome")
+                ),
+                one,
+            )
+        ),
+    )
+)
+def test_nonsense_is_unreadable_and_nothing_else(raw: object) -> None:
+    assert isinstance(understood(raw), Event | UnreadableError)
+
+
+FIELDS = ("id", "currency", "amount", "outcome", "payment_method_details", "status", "reason", "last_payment_error")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 30), st.sampled_from(FIELDS), st.none() | st.booleans() | st.integers() | st.text(max_size=3))
+def test_a_field_that_is_not_as_documented_never_breaks_anything(number: int, field: str, value: object) -> None:
+    fake = FakeStripe(lambda: START)
+    paid = fake.pay(outcome=declined("lost_card"))
+    paid = fake.pay()
+    fake.pay(outcome=AUTHENTICATION_FAILED)
+    fake.cancel(fake.ask())
+    fake.update_dispute(fake.dispute(paid), "lost")
+    fake.update_refund(fake.refund(paid), "failed")
+    fake.fail_payout(fake.pay_out())
+    raw: Any = fake.event(number % (fake.last_event + 1))
+    raw["data"]["object"][field] = value
+    understood(raw)

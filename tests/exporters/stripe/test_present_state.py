@@ -1,0 +1,120 @@
+"""What do the account, the webhooks and the disputes read?"""
+
+from pathlib import Path
+
+import pytest
+
+from exporters.sampling.model import ErrorClass, SampleError
+from rules.vocabulary import Source
+from simulator.stripe import Wrong
+from tests.exporters.stripe.shop import HOUR, Watched, values, watched
+
+DAY = 86400
+
+
+def test_the_account_its_requirements_and_its_balance(world: Watched) -> None:
+    world.fake.account["payouts_enabled"] = False
+    world.fake.account["requirements"]["currently_due"] = ["external_account", "tos_acceptance.date"]
+    world.fake.balance["available"] = [{"amount": -250, "currency": "usd"}, {"amount": 9, "currency": "jpy"}]
+    world.fake.balance["pending"] = [{"amount": 70, "currency": "xau"}]
+    assert values(world.sample(Source.STRIPE_ACCOUNT).readings) == {
+        ("stripe_account_capability", "charges_enabled"): 1,
+        ("stripe_account_capability", "details_submitted"): 1,
+        ("stripe_account_requirements_due", "currently_due"): 2,
+        ("stripe_balance_minor_units", "usd", "available"): -250,
+        ("stripe_balance_minor_units", "jpy", "available"): 9,
+        ("stripe_balance_minor_units", "other", "pending"): 70,
+    }
+
+
+def test_the_balance_is_read_with_every_fourth_sample_of_the_account(world: Watched) -> None:
+    for _ in range(8):
+        world.sample(Source.STRIPE_ACCOUNT)
+    assert (world.server.reads["account"], world.server.reads["balance"]) == (8, 2)
+
+
+def test_an_account_that_is_none_is_an_error_without_its_content(world: Watched) -> None:
+    world.server.faults.next(Wrong({"charges_enabled": "jenny.rosen@example.com"}), endpoint="account")
+    with pytest.raises(SampleError) as found:
+        world.sample(Source.STRIPE_ACCOUNT)
+    assert found.value.kind is ErrorClass.BAD_ANSWER
+    assert "not as documented at charges_enabled, details_submitted, payouts_enabled" in str(found.value)
+    assert "jenny" not in str(found.value)
+
+
+def test_undelivered_events_are_retried_for_three_days_and_dead_then(world: Watched) -> None:
+    world.fake.add_endpoint(("*",))
+    world.clock.on(10)
+    old = world.fake.pay()
+    world.fake.undeliver(old.events[0])
+    died = world.clock()
+    world.clock.on(3 * DAY + HOUR)
+    young = world.fake.pay()
+    for number in young.events:
+        world.fake.undeliver(number)
+    began = world.clock()
+    world.clock.on(300)
+    world.fake.undeliver(world.fake.pay().events[0])  # still on its way
+    found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+    assert found["stripe_events_undelivered", "retrying"] == 2
+    assert found["stripe_events_undelivered", "dead"] == 1
+    assert found["stripe_events_oldest_undelivered_timestamp_seconds", "retrying"] == began
+    assert found["stripe_events_oldest_undelivered_timestamp_seconds", "dead"] == died
+
+
+def test_without_undelivered_events_there_is_no_oldest(world: Watched) -> None:
+    names = [(one.metric.name, *one.labels) for one in world.sample(Source.STRIPE_WEBHOOKS).readings]
+    assert ("stripe_events_undelivered", ("state", "dead")) in names
+    assert not any(name[0] == "stripe_events_oldest_undelivered_timestamp_seconds" for name in names)
+
+
+def test_endpoints_subscriptions_and_drifting_versions(tmp_path: Path) -> None:
+    with watched(tmp_path, webhook_api_version="2026-04-22.dahlia") as world:
+        world.fake.add_endpoint(("payment_intent.succeeded",), api_version="2020-08-27")
+        world.fake.add_endpoint(("charge.dispute.created",), status="disabled", api_version="2020-08-27")
+        world.fake.add_endpoint(("payout.paid",), api_version="2026-04-22.dahlia")
+        world.fake.add_endpoint(("payout.paid",))
+        found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+        assert found == {
+            ("stripe_webhook_endpoints", "enabled"): 3,
+            ("stripe_webhook_endpoints", "disabled"): 1,
+            ("stripe_webhook_endpoints_version_drift",): 1,
+            ("stripe_webhook_event_subscribed", "payment_intent.succeeded"): 1,
+        }
+
+
+def test_an_endpoint_for_everything_subscribes_to_all(world: Watched) -> None:
+    world.fake.add_endpoint(("*",))
+    found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+    assert sum(value for key, value in found.items() if key[0] == "stripe_webhook_event_subscribed") == 3
+
+
+def test_disputes_that_wait_for_evidence_and_the_first_deadline(world: Watched) -> None:
+    payment = world.fake.pay()
+    world.fake.dispute(payment, due_in=5 * DAY)
+    world.fake.dispute(payment, status="warning_needs_response", due_in=2 * DAY)
+    world.fake.dispute(payment, status="under_review", due_in=DAY)
+    world.fake.update_dispute(world.fake.dispute(payment, due_in=DAY), "won")
+    assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {
+        ("stripe_disputes_needing_response",): 2,
+        ("stripe_dispute_evidence_due_timestamp_seconds",): world.clock() + 2 * DAY,
+    }
+
+
+def test_hundreds_of_disputes_are_paged_through(world: Watched) -> None:
+    payment = world.fake.pay()
+    for _ in range(250):
+        world.fake.dispute(payment, due_in=None)
+    assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {("stripe_disputes_needing_response",): 250}
+    assert world.server.reads["disputes"] == 3
+
+
+def test_sources_ask_less_often_when_the_account_is_small(world: Watched) -> None:
+    assert world.sampler(Source.STRIPE_WEBHOOKS).interval.total_seconds() > 3600
+    for _ in range(2_000):
+        world.fake.pay()
+    world.clock.on(1)
+    world.sample()
+    assert world.sampler(Source.STRIPE_WEBHOOKS).interval.total_seconds() == 120
+    assert world.sampler(Source.STRIPE_EVENTS).interval.total_seconds() == 15
+    assert world.sampler(Source.STRIPE_DISPUTES).max_age.total_seconds() == 1800

@@ -1,0 +1,163 @@
+"""Is the page what Prometheus expects, whatever the readings are?"""
+
+import asyncio
+import gzip
+import threading
+from decimal import Decimal
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporters.sampling.model import Distribution, Reading, distribution, reading
+from exporters.web.page import Form, Page, form_for, help_text
+from rules.catalog import catalog
+from rules.payments import database, monitoring, rollout
+from rules.vocabulary import Counter, Gauge, Histogram, Label, Source, Unit
+
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;"
+    "q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+duration = Histogram(
+    "stripe_test_duration_seconds",
+    "Time from one end to the other",
+    Unit.SECONDS,
+    Source.WEBHOOK_INBOX,
+    labels=(Label("step", ("processing",)),),
+    bounds=(Decimal("0.5"), Decimal(3)),
+)
+rows = Counter("payments_test_rows_total", "Rows that were added", Unit.COUNT, Source.POSTGRES)
+
+Readings = tuple[Reading | Distribution, ...]
+
+
+def page_of(*readings: Reading | Distribution) -> Page:
+    return Page((*catalog().metrics, duration, rows), lambda: readings)
+
+
+def text_of(page: Page, accept: str = "", encoding: str = "") -> str:
+    return asyncio.run(page.render(form_for(accept, encoding))).body.decode()
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/plain;version=0.0.4", TEXT),
+        ("application/json", TEXT),
+        (PROMETHEUS_2, f"{OPENMETRICS}; escaping=underscores"),
+        (PROMETHEUS_3, f"{OPENMETRICS}; escaping=allow-utf-8"),
+        ("application/openmetrics-text", OPENMETRICS),
+        ("application/openmetrics-text;version=nonsense", TEXT),
+        ("application/openmetrics-text;version=1.0.0.77", TEXT),
+        (",;=,;;\x7f", TEXT),
+    ],
+)
+def test_the_format_follows_the_accept_header_and_nothing_of_it_is_echoed(accept: str, content_type: str) -> None:
+    assert form_for(accept, "") == Form(content_type, compressed=False)
+
+
+def test_the_text_format_is_exact_to_the_letter() -> None:
+    page = page_of(
+        distribution(duration, (1, 4), 5, 12.5, step="processing"),
+        reading(rows, 3),
+        reading(monitoring.source_up, 1, source="postgres"),
+    )
+    assert text_of(page) == (
+        "# HELP payments_exporter_source_up Whether the latest sample of the source succeeded.\n"
+        "# TYPE payments_exporter_source_up gauge\n"
+        'payments_exporter_source_up{source="postgres"} 1.0\n'
+        "# HELP stripe_test_duration_seconds Time from one end to the other. "
+        "From the inbox of webhooks in the payments database, sampled in the background.\n"
+        "# TYPE stripe_test_duration_seconds histogram\n"
+        'stripe_test_duration_seconds_bucket{le="0.5",step="processing"} 1.0\n'
+        'stripe_test_duration_seconds_bucket{le="3.0",step="processing"} 4.0\n'
+        'stripe_test_duration_seconds_bucket{le="+Inf",step="processing"} 5.0\n'
+        'stripe_test_duration_seconds_count{step="processing"} 5.0\n'
+        'stripe_test_duration_seconds_sum{step="processing"} 12.5\n'
+        "# HELP payments_test_rows_total Rows that were added. From the payments database, sampled in the background.\n"
+        "# TYPE payments_test_rows_total counter\n"
+        "payments_test_rows_total 3.0\n"
+    )
+
+
+def test_openmetrics_says_the_same_and_has_no_created_timestamps() -> None:
+    page = page_of(distribution(duration, (1, 4), 5, 12.5, step="processing"), reading(rows, 3))
+    text = text_of(page, PROMETHEUS_3)
+    assert text.endswith("# EOF\n")
+    assert "_created" not in text
+    families = {family.name: family for family in parse_openmetrics(text)}  # type: ignore[no-untyped-call]
+    assert families["payments_test_rows"].type == "counter"
+    assert [sample.name for sample in families["payments_test_rows"].samples] == ["payments_test_rows_total"]
+    assert families["stripe_test_duration_seconds"].type == "histogram"
+
+
+def test_families_stand_in_the_catalogs_order_and_custom_ones_behind_by_name() -> None:
+    custom = [Gauge(name, "Something of ours", Unit.COUNT, Source.POSTGRES) for name in ("zebra", "aardvark")]
+    page = page_of(
+        *(reading(metric, 1) for metric in custom),
+        reading(monitoring.leader, 1),
+        reading(database.replica_lag, 0),
+        reading(rollout.killed, 0),
+    )
+    names = [family.name for family in parse_text(text_of(page))]
+    order = [metric.name for metric in catalog().metrics]
+    assert names == [*sorted(names[:3], key=order.index), "aardvark", "zebra"]
+
+
+def test_a_second_metric_of_a_name_is_left_out_whole() -> None:
+    labels = (Label("of", ("another",)),)
+    impostor = Gauge(database.replica_lag.name, "Something else entirely", Unit.SECONDS, Source.POSTGRES, labels)
+    page = page_of(reading(database.replica_lag, 1), reading(impostor, 2, of="another"))
+    assert text_of(page).splitlines()[2:] == ["payments_db_replica_lag_seconds 1.0"]
+
+
+def test_a_second_reading_of_a_series_is_left_out() -> None:
+    page = page_of(reading(rows, 3), reading(rows, 4))
+    assert text_of(page).splitlines()[2:] == ["payments_test_rows_total 3.0"]
+
+
+def test_every_metric_that_the_exporter_serves_says_where_it_comes_from() -> None:
+    for metric in catalog().metrics:
+        if metric.source.sampled:
+            assert help_text(metric).startswith(f"{metric.help}. From ")
+            assert help_text(metric).endswith(", sampled in the background.")
+
+
+def test_the_page_is_compressed_when_asked() -> None:
+    page = page_of(reading(rows, 3))
+    rendered = asyncio.run(page.render(form_for("", "br;q=1.0, gzip;q=0.8")))
+    assert rendered.form.compressed
+    assert gzip.decompress(rendered.body).decode() == text_of(page)
+
+
+def test_the_page_is_rendered_once_for_all_who_ask_and_again_when_a_reading_changed() -> None:
+    threads: list[str] = []
+
+    class Counted(float):
+        def __float__(self) -> float:
+            threads.append(threading.current_thread().name)
+            return 1.0
+
+    readings: list[Readings] = [(Reading(rows, (), Counted(1)),)]
+    page = Page((rows,), lambda: readings[0])
+
+    async def story() -> None:
+        form = form_for("", "")
+        first = await asyncio.gather(*(page.render(form) for _ in range(200)))
+        assert len({id(one.body) for one in first}) == 1
+        readings[0] = (Reading(rows, (), Counted(2)),)
+        await page.render(form)
+
+    asyncio.run(story())
+    assert len(threads) == 2
+    assert threading.current_thread().name not in threads

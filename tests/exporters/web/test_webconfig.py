@@ -1,0 +1,359 @@
+"""Is exporter-toolkit's web configuration file read as it is, and obeyed?"""
+
+import asyncio
+import base64
+import os
+import ssl
+import time
+from pathlib import Path
+
+import bcrypt
+import httpx
+import pytest
+import trustme
+
+from exporters.configuration.configfile import ConfigurationError
+from exporters.process.run import report
+from exporters.web.basicauth import BasicAuth
+from exporters.web.ratelimit import TokenBucket
+from exporters.web.tls import context_for
+from exporters.web.webconfig import HttpConfig, TlsConfig, WebConfig, WebConfigFile
+from tests.exporters.web.serving import served
+
+pytestmark = pytest.mark.timeout(60)
+
+HASH = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def certificate_in(folder: Path, authority: trustme.CA, *names: str) -> None:
+    leaf = authority.issue_cert(*(names or ("127.0.0.1",)))
+    leaf.private_key_pem.write_to_path(folder / "key.pem")
+    for place, blob in enumerate(leaf.cert_chain_pems):
+        blob.write_to_path(folder / "cert.pem", append=place > 0)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "web.yaml"
+    path.write_text(text)
+    return path
+
+
+def trusting(authority: trustme.CA, client: trustme.LeafCert | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    if client:
+        client.configure_cert(context)
+    return context
+
+
+TLS = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
+MUTUAL = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+
+
+def test_the_page_is_served_over_tls_with_files_beside_the_configuration(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+
+    async def story() -> None:
+        async with served(written(tmp_path, TLS)) as at, at.client("https", trusting(authority)) as client:
+            assert (await client.get("/metrics")).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_certificate_and_key_may_stand_in_the_file_itself(tmp_path: Path, authority: trustme.CA) -> None:
+    leaf = authority.issue_cert("127.0.0.1")
+
+    def indented(pem: bytes) -> str:
+        return "".join(f"    {line}\n" for line in pem.decode().splitlines())
+
+    text = (
+        f"tls_server_config:\n  cert: |\n{indented(leaf.cert_chain_pems[0].bytes())}"
+        f"  key: |\n{indented(leaf.private_key_pem.bytes())}"
+    )
+
+    async def story() -> None:
+        async with served(written(tmp_path, text)) as at, at.client("https", trusting(authority)) as client:
+            assert (await client.get("/metrics")).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_only_clients_with_a_certificate_of_the_authority_and_an_allowed_name_get_in(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    prometheus = authority.issue_cert("prometheus.example.com")
+    other = authority.issue_cert("other.example.com")
+    stranger = trustme.CA().issue_cert("prometheus.example.com")
+    config = written(tmp_path, MUTUAL + "  client_allowed_sans: [prometheus.example.com]\n")
+
+    async def story() -> None:
+        async with served(config) as at:
+            async with at.client("https", trusting(authority, prometheus)) as client:
+                assert (await client.get("/metrics")).status_code == 200
+            for refused in (None, other, stranger):
+                async with at.client("https", trusting(authority, refused)) as client:
+                    with pytest.raises(httpx.TransportError):
+                        await client.get("/metrics")
+
+    asyncio.run(story())
+
+
+def test_a_client_without_a_certificate_stays_outside_where_one_is_required(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    optional = MUTUAL.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+
+    async def story() -> None:
+        async with served(written(tmp_path, MUTUAL)) as at, at.client("https", trusting(authority)) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.get("/metrics")
+        async with served(written(tmp_path, optional)) as at, at.client("https", trusting(authority)) as client:
+            assert (await client.get("/metrics")).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_a_request_notices_that_the_file_has_changed(tmp_path: Path) -> None:
+    config = written(tmp_path, "basic_auth_users: {}\n")
+
+    async def story() -> None:
+        async with served(config) as at, at.client() as client:
+            written(tmp_path, f"basic_auth_users:\n  prometheus: {HASH}\n")
+            assert (await client.get("/metrics")).status_code == 401
+
+    asyncio.run(story())
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+
+    async def story() -> None:
+        async with served(written(tmp_path, TLS)) as at:
+            async with at.client("https", trusting(authority)) as client:
+                await client.get("/-/healthy")
+            successor = trustme.CA()
+            certificate_in(tmp_path, successor)
+            at.web.look(time.monotonic() + 10)
+            async with at.client("https", trusting(successor)) as client:
+                assert (await client.get("/-/healthy")).status_code == 200
+            assert at.reported == []
+
+    asyncio.run(story())
+
+
+def test_a_certificate_that_became_unusable_is_reported_and_the_old_one_stays(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+
+    async def story() -> None:
+        async with served(written(tmp_path, TLS)) as at:
+            (tmp_path / "key.pem").write_text("rubbish")
+            assert not at.web.reload()
+            async with at.client("https", trusting(authority)) as client:
+                assert (await client.get("/-/healthy")).status_code == 200
+            [error] = at.reported
+            assert str(error) == (
+                f"{tmp_path / 'cert.pem'}: the certificate and its key cannot be used (not PEM); see that the files "
+                "are there, readable by this user, PEM and without a passphrase"
+            )
+
+    asyncio.run(story())
+
+
+def test_basic_authentication_lets_nobody_else_in_not_even_to_the_health_pages(tmp_path: Path) -> None:
+    config = written(tmp_path, f"basic_auth_users:\n  prometheus: {HASH}\n")
+
+    async def story() -> None:
+        async with served(config) as at, at.client() as client:
+            for auth in (None, ("prometheus", "wrong"), ("nobody", "open sesame"), ("", "")):
+                for path in ("/metrics", "/", "/-/healthy", "/nowhere"):
+                    answer = await client.get(path, auth=auth)
+                    assert answer.status_code == 401
+                    assert answer.headers["www-authenticate"] == "Basic"
+            assert (await client.get("/metrics", auth=("prometheus", "open sesame"))).status_code == 200
+            for header in ("Basic", "Basic !", "Bearer x", "Basic " + base64.b64encode(b"no colon").decode()):
+                assert (await client.get("/metrics", headers={"Authorization": header})).status_code == 401
+
+    asyncio.run(story())
+
+
+def test_a_password_that_changed_in_the_file_holds_at_once(tmp_path: Path) -> None:
+    config = written(tmp_path, f"basic_auth_users:\n  prometheus: {HASH}\n")
+
+    async def story() -> None:
+        async with served(config) as at, at.client() as client:
+            assert (await client.get("/", auth=("prometheus", "open sesame"))).status_code == 200
+            other = bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode()
+            written(tmp_path, f"basic_auth_users:\n  prometheus: {other}\n")
+            at.web.look(time.monotonic() + 10)
+            assert (await client.get("/", auth=("prometheus", "open sesame"))).status_code == 401
+            assert (await client.get("/", auth=("prometheus", "another"))).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_an_answer_is_remembered_so_that_a_scrape_costs_no_hashing() -> None:
+    right = "Basic " + base64.b64encode(b"prometheus:open sesame").decode()
+    wrong = "Basic " + base64.b64encode(b"prometheus:sesame").decode()
+
+    async def story() -> None:
+        auth = BasicAuth()
+        assert await auth.allows({"prometheus": HASH}, right)
+        assert not await auth.allows({"prometheus": HASH}, wrong)
+        auth.close()
+        assert await auth.allows({"prometheus": HASH}, right)
+        assert not await auth.allows({"prometheus": HASH}, wrong)
+        with pytest.raises(RuntimeError):
+            await auth.allows({"prometheus": HASH}, wrong[:-4])
+
+    asyncio.run(story())
+
+
+def test_an_unknown_user_never_gets_in_even_with_a_known_users_password() -> None:
+    async def story() -> None:
+        auth = BasicAuth()
+        assert not await auth.allows({"a": HASH}, "Basic " + base64.b64encode(b"b:open sesame").decode())
+        assert not await auth.allows({}, "Basic " + base64.b64encode(b"b:open sesame").decode())
+
+    asyncio.run(story())
+
+
+def test_a_password_beyond_what_bcrypt_reads_works_as_hashing_tools_made_it() -> None:
+    users = {"a": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()}
+
+    async def story() -> bool:
+        return await BasicAuth().allows(users, "Basic " + base64.b64encode(b"a:" + b"x" * 90).decode())
+
+    assert asyncio.run(story())
+
+
+def test_the_headers_of_the_file_are_added_to_every_answer(tmp_path: Path) -> None:
+    text = "http_server_config:\n  http2: false\n  headers:\n    X-Frame-Options: deny\n    X-XSS-Protection: '0'\n"
+
+    async def story() -> None:
+        async with served(written(tmp_path, text)) as at, at.client() as client:
+            for path in ("/metrics", "/nowhere"):
+                headers = (await client.get(path)).headers
+                assert (headers["x-frame-options"], headers["x-xss-protection"]) == ("deny", "0")
+
+    asyncio.run(story())
+
+
+def test_requests_beyond_the_rate_limit_are_refused(tmp_path: Path) -> None:
+    async def story() -> None:
+        config = written(tmp_path, "rate_limit:\n  interval: 1h\n  burst: 2\n")
+        async with served(config) as at, at.client() as client:
+            answers = [(await client.get("/-/healthy")).status_code for _ in range(3)]
+            assert answers == [200, 200, 429]
+
+    asyncio.run(story())
+
+
+def test_a_token_bucket_fills_up_again_but_never_over_its_burst() -> None:
+    bucket = TokenBucket()
+    assert [bucket.takes(1, 2, now) for now in (100, 100, 100, 101, 101, 200, 200, 200)] == [
+        True, True, False, True, False, True, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tls_server_confg: {}", ":1: tls_server_confg: is not a setting; did you mean tls_server_config?"),
+        (
+            "http_server_config:\n  headers:\n    X-Powered-By: us",
+            ":3: http_server_config.headers.X-Powered-By: is not a setting; there is Content-Security-Policy, "
+            "X-Frame-Options, X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security",
+        ),
+        (
+            "basic_auth_users:\n  joe: hunter2",
+            ":2: basic_auth_users.joe: is not a bcrypt hash; make one with `htpasswd -nBC 10 USER`",
+        ),
+        (
+            "tls_server_config:\n  cert_file: cert.pem",
+            ":1: tls_server_config: lacks a certificate and its key, or has one twice; set cert_file and key_file",
+        ),
+        (
+            TLS + "  client_auth_type: RequireAnyClientCert",
+            ":1: tls_server_config: asks for certificates that nobody verifies; use RequireAndVerifyClientCert",
+        ),
+        (
+            TLS + "  client_ca_file: ca.pem",
+            ":1: tls_server_config: has client_auth_type without client_ca_file, or the reverse; set both, or neither",
+        ),
+        (
+            TLS + "  min_version: TLS13\n  max_version: TLS12",
+            ":1: tls_server_config: has min_version above max_version; swap them",
+        ),
+        ("rate_limit: {interval: soon}", ":1: rate_limit.interval: is not a duration; write one like 1s or 500ms"),
+        ("- a list", ":1: is not a mapping of settings; write `name: value` lines"),
+        ("a: [", ":1: is not YAML (expected the node content, but found '<stream end>'); mend the syntax"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line_and_its_cure(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigurationError) as caught:
+        WebConfigFile(path, lambda _: None)
+    assert str(caught.value) == f"{path}{message}"
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_setting_that_is_left_empty_is_at_its_default_as_in_go(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(
+        "http_server_config:\n  http2: false\n  headers:\n    X-Frame-Options:\n"
+        "tls_server_config:\n  client_ca_file:\n  cipher_suites:\nbasic_auth_users:\nrate_limit:\n"
+    )
+    assert WebConfigFile(file, report).config == WebConfig(http_server_config=HttpConfig(http2=False))
+    file.write_text("http_server_config: {headers: }\n")
+    assert WebConfigFile(file, report).config == WebConfig()
+
+
+def test_a_user_without_a_hash_is_refused_and_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text("basic_auth_users:\n  prometheus:\n")
+    with pytest.raises(ConfigurationError, match=r"basic_auth_users\.prometheus"):
+        WebConfigFile(tmp_path / "web.yaml", report)
+
+
+def test_an_unknown_cipher_suite_is_refused_and_gos_names_are_understood(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+    files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    suites = ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256")
+    context = context_for(TlsConfig.model_validate({**files, "cipher_suites": suites, "curve_preferences": ["X25519"]}))
+    assert [one["name"] for one in context.get_ciphers() if one["protocol"] != "TLSv1.3"] == [
+        "ECDHE-ECDSA-AES128-GCM-SHA256"
+    ]
+    with pytest.raises(ConfigurationError, match="TLS_RSA_WITH_RC4_128_SHA is not supported"):
+        context_for(TlsConfig.model_validate({**files, "cipher_suites": ["TLS_RSA_WITH_RC4_128_SHA"]}))
+
+
+def test_tls_cannot_be_switched_off_while_the_server_runs(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+    reported: list[ConfigurationError] = []
+    web = WebConfigFile(written(tmp_path, TLS), reported.append)
+    written(tmp_path, "tls_server_config: {}\n")
+    assert not web.reload()
+    assert web.config.tls_server_config.wanted
+    assert "switches TLS on or off" in str(reported[0])
+
+
+def test_files_are_looked_at_once_in_a_second_at_most(tmp_path: Path) -> None:
+    path = written(tmp_path, "rate_limit: {interval: 1s, burst: 1}")
+    web = WebConfigFile(path, lambda _: None)
+    web.look(100)
+    path.write_text("rate_limit: {interval: 1s, burst: 2}")
+    os.utime(path, ns=(1, 1))
+    web.look(100.5)
+    assert web.config.rate_limit.burst == 1
+    web.look(101)
+    assert web.config.rate_limit.burst == 2
