@@ -109,7 +109,7 @@ def test_a_definition_that_cannot_be_made_is_reported_with_its_place_and_nothing
 
     assert result.returncode == 1
     place, _, message = result.stderr.partition(": ")
-    assert re.fullmatch(r"rules/outcomes\.py:\d+", place)
+    assert re.fullmatch(r"rules/payments/outcomes\.py:\d+", place)
     assert message == "counter payment_attempts does not end in _total; rename it payment_attempts_total\n"
     assert not (project / "generated").exists()
 
@@ -121,7 +121,7 @@ def test_a_name_that_does_not_exist_is_reported_without_a_traceback(project: Pat
 
     assert result.returncode == 1
     assert re.fullmatch(
-        r"rules/outcomes\.py:\d+: name 'failure_ratio_6m' is not defined \(NameError\); "
+        r"rules/payments/outcomes\.py:\d+: name 'failure_ratio_6m' is not defined \(NameError\); "
         r"correct the definition on this line\n",
         result.stderr,
     )
@@ -141,19 +141,19 @@ MISTAKES = {
         "organisation.py",
         'because="one webhook worker serves all of staging",',
         "",
-        r"rules/organisation\.py:\d+: override StripeWebhookDelay lacks because; give because here\n",
+        r"rules/payments/organisation\.py:\d+: override StripeWebhookDelay lacks because; give because here\n",
     ),
     "a bracket that stays open": (
         "organisation.py",
         "ON_CALL = Contact(",
         "x = (\nON_CALL = Contact(",
-        r"rules/organisation\.py:\d+: '\(' was never closed; this is no Python\n",
+        r"rules/payments/organisation\.py:\d+: '\(' was never closed; this is no Python\n",
     ),
     "a bound that is no number": (
         "organisation.py",
         'Decimal("0.05")',
         'Decimal("5 %")',
-        r'rules/organisation\.py:\d+: Decimal\(\) of what is no number; write digits as text, Decimal\("0\.05"\)\n',
+        r'rules/payments/organisation\.py:\d+: Decimal\(\) of what is no number; write digits as text, Decimal\("0\.05"\)\n',
     ),
     "a procedure without its bracket": (
         "procedures.py",
@@ -171,20 +171,20 @@ MISTAKES = {
         "budget.py",
         "        above(\n            50,",
         '        above(\n            "abc",',
-        r"rules/budget\.py:\d+: 'abc' is no number to compare with; "
+        r"rules/payments/budget\.py:\d+: 'abc' is no number to compare with; "
         r'write a whole number, or a fraction as text: "0\.05"\n',
     ),
     "a comparison that does not exist": (
         "budget.py",
         'only_if(burn_30m, ">",',
         'only_if(burn_30m, "=>",',
-        r"rules/budget\.py:\d+: '=>' is no comparison; use one of >, >=, <, <=\n",
+        r"rules/payments/budget\.py:\d+: '=>' is no comparison; use one of >, >=, <, <=\n",
     ),
     "an alert without a runbook entry": (
         "budget.py",
         "burn_fast = Alert(",
         'x = Alert(\n    "TooMuch", failures_1h, (), summary="Much.", description="{value}.")\nburn_fast = Alert(',
-        r"rules/budget\.py:\d+: alert TooMuch lacks runbook; give runbook here\n",
+        r"rules/payments/budget\.py:\d+: alert TooMuch lacks runbook; give runbook here\n",
     ),
 }
 
