@@ -153,19 +153,20 @@ MISTAKES = {
         "organisation.py",
         'Decimal("0.05")',
         'Decimal("5 %")',
-        r'rules/payments/organisation\.py:\d+: Decimal\(\) of what is no number; write digits as text, Decimal\("0\.05"\)\n',
+        r"rules/payments/organisation\.py:\d+: Decimal\(\) of what is no number; "
+        r'write digits as text, Decimal\("0\.05"\)\n',
     ),
     "a procedure without its bracket": (
-        "procedures.py",
+        "runbook/procedures.py",
         "STRIPE_STATUS = Step(",
         "x = (\nSTRIPE_STATUS = Step(",
-        r"rules/procedures\.py:\d+: '\(' was never closed; this is no Python\n",
+        r"rules/payments/runbook/procedures\.py:\d+: '\(' was never closed; this is no Python\n",
     ),
     "a procedure by another name": (
-        "procedures.py",
+        "runbook/procedures.py",
         "MARK_FOR_REVIEW =",
         "MARKED_FOR_REVIEW =",
-        r"rules/[a-z]+\.py:\d+: cannot import name 'MARK_FOR_REVIEW' from 'rules\.procedures' .*\n",
+        r"rules/[a-z/]+\.py:\d+: cannot import name 'MARK_FOR_REVIEW' from 'rules\.payments\.runbook\.procedures' .*\n",
     ),
     "a bound that is no number, in an alert": (
         "budget.py",
@@ -193,7 +194,7 @@ MISTAKES = {
 @pytest.mark.parametrize("command", ["generate", "lint"])
 def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str, command: str) -> None:
     file, old, new, message = MISTAKES[mistake]
-    _replace(project / "rules" / file, old, new)
+    _replace(project / "rules" / "payments" / file, old, new)
 
     result = paymon(project, command)
 
@@ -206,7 +207,7 @@ def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str
 def test_a_mistake_in_the_organisation_is_told_alike_by_whoever_reads_it(project: Path, command: list[str]) -> None:
     file, old, new, message = MISTAKES["an override without a reason"]
     paymon(project, "generate")
-    _replace(project / "rules" / file, old, new)
+    _replace(project / "rules" / "payments" / file, old, new)
 
     result = paymon(project, *command)
 
