@@ -17,7 +17,7 @@ from rules.payments.webhooks import EVENT_TYPES
 from simulator.conditions import USUAL, Conditions, Database, StripeApi, Webhooks
 from simulator.measurements import Measurements
 from simulator.records import Attempt, InboxEvent, Order, Records
-from simulator.stripe import AUTHENTICATION_FAILED, SUCCESS, FakeStripe, Outcome, Payment
+from simulator.stripe import AUTHENTICATION_FAILED, SUCCESS, Cause, FakeStripe, Outcome, Payment
 from simulator.stripe.ids import token
 from simulator.stripe.shapes import Dispute
 from simulator.traffic import Customer, Customers
@@ -165,7 +165,7 @@ class Shop:
             method=customer.method,
             network=customer.network,
             outcome=outcome,
-            automatic=renewal,
+            cause=Cause.INVOICE if renewal else Cause.AUTHENTICATED if after else Cause.REQUEST,
             after=after,
             at=at,
         )
@@ -237,7 +237,7 @@ class Shop:
         self._plan(at + 3 * _DAY, self._debited, customer, order, begun)
 
     def _debited(self, at: float, customer: Customer, order: Order, begun: Payment) -> None:
-        self._happened(at, customer, order, self.stripe.settle(begun, SUCCESS, at), success=True)
+        self._happened(at, customer, order, self.stripe.settle(begun, SUCCESS, at=at), success=True)
 
     # What follows payments
 

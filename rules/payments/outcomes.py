@@ -49,7 +49,9 @@ from rules.vocabulary import (
 
 RESULT = Label("result", ("success", "issuer_declined", "blocked", "technical_failure", "abandoned"))
 PAYMENT_METHOD = Label("payment_method", (*ORGANISATION.payment_methods, OTHER))
-INITIATOR = Label("initiator", ("api", "automatic"))
+BY_CUSTOMER, BY_STRIPE, UNKNOWN = "api", "automatic", "unknown"
+INITIATOR = Label("initiator", (BY_CUSTOMER, BY_STRIPE, UNKNOWN))
+"""Who made a payment: a customer, by a request to the API; Stripe, for a renewal; or nothing tells."""
 WINDOW = Label("window", ("24h", "30d", "month_to_date", "previous_month"))
 
 attempts = Counter(
@@ -89,13 +91,19 @@ window_attempts = Gauge(
 )
 
 
-def total(selector: str, window: str, function: str = "increase", offset: str = "") -> str:
+Series = str | tuple[str, ...]
+"""A selector, or several that have no series in common."""
+
+
+def total(series: Series, window: str, function: str = "increase", offset: str = "") -> str:
     """PromQL for the sum over all series, replicas that export the same counter taken once."""
-    series = f"{selector}[{window}]{f' offset {offset}' if offset else ''}"
-    return f"sum(max without (instance, pod) ({function}({series})))"
+    selectors = (series,) if isinstance(series, str) else series
+    of = f"[{window}]{f' offset {offset}' if offset else ''}"
+    grown = " or ".join(f"{function}({selector}{of})" for selector in selectors)
+    return f"sum(max without (instance, pod) ({grown}))"
 
 
-def share(part: str, whole: str, window: str, offset: str = "") -> str:
+def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
     everything = total(whole, window, "rate", offset)
     return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ ({everything} > 0)"
@@ -116,11 +124,27 @@ FIVE_FAILURES_IN_FIFTY = (
 )
 """Eleven samples of which the last five hold 45 successes and 5 technical failures, card and link together."""
 
-BY_CUSTOMERS = attempts.where(initiator="api", result=excluding("abandoned"))
-"""What customers do now: renewals are Stripe's doing, and an abandoned attempt is known as such only an hour later."""
-_SUCCESS_BY_CUSTOMERS = attempts.where(initiator="api", result="success")
-_RENEWALS = attempts.where(result="success", payment_method="card", initiator="automatic")
-_AND_RENEWALS = (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10"))
+KNOWN_BY_CUSTOMERS = attempts.where(initiator=BY_CUSTOMER, result=excluding("abandoned"))
+"""What customers certainly do now; that an attempt was abandoned is known only an hour later."""
+
+BY_CUSTOMERS: Series = (KNOWN_BY_CUSTOMERS, attempts.where(initiator=UNKNOWN, result="success"))
+"""What customers do now, as far as anybody can tell.
+
+Where nothing tells who made a payment, its success is taken for a customer's: most are, ended by Stripe on the
+customer's behalf. Its failure counts for nothing: a batch of retries of old invoices is nearly all declined.
+"""
+
+SUCCESS_BY_CUSTOMERS = attempts.where(initiator=excluding(BY_STRIPE), result="success")
+
+_RENEWALS = attempts.where(result="success", payment_method="card", initiator=BY_STRIPE)
+_NOBODYS_DECLINES = attempts.where(result="issuer_declined", payment_method="card", initiator=UNKNOWN)
+_AND_RENEWALS = (
+    *FIVE_FAILURES_IN_FIFTY[:1],
+    (attempts.where(result="success", payment_method="link", initiator=UNKNOWN), FIVE_FAILURES_IN_FIFTY[1][1]),
+    *FIVE_FAILURES_IN_FIFTY[2:],
+    (_RENEWALS, "0+7x10"),
+    (_NOBODYS_DECLINES, "0+8x10"),
+)
 
 attempts_2m = Signal(
     "payments:customer_attempts:increase2m",
@@ -128,6 +152,16 @@ attempts_2m = Signal(
     Unit.COUNT,
     total(BY_CUSTOMERS, "2m"),
     Example.over(minutes(2), _AND_RENEWALS, (("", "50"),)),
+)
+
+known_attempts_2m = Signal(
+    "payments:known_customer_attempts:increase2m",
+    "Attempts in 2 minutes of which it is certain that a customer made them just now",
+    Unit.COUNT,
+    total(KNOWN_BY_CUSTOMERS, "2m"),
+    Example.over(
+        minutes(2), (*FIVE_FAILURES_IN_FIFTY, (_RENEWALS, "0+7x10"), (_NOBODYS_DECLINES, "0+8x10")), (("", "50"),)
+    ),
 )
 
 attempts_5m = Signal(
@@ -150,7 +184,7 @@ success_ratio_2m = Signal(
     "payments:customer_success:ratio_rate2m",
     "Share of customers' attempts that succeed, over 2 minutes",
     Unit.RATIO,
-    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "2m"),
+    share(SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "2m"),
     Example.over(minutes(2), _AND_RENEWALS, (("", "0.9"),)),
 )
 
@@ -158,7 +192,7 @@ success_ratio_15m = Signal(
     "payments:customer_success:ratio_rate15m",
     "Share of customers' attempts that succeed, over 15 minutes",
     Unit.RATIO,
-    share(_SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "15m"),
+    share(SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "15m"),
     Example.over(minutes(15), _AND_RENEWALS, (("", "0.9"),)),
     serves=("RSP-05",),
 )
@@ -192,7 +226,7 @@ expected_recently = Signal(
     "payments:attempts_expected:from_past_half_hour",
     "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
     Unit.COUNT,
-    f"300 * sum(max without (instance, pod) (rate({BY_CUSTOMERS}[30m] offset 10m)))",
+    f"300 * {total(BY_CUSTOMERS, '30m', 'rate', '10m')}",
     Example(
         series=((_CARD_SUCCESS, "0+4x5 0+4x5"), (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"), (_RENEWALS, "0+7x10")),
         every=minutes(6),
@@ -206,7 +240,7 @@ expected_weekly = Signal(
     "payments:attempts_expected:from_past_week",
     "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
     Unit.COUNT,
-    f"300 * sum(max without (instance, pod) (rate({BY_CUSTOMERS}[1h] offset 7d)))",
+    f"300 * {total(BY_CUSTOMERS, '1h', 'rate', '7d')}",
     Example(
         series=((_CARD_SUCCESS, "0+4x5 30+1x5"), (_LINK_SUCCESS, "5x5 5+2x5"), (_RENEWALS, "0+7x10")),
         every=minutes(12),
@@ -427,7 +461,7 @@ metrics_absent = Alert(
 
 kill_switch_ineffective = Alert(
     "PaymentsKillSwitchIneffective",
-    watches=attempts_2m,
+    watches=known_attempts_2m,
     thresholds=(
         at_least(
             5,

@@ -159,6 +159,7 @@ def _counted_before(offset: timedelta) -> Measure:
 
 MEASURES: Mapping[Signal, Measure] = {
     outcomes.attempts_2m: _increase("", minutes(2)),
+    outcomes.known_attempts_2m: _increase("", minutes(2)),
     outcomes.attempts_5m: _increase("", minutes(5)),
     outcomes.attempts_15m: _increase("", minutes(15)),
     outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),

@@ -1,5 +1,6 @@
 """A fake Stripe: an account with a clock of its own, served over HTTP, that can be made to fail in every known way."""
 
+from simulator.stripe.causes import Cause
 from simulator.stripe.faults import (
     RATE_LIMIT_REASONS,
     CutOff,
@@ -31,6 +32,7 @@ __all__ = [
     "PERMISSIONS",
     "RATE_LIMIT_REASONS",
     "SUCCESS",
+    "Cause",
     "CutOff",
     "FakeStripe",
     "Fault",

@@ -381,9 +381,15 @@ class Invoice:
 
 
 def event(
-    id_: str, type_: str, created: int, api_version: str, request: str | None, thing: Json, before: Json | None
+    id_: str,
+    type_: str,
+    created: int,
+    api_version: str,
+    request: tuple[str | None, str | None],
+    thing: Json,
+    before: Json | None,
 ) -> Json:
-    """An event; in versions before 2017-05-25 `request` is the id alone."""
+    """An event; `request` is its id and its idempotency key, in versions before 2017-05-25 the id alone."""
     data: Json = {"object": thing}
     if before is not None:
         data["previous_attributes"] = before
@@ -396,7 +402,7 @@ def event(
         "data": data,
         "livemode": False,
         "pending_webhooks": 0,
-        "request": request if old else {"id": request, "idempotency_key": None},
+        "request": request[0] if old else {"id": request[0], "idempotency_key": request[1]},
         "type": type_,
     }
 

@@ -3,6 +3,7 @@
 import random
 from collections import deque
 
+from simulator.stripe.causes import Cause
 from simulator.stripe.outcomes import AUTHENTICATION_FAILED, SUCCESS, Outcome, blocked, declined
 from simulator.stripe.world import FakeStripe, Payment
 
@@ -44,7 +45,7 @@ class Traffic:
             method=method,
             network=network,
             outcome=outcome,
-            automatic=chance.random() < 0.1,
+            cause=Cause.INVOICE if chance.random() < 0.1 else Cause.REQUEST,
             at=at,
         )
         if outcome.succeeded:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from rules.payments.webhooks import EVENT_TYPES
 from simulator.stripe import shapes
+from simulator.stripe.causes import Cause
 from simulator.stripe.columns import Columns
 from simulator.stripe.ids import number_of, token
 from simulator.stripe.outcomes import SUCCESS, Outcome
@@ -33,10 +34,11 @@ _INTENT_STATUS = {
     "payment_intent.requires_action": "requires_action",
     "payment_intent.processing": "processing",
 }
-_AUTOMATIC = 1
-_AUTHORIZED_FIRST = 2
-_UNCAPTURED = 4
-_OPEN = 8
+_AUTHORIZED_FIRST = 1
+_UNCAPTURED = 2
+_OPEN = 4
+_CAUSE = 8
+"""The first of the three bits in which the cause is kept."""
 
 Snapshot = Refund | Dispute | EarlyWarning | Payout | Invoice
 Word = TypeVar("Word")
@@ -104,7 +106,7 @@ class FakeStripe:
         self._networks: _Words[str] = _Words()
         self._outcomes: _Words[Outcome] = _Words()
         self._snapshots: dict[int, tuple[Snapshot, Json | None]] = {}
-        self._automatic: set[int] = set()
+        self._causes: dict[int, Cause] = {}
         self._visible_at: dict[int, float] = {}
         self._copies: dict[int, int] = {}
         self._garbled: dict[int, object] = {}
@@ -127,17 +129,17 @@ class FakeStripe:
         method: str = "card",
         network: str = "visa",
         outcome: Outcome = SUCCESS,
-        automatic: bool = False,
+        cause: Cause = Cause.REQUEST,
         capture: bool = True,
         after: Payment | None = None,
         at: float | None = None,
     ) -> Payment:
         """Attempt to pay, in the currency's smallest unit; `after` is an earlier attempt of the same intent.
 
-        Without `capture` the money is only authorized; `automatic` is for what Stripe starts by itself.
+        Without `capture` the money is only authorized.
         """
         with self.lock:
-            flags = (_AUTOMATIC if automatic else 0) | (0 if capture else _AUTHORIZED_FIRST | _UNCAPTURED)
+            flags = cause * _CAUSE | (0 if capture else _AUTHORIZED_FIRST | _UNCAPTURED)
             number = self._attempt(amount, currency, method, network, outcome, flags, after, at)
             return self._payment(number, self._ended(number, outcome, capture, at))
 
@@ -149,13 +151,13 @@ class FakeStripe:
         method: str = "card",
         network: str = "visa",
         action: str = "use_stripe_sdk",
-        automatic: bool = False,
+        cause: Cause = Cause.REQUEST,
         after: Payment | None = None,
         at: float | None = None,
     ) -> Payment:
         """Ask the customer to act, for 3-D Secure or on another page; the attempt is still open then."""
         with self.lock:
-            flags = _OPEN | (_AUTOMATIC if automatic else 0)
+            flags = _OPEN | cause * _CAUSE
             number = self._attempt(amount, currency, method, network, SUCCESS, flags, after, at)
             self._actions[number] = action
             return self._payment(number, (self._emit("payment_intent.requires_action", number, at),))
@@ -175,11 +177,18 @@ class FakeStripe:
             types = ("payment_intent.processing", "charge.pending")
             return self._payment(number, tuple(self._emit(type_, number, at) for type_ in types))
 
-    def settle(self, payment: Payment, outcome: Outcome = SUCCESS, at: float | None = None) -> Payment:
+    def settle(
+        self,
+        payment: Payment,
+        outcome: Outcome = SUCCESS,
+        *,
+        cause: Cause = Cause.UNSAID,
+        at: float | None = None,
+    ) -> Payment:
         """End what `process` began."""
         with self.lock:
             self._attempts.set(payment.number, 5, self._outcomes.number(outcome))
-            self._attempts.set(payment.number, 6, self._attempts.row(payment.number)[6] & ~_OPEN)
+            self._attempts.set(payment.number, 6, cause * _CAUSE)
             return self._payment(payment.number, self._ended(payment.number, outcome, True, at))
 
     def capture(self, payment: Payment, at: float | None = None) -> Payment:
@@ -188,7 +197,9 @@ class FakeStripe:
             flags = self._attempts.row(payment.number)[6]
             self._attempts.set(payment.number, 6, flags & ~_UNCAPTURED)
             types = ("charge.captured", "payment_intent.succeeded")
-            return self._payment(payment.number, tuple(self._emit(type_, payment.number, at) for type_ in types))
+            return self._payment(
+                payment.number, tuple(self._emit(type_, payment.number, at, Cause.REQUEST) for type_ in types)
+            )
 
     def expire(self, payment: Payment, at: float | None = None) -> Payment:
         """An authorization was never captured."""
@@ -215,7 +226,7 @@ class FakeStripe:
                 status,
             )
             self._keep(refund, self._refunds)
-            self._tell("refund.created", refund, at, automatic=False)
+            self._tell("refund.created", refund, at, cause=Cause.REQUEST)
             return refund
 
     def update_refund(self, refund: Refund, status: str, at: float | None = None) -> Refund:
@@ -312,8 +323,8 @@ class FakeStripe:
                 self._snapshots[copy] = self._snapshots[event]
             if event in self._garbled:
                 self._garbled[copy] = self._garbled[event]
-            if event in self._automatic:
-                self._automatic.add(copy)
+            if event in self._causes:
+                self._causes[copy] = self._causes[event]
             return copy
 
     def garble(self, event: int, raw: object) -> None:
@@ -362,9 +373,11 @@ class FakeStripe:
                 thing = snapshot.json()
             else:
                 thing, before = self._thing(type_, attempt)
-            request = None if number in self._automatic else token("req", original)
+            cause = self._causes.get(number, Cause.REQUEST)
+            request = token("req", original) if cause is Cause.REQUEST else None
+            key = None if number in self._snapshots else cause.idempotency_key(self._shown(attempt).intent)
             _, version = self._versions[bisect_right(self._versions, number, key=lambda one: one[0]) - 1]
-            shown = shapes.event(token("evt", number), type_, created, version, request, thing, before)
+            shown = shapes.event(token("evt", number), type_, created, version, (request, key), thing, before)
             if number in self._garbled:
                 raw = self._garbled[number]
                 return {**shown, **raw} if isinstance(raw, dict) else raw
@@ -453,7 +466,7 @@ class FakeStripe:
             _forget(self._garbled, first)
             _forget(self._undelivered, first)
             _forget(self._actions, self._attempts.first)
-            self._automatic = {number for number in self._automatic if number >= first}
+            _forget(self._causes, first)
             for kept in (self._refunds, self._disputes):
                 while kept and self._objects[kept[0]].created < now - _OBJECTS_KEPT:
                     del self._objects[kept.popleft()]
@@ -535,20 +548,21 @@ class FakeStripe:
                 return shapes.charge(shown), None
         return shapes.payment_intent(shown, _INTENT_STATUS[type_]), None
 
-    def _emit(self, type_: str, attempt: int, at: float | None) -> int:
+    def _emit(self, type_: str, attempt: int, at: float | None, cause: Cause | None = None) -> int:
         number = self._events.append(self._second(at), _TYPE[type_], attempt)
-        if self._attempts.row(attempt)[6] & _AUTOMATIC:
-            self._automatic.add(number)
+        cause = Cause(self._attempts.row(attempt)[6] // _CAUSE) if cause is None else cause
+        if cause is not Cause.REQUEST:
+            self._causes[number] = cause
         self._now_and_then(number)
         return number
 
     def _tell(
-        self, type_: str, snapshot: Snapshot, at: float | None, before: Json | None = None, automatic: bool = True
+        self, type_: str, snapshot: Snapshot, at: float | None, before: Json | None = None, cause: Cause = Cause.UNSAID
     ) -> int:
         number = self._events.append(self._second(at), _TYPE[type_], 0)
         self._snapshots[number] = (snapshot, before)
-        if automatic:
-            self._automatic.add(number)
+        if cause is not Cause.REQUEST:
+            self._causes[number] = cause
         self._now_and_then(number)
         return number
 

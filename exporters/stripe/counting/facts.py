@@ -10,11 +10,15 @@ charge's own event tells it, and the intent's does not tell it again.
 Results follow the cause. A failed authentication is `issuer_declined`: the issuer's access control server refused the
 customer, or the customer did not pass; nothing of ours broke, yet a rise must show among the declines. A customer who
 never came back from an authentication is `abandoned`, which the intent's steps decide (see `intents`).
+
+What each reading of a field rests on is told in docs/stripe-evidence.md.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from rules.payments.outcomes import UNKNOWN
 from rules.payments.webhooks import EVENT_TYPES
 from rules.vocabulary import OTHER
 
@@ -42,7 +46,10 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """One attempt to pay came to its end; `failure` is a class of failures, empty where it succeeded."""
+    """One attempt to pay came to its end; `failure` is a class of failures, empty where it succeeded.
+
+    `intent` is the payment intent's id, empty where there is none.
+    """
 
     result: str
     failure: str
@@ -50,6 +57,7 @@ class AttemptEnded:
     method: str
     initiator: str
     currency: str
+    intent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,43 @@ _STEPS = {
     "payment_intent.canceled": "C",
 }
 
+_OF_A_CUSTOMER = re.compile(r"pi_[A-Za-z0-9_]+-(payatt|src)_")
+"""Idempotency keys under which Stripe ends a payment that its customer authenticated; those with `src` before 2024."""
+
+_FLOWS = ("challenge", "frictionless")
+
+_ONLY_BY_CUSTOMERS = frozenset(
+    (
+        "affirm",
+        "afterpay_clearpay",
+        "alma",
+        "bancontact",
+        "billie",
+        "boleto",
+        "card_present",
+        "eps",
+        "fpx",
+        "giropay",
+        "grabpay",
+        "ideal",
+        "interac_present",
+        "konbini",
+        "mb_way",
+        "multibanco",
+        "oxxo",
+        "p24",
+        "paynow",
+        "pix",
+        "promptpay",
+        "sofort",
+        "swish",
+        "twint",
+        "wechat_pay",
+        "zip",
+    )
+)
+"""Methods that cannot be charged without their customer: a mandate made with one is charged as another method."""
+
 _ENDS_OF_REFUNDS = ("succeeded", "failed", "canceled")
 
 _WALLETS = ("apple_pay", "google_pay", "link")
@@ -282,11 +327,11 @@ def read_event(raw: object) -> Event:
     at = _whole(event, "created")
     thing = _object(_object(event.get("data"), "data").get("object"), "data.object")
     about = _text(thing, "id")
-    request = _request(event)
+    request, idempotency_key = _request(event)
     key = f"{type_}:{about}"
     if type_ not in _ONCE:
         key += f":{request or at}:{thing.get('status')}"
-    return Event(id_, type_, at, about, key, _facts(type_, thing, event, "api" if request else "automatic"))
+    return Event(id_, type_, at, about, key, _facts(type_, thing, event, _initiator(request, idempotency_key, thing)))
 
 
 def _facts(type_: str, thing: _Object, event: _Object, initiator: str) -> tuple[Fact, ...]:
@@ -322,7 +367,7 @@ def _facts(type_: str, thing: _Object, event: _Object, initiator: str) -> tuple[
 def _charge_succeeded(charge: _Object, initiator: str) -> tuple[Fact, ...]:
     currency = _text(charge, "currency")
     method, network = _method_and_network(_optional(charge, "payment_method_details"))
-    ended = AttemptEnded("success", "", (), method, initiator, currency)
+    ended = AttemptEnded("success", "", (), method, initiator, currency, _reference(charge, "payment_intent"))
     succeeded = ChargeSucceeded(_text(charge, "id"), network)
     if charge.get("captured") is False:
         return (ended, succeeded)
@@ -335,7 +380,13 @@ def _charge_failed(charge: _Object, initiator: str) -> AttemptEnded:
     failure = _failure(codes, outcome.get("type"), outcome.get("network_status"), outcome.get("advice_code"))
     method, _ = _method_and_network(_optional(charge, "payment_method_details"))
     return AttemptEnded(
-        _RESULT_OF.get(failure, "issuer_declined"), failure, codes, method, initiator, _text(charge, "currency")
+        _RESULT_OF.get(failure, "issuer_declined"),
+        failure,
+        codes,
+        method,
+        initiator,
+        _text(charge, "currency"),
+        _reference(charge, "payment_intent"),
     )
 
 
@@ -351,7 +402,10 @@ def _payment_failed(intent: _Object, initiator: str) -> tuple[Fact, ...]:
     method, _ = _method_and_network(_optional(error, "payment_method"))
     shown = tuple("authentication_required" if code == _AUTHENTICATION_FAILED else code for code in codes)
     result = _RESULT_OF.get(failure, "issuer_declined")
-    return (AttemptEnded(result, failure, shown, method, initiator, _text(intent, "currency")), step)
+    return (
+        AttemptEnded(result, failure, shown, method, initiator, _text(intent, "currency"), _text(intent, "id")),
+        step,
+    )
 
 
 def _failure(codes: tuple[str, ...], type_: object, network_status: object, advice: object) -> str:
@@ -430,12 +484,48 @@ def _method_and_network(details: _Object) -> tuple[str, str]:
     return method, network if isinstance(network, str) else OTHER
 
 
-def _request(event: _Object) -> str:
-    """The API request that caused the event; empty where Stripe did so by itself. Old versions give the id alone."""
+def _request(event: _Object) -> tuple[str, str]:
+    """The id of the API request that caused the event, and its idempotency key; old versions give the id alone."""
     request = event.get("request")
-    if isinstance(request, dict):
-        request = request.get("id")
-    return request if isinstance(request, str) else ""
+    if not isinstance(request, dict):
+        return request if isinstance(request, str) else "", ""
+    id_, key = request.get("id"), request.get("idempotency_key")
+    return id_ if isinstance(id_, str) else "", key if isinstance(key, str) else ""
+
+
+def _initiator(request: str, idempotency_key: str, thing: _Object) -> str:
+    """Who made the payment, as far as the event says so by itself: `api` is the customer, `automatic` is Stripe.
+
+    That an event has no request does not mean that Stripe began the payment: Stripe also ends what a customer began,
+    after 3-D Secure or on another's page.
+    """
+    method, details = _details(thing)
+    if details.get("stored_credential_usage"):
+        return "automatic"
+    if request or _OF_A_CUSTOMER.match(idempotency_key):
+        return "api"
+    if idempotency_key.startswith("in_"):
+        return "automatic"
+    authentication = details.get("three_d_secure")
+    if isinstance(authentication, dict) and authentication.get("authentication_flow") in _FLOWS:
+        return "api"
+    if method in _ONLY_BY_CUSTOMERS:
+        return "api"
+    return "automatic" if thing.get("invoice") else UNKNOWN
+
+
+def _details(thing: _Object) -> tuple[str, _Object]:
+    """The method of a charge, or of an intent that has but one, and what is said of the charge by that method."""
+    details = thing.get("payment_method_details")
+    if not isinstance(details, dict):
+        types = thing.get("payment_method_types")
+        only = types[0] if isinstance(types, list) and len(types) == 1 else ""
+        return only if isinstance(only, str) else "", {}
+    method = details.get("type")
+    if not isinstance(method, str):
+        return "", {}
+    found = details.get(method)
+    return method, found if isinstance(found, dict) else {}
 
 
 def _object(value: object, where: str) -> _Object:

@@ -12,12 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from threading import Lock
-from typing import Any
+from typing import Any, TypeGuard
 
 from exporters.process.logs import LOGGER
 from exporters.sampling.model import ErrorClass, Reading, SampleError
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
+    AttemptEnded,
     ChargeSucceeded,
     DisputeOpened,
     Event,
@@ -27,11 +28,12 @@ from exporters.stripe.counting.facts import (
     RefundMade,
     WarningReceived,
 )
-from exporters.stripe.counting.intents import Intent, Step, decided, with_steps
+from exporters.stripe.counting.intents import HOUR, Intent, Step, decided, with_steps
 from exporters.stripe.counting.marks import Marks
 from exporters.stripe.counting.tally import READS, Bounded, Tally, counter_readings, window_readings
 from exporters.stripe.storage.database import CorruptError, Database
 from rules.payments import disputes
+from rules.payments.outcomes import BY_CUSTOMER, UNKNOWN
 from rules.vocabulary import OTHER, Gauge
 
 __all__ = ["IDS_KEPT", "UNNAMED", "Counted", "Ledger", "Page"]
@@ -333,7 +335,7 @@ class Ledger:
         }
         named = {_hash(fact.charge) for fact, _ in facts if isinstance(fact, RefundMade | WarningReceived)}
         known = dict(self._among("SELECT charge, network FROM paymon_networks WHERE charge IN", list(named)))
-        for fact, at in facts:
+        for fact, at in self._attributed(facts) if work.tally.live else facts:
             match fact:
                 case IntentStep():
                     work.steps.setdefault(fact.intent, []).append((at, fact))
@@ -349,6 +351,26 @@ class Ledger:
                     work.tally.add(fact, at, network or OTHER)
                 case _:
                     work.tally.add(fact, at)
+
+    def _attributed(self, facts: Sequence[tuple[Fact, int]]) -> Sequence[tuple[Fact, int]]:
+        """The facts, with the customer named where only an earlier step of the payment tells that it was one."""
+        asked = {fact.intent for fact, _ in facts if _is_anonymous(fact)}
+        if not asked:
+            return facts
+        steps: dict[str, list[int]] = {intent: [] for intent in asked}
+        for id_, intent in self._intents(
+            self._among("SELECT id, steps, outcome FROM paymon_intents WHERE id IN", list(asked))
+        ):
+            steps[id_] += [step.at for step in intent.steps if step.initiator == BY_CUSTOMER]
+        for fact, at in facts:
+            if isinstance(fact, IntentStep) and fact.intent in asked and fact.initiator == BY_CUSTOMER:
+                steps[fact.intent].append(at)
+        return [
+            (replace(fact, initiator=BY_CUSTOMER), at)
+            if _is_anonymous(fact) and any(step <= at <= step + HOUR for step in steps[fact.intent])
+            else (fact, at)
+            for fact, at in facts
+        ]
 
     def _place(self, work: _Work) -> None:
         """Move refunds and warnings that came before their charge to the charge's network."""
@@ -478,6 +500,10 @@ def _once(fact: Fact) -> str:
         case RefundEnded():
             return f"refund {fact.result}:{fact.refund}"
     return ""
+
+
+def _is_anonymous(fact: Fact) -> TypeGuard[AttemptEnded]:
+    return isinstance(fact, AttemptEnded) and fact.initiator == UNKNOWN and bool(fact.intent)
 
 
 def _windowed(fact: RefundMade | WarningReceived) -> Gauge:

@@ -20,6 +20,7 @@ from simulator.serving import serving
 from simulator.stripe import (
     AUTHENTICATION_FAILED,
     SUCCESS,
+    Cause,
     FakeStripe,
     Outcome,
     Payment,
@@ -48,6 +49,17 @@ ENDS: dict[str, tuple[Outcome, str, str, str]] = {
 """Ways for an attempt to end, with its result, class and decline code."""
 
 
+INITIATORS = {
+    Cause.REQUEST: "api",
+    Cause.AUTHENTICATED: "api",
+    Cause.AUTHENTICATED_BEFORE_2024: "api",
+    Cause.INVOICE: "automatic",
+    Cause.FIRST_ATTEMPT: "automatic",
+    Cause.UNSAID: "unknown",
+}
+"""Whom a payment is put down to that was not asked for before."""
+
+
 class Clock:
     """A clock that stands still until it is told to move."""
 
@@ -73,9 +85,9 @@ class Shop:
     def pay(self, end: str = "success", after: Payment | None = None, **options: Any) -> Payment:
         """Attempt to pay."""
         outcome, result, failure, code = ENDS[end]
+        initiator = options.pop("initiator", INITIATORS[options.get("cause", Cause.REQUEST)])
         payment = self.fake.pay(outcome=outcome, after=after, **options)
         method = options.get("method", "card")
-        initiator = "automatic" if options.get("automatic") else "api"
         self.books["payment_attempts_total", result, method, initiator] += 1
         self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
         if result == "success":

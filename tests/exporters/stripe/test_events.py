@@ -11,7 +11,7 @@ from exporters.stripe import samplers
 from exporters.stripe.counting.tally import COUNTERS, WINDOWED
 from rules.payments import webhooks as definitions
 from rules.vocabulary import Source
-from simulator.stripe import Refusal, Slow, Wrong, declined, unexplained
+from simulator.stripe import Cause, Refusal, Slow, Wrong, declined, unexplained
 from simulator.stripe.shapes import error
 from tests.exporters.stripe.shop import HOUR, START, Clock, Watched, counters, values, watched
 
@@ -47,7 +47,7 @@ def test_every_kind_of_event_is_counted_as_the_shop_books_it(world: Watched) -> 
     for end in ("success", "no money", "stolen", "wrong cvc", "issuer is down", "blocked", "invalid", "3-D Secure"):
         shop.pay(end)
     shop.pay(method="apple_pay", currency="jpy", amount=1200)
-    shop.pay("no money", automatic=True)
+    shop.pay("no money", cause=Cause.INVOICE)
     shop.capture(shop.pay(capture=False))
     paid = shop.pay()
     shop.refund(paid, 500)
@@ -83,11 +83,23 @@ def test_a_payment_has_failed_after_an_hour_and_a_later_success_does_not_count_i
     shop = world.begun().shop
     first = shop.pay("no money")
     world.rest()
-    shop.pay(after=first, automatic=True)
+    shop.pay(after=first, cause=Cause.INVOICE)
     found = counters(world.rest())
     assert found["payment_intents_total", "failed"] == 1
     assert ("payment_intents_total", "succeeded") not in found
     assert found["payment_attempts_total", "success", "card", "automatic"] == 1
+
+
+def test_a_payment_that_stripe_ends_is_its_customers_where_they_took_a_step_within_the_hour(world: Watched) -> None:
+    shop = world.begun().shop
+    at_once, soon, late = (shop.ask() for _ in range(3))
+    shop.pay("no money", after=at_once, cause=Cause.UNSAID, initiator="api")  # both are on one page of the list
+    world.sample()
+    world.clock.on(HOUR)
+    shop.pay("no money", after=soon, cause=Cause.UNSAID, initiator="api")
+    world.clock.on(1)
+    shop.pay("no money", after=late, cause=Cause.UNSAID, initiator="unknown")
+    assert counters(world.rest()) == shop.truth()
 
 
 def test_a_bank_debit_counts_when_it_settles(world: Watched) -> None:
@@ -96,7 +108,7 @@ def test_a_bank_debit_counts_when_it_settles(world: Watched) -> None:
     assert counters(world.rest()) == {}
     fake.settle(debit, declined("insufficient_funds"))
     found = counters(world.rest())
-    assert found["payment_attempts_total", "issuer_declined", "us_bank_account", "api"] == 1
+    assert found["payment_attempts_total", "issuer_declined", "us_bank_account", "unknown"] == 1
     assert ("payment_attempts_total", "abandoned", "us_bank_account", "api") not in found
 
 
@@ -144,7 +156,8 @@ def test_events_keep_the_api_version_that_they_were_created_with(world: Watched)
     for version in ("2016-07-06", "2019-12-03", "2024-06-20", "2026-04-22.dahlia"):
         world.fake.use_version(version)
         world.shop.pay()
-        world.shop.pay("no money", automatic=True)
+        told = "unknown" if version == "2016-07-06" else "automatic"  # it has no idempotency key
+        world.shop.pay("no money", cause=Cause.INVOICE, initiator=told)
     assert counters(world.rest()) == world.shop.truth()
 
 

@@ -21,6 +21,8 @@ from rules.payments.outcomes import RESULT
 from rules.payments.webhooks import EVENT_TYPES
 from simulator.stripe import (
     AUTHENTICATION_FAILED,
+    SUCCESS,
+    Cause,
     FakeStripe,
     Outcome,
     blocked,
@@ -94,7 +96,7 @@ def test_the_cause_decides_about_class_and_result(
 def test_a_success_is_an_attempt_a_charge_and_money(fake: FakeStripe) -> None:
     payment = fake.pay(2599, "eur", method="google_pay", network="mastercard")
     assert facts(fake, payment.events[0]) == (
-        AttemptEnded("success", "", (), "google_pay", "api", "eur"),
+        AttemptEnded("success", "", (), "google_pay", "api", "eur", payment.intent),
         ChargeSucceeded(payment.charge, "mastercard"),
         MoneyTaken("eur", 2599),
     )
@@ -122,11 +124,55 @@ def test_a_capture_in_parts_takes_what_it_adds(fake: FakeStripe) -> None:
     assert read_event(raw).facts == (MoneyTaken("usd", 1000),)
 
 
-def test_what_stripe_started_by_itself_is_automatic(fake: FakeStripe) -> None:
-    assert attempt(fake, declined("do_not_honor"), automatic=True).initiator == "automatic"
-    fake.use_version("2016-07-06")  # the request is its id alone
-    assert attempt(fake, declined("do_not_honor"), automatic=True).initiator == "automatic"
+@pytest.mark.parametrize(
+    ("cause", "initiator"),
+    [
+        (Cause.REQUEST, "api"),
+        (Cause.AUTHENTICATED, "api"),
+        (Cause.AUTHENTICATED_BEFORE_2024, "api"),
+        (Cause.INVOICE, "automatic"),
+        (Cause.FIRST_ATTEMPT, "automatic"),
+        (Cause.UNSAID, "unknown"),
+    ],
+)
+def test_the_request_and_its_key_tell_who_paid(fake: FakeStripe, cause: Cause, initiator: str) -> None:
+    assert attempt(fake, SUCCESS, cause=cause).initiator == initiator
+    assert attempt(fake, declined("do_not_honor"), cause=cause).initiator == initiator
+
+
+def test_in_old_versions_the_request_is_its_id_alone_and_nothing_tells_of_a_key(fake: FakeStripe) -> None:
+    fake.use_version("2016-07-06")
     assert attempt(fake, declined("do_not_honor")).initiator == "api"
+    assert attempt(fake, declined("do_not_honor"), cause=Cause.INVOICE).initiator == "unknown"
+
+
+def charge_told_by(fake: FakeStripe, **fields: Any) -> AttemptEnded:
+    """The attempt that a charge without request or key tells of, with some fields of its own."""
+    raw: Any = fake.event(fake.pay(cause=Cause.UNSAID).events[0])
+    raw["data"]["object"].update(fields)
+    found = read_event(raw).facts[0]
+    assert isinstance(found, AttemptEnded)
+    return found
+
+
+def test_without_request_and_key_the_charge_itself_may_tell_who_paid(fake: FakeStripe) -> None:
+    challenged = {"type": "card", "card": {"three_d_secure": {"authentication_flow": "challenge"}}}
+    exempted = {"type": "card", "card": {"three_d_secure": {"authentication_flow": None, "result": "exempted"}}}
+    merchant = {"type": "card", "card": {"stored_credential_usage": "recurring"}}
+    assert charge_told_by(fake, payment_method_details=challenged).initiator == "api"
+    assert charge_told_by(fake, payment_method_details=exempted).initiator == "unknown"
+    assert charge_told_by(fake, payment_method_details={"type": "ideal", "ideal": {}}).initiator == "api"
+    assert charge_told_by(fake, payment_method_details={"type": "sepa_debit"}).initiator == "unknown"
+    assert charge_told_by(fake, payment_method_details=merchant).initiator == "automatic"
+    assert charge_told_by(fake, invoice="in_1").initiator == "automatic"
+
+
+def test_an_intent_that_only_takes_a_customers_method_failed_by_a_customer(fake: FakeStripe) -> None:
+    fake.pay(method="ideal", outcome=provider_failed(), cause=Cause.UNSAID)
+    (ended, step) = facts(fake)
+    assert isinstance(ended, AttemptEnded)
+    assert isinstance(step, IntentStep)
+    assert (ended.initiator, step.initiator) == ("api", "api")
 
 
 def test_a_voucher_gives_the_customer_days_and_is_no_attempt_that_can_be_abandoned(fake: FakeStripe) -> None:
