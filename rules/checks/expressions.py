@@ -16,7 +16,6 @@ from rules.promql import (
     Number,
     Operation,
     Selector,
-    Series,
     Subquery,
     is_scalar,
     selectors,
@@ -112,11 +111,9 @@ def matchers_that_match_all(index: Index) -> Iterator[Problem]:
 def counters(index: Index) -> Iterator[Problem]:
     """A counter's value means nothing by itself: it starts again at 0.
 
-    It may be looked at to see whether there is one: by `absent`, `count` and their like, or in a signal that is nothing
-    but an aggregation of what was there some time ago (`sum(x offset 1d)`) and that only guards. And it may be compared
-    with its own past, where a fall counts as nothing: `clamp_min(x - x offset 1d, 0)`.
+    It may be looked at to see whether there is one: by `absent`, `count_over_time` and their like. And it may be compared
+    with its own past, where a fall counts as nothing: `clamp_min(x - last_over_time(x[1d] offset 1d), 0)`.
     """
-    watched = {watch.signal.name for watch in index.watches if watch.role == "watches"}
     for read, selector in _selectors(index):
         if not _counts(index.by_series.get(selector.name)) or set(selector.calls) & (OF_PRESENCE | OF_COUNTERS):
             continue
@@ -124,12 +121,11 @@ def counters(index: Index) -> Iterator[Problem]:
             continue
         if selector.name in _compared_with_their_past(read):
             continue
-        if read.signal.name in watched or not _looks_at_history(read):
-            yield Problem(
-                read.where,
-                f"reads counter {selector.name} as it is",
-                "put it into rate() or increase() over a window",
-            )
+        yield Problem(
+            read.where,
+            f"reads counter {selector.name} as it is",
+            "put it into rate() or increase() over a window",
+        )
 
 
 def rates_of_gauges(index: Index) -> Iterator[Problem]:
@@ -228,20 +224,46 @@ def labels_to_group_by(index: Index) -> Iterator[Problem]:
                 yield from _not_carried(index, read, wanted, "matches on", right)
 
 
-def sides_that_match(index: Index) -> Iterator[Problem]:
-    """Two sides with other labels have no pair of series in common; `or` makes one series of them and then another."""
+def named_labels(index: Index) -> Iterator[Problem]:
+    """Two sides meet on labels that the expression names: a label more on one of them must not part them.
+
+    Prometheus adds such a label by itself, `__type__` to raw series alone, where its flag type-and-unit-labels is on.
+    """
     for read, node in _nodes(index):
-        if not isinstance(node, Operation) or node.on is not None or is_scalar(node.left) or is_scalar(node.right):
+        if not isinstance(node, Operation) or node.operator == "or" or node.on is not None:
             continue
-        if node.operator == "or" and _is_vector(node.right):
+        if is_scalar(node.left) or is_scalar(node.right):
+            continue
+        shared = index.labels(node.left) & index.labels(node.right) - TARGET_LABELS
+        yield Problem(
+            read.where,
+            f"does not say on which labels the two sides of {node.operator} agree",
+            f"write {node.operator} on ({', '.join(sorted(shared))})",
+        )
+
+
+def instants_of_the_past(index: Index) -> Iterator[Problem]:
+    """`x offset 1h` is missing for as long as nobody scraped exactly an hour ago, however long the series was there."""
+    for read, selector in _selectors(index):
+        if selector.offset is not None and selector.offset > timedelta(0) and selector.range is None:
+            yield Problem(
+                read.where,
+                f"looks at {selector.name} as it was at one moment of the past, which a gap in scraping hides",
+                "look at a range there: count_over_time(x[1h] offset 1h), last_over_time(x[1h] offset 1h)",
+            )
+
+
+def sides_that_match(index: Index) -> Iterator[Problem]:
+    """Of sides with other labels `or` makes one series, and then another."""
+    for read, node in _nodes(index):
+        if not isinstance(node, Operation) or node.operator != "or" or node.on is not None or _is_vector(node.right):
             continue
         ignored = node.ignoring or frozenset()
         left, right = index.labels(node.left) - ignored, index.labels(node.right) - ignored
         if left != right:
-            both = f"series with the labels {_listed(left)} and with {_listed(right)}"
             yield Problem(
                 read.where,
-                f"has {both} on either side of {node.operator}",
+                f"has series with the labels {_listed(left)} and with {_listed(right)} on either side of or",
                 "aggregate both sides to the same labels, or say on (...) which to match",
             )
 
@@ -321,7 +343,7 @@ def replicas(index: Index) -> Iterator[Problem]:
             if metric is not None and metric.source.sampled:
                 first = next((call for call in selector.calls if call in ("sum", "max", "min", "count", "group")), "")
                 summed.append((selector.name, first == "sum"))
-        if _looks_at_history(read) or (read.signal.unit is Unit.RATIO and all(twice for _, twice in summed)):
+        if read.signal.unit is Unit.RATIO and all(twice for _, twice in summed):
             continue
         for name in (name for name, twice in summed if twice):
             yield Problem(
@@ -394,13 +416,6 @@ def _spellings(bound: Decimal) -> tuple[str, ...]:
     return (text,) if "." in text else (text, f"{text}.0")
 
 
-def _looks_at_history(read: ReadSignal) -> bool:
-    tree = read.tree
-    while isinstance(tree, Aggregation):
-        tree = tree.of
-    return isinstance(tree, Series) and tree.range is None and tree.offset is not None
-
-
 def _compared_with_their_past(read: ReadSignal) -> frozenset[str]:
     found: set[str] = set()
     for node in read.nodes:
@@ -430,6 +445,8 @@ CHECKS = (
     short_windows,
     long_windows,
     labels_to_group_by,
+    named_labels,
+    instants_of_the_past,
     sides_that_match,
     filled_gaps,
     divisions,

@@ -151,43 +151,54 @@ failures_3d = Signal(
 )
 
 
-def _history(window: str) -> str:
-    return f"sum(max without (instance, pod) ({outcomes.attempts} offset {window}))"
+def _history(window: str, before: str) -> str:
+    """PromQL for a count that is there where the counter was, at some time in `window` before the past `before`.
+
+    A window, because an instant is missing for as long as nobody scraped exactly then.
+    """
+    return f"sum(max without (instance, pod) (count_over_time({outcomes.attempts}[{window}] offset {before})))"
 
 
 _CARD = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 _LINK = outcomes.attempts.where(result="success", payment_method="link", initiator="api")
 
+
+def _two_series(samples: int, at: int, gives: str) -> Example:
+    """Two counters that began with the example, scraped every 4 minutes."""
+    series = ((_CARD, f"0+2x{samples}"), (_LINK, f"0+1x{samples}"))
+    return Example(series=series, every=minutes(4), at=minutes(at), gives=(("", gives),))
+
+
 history_1h = Signal(
-    "payments:attempts_counted:an_hour_ago",
-    "Attempts counted up to an hour ago; missing where the counter is younger",
+    "payments:attempts_known:an_hour_ago",
+    "Samples of the counter of attempts from the hour before the past hour; missing where the counter is younger",
     Unit.COUNT,
-    _history("1h"),
-    Example(series=((_CARD, "0+2x30"), (_LINK, "0+1x30")), every=minutes(4), at=minutes(110), gives=(("", "36"),)),
+    _history("1h", "1h"),
+    _two_series(30, 110, "26"),
 )
 
 history_6h = Signal(
-    "payments:attempts_counted:6_hours_ago",
-    "Attempts counted up to 6 hours ago; missing where the counter is younger",
+    "payments:attempts_known:6_hours_ago",
+    "Samples of the counter of attempts from before the past 6 hours; missing where the counter is younger",
     Unit.COUNT,
-    _history("6h"),
-    Example(series=((_CARD, "0+2x100"), (_LINK, "0+1x100")), every=minutes(4), at=minutes(390), gives=(("", "21"),)),
+    _history("6h", "6h"),
+    _two_series(100, 390, "16"),
 )
 
 history_1d = Signal(
-    "payments:attempts_counted:a_day_ago",
-    "Attempts counted up to a day ago; missing where the counter is younger",
+    "payments:attempts_known:a_day_ago",
+    "Samples of the counter of attempts from before the past day; missing where the counter is younger",
     Unit.COUNT,
-    _history("1d"),
-    Example(series=((_CARD, "0+2x400"), (_LINK, "0+1x400")), every=minutes(4), at=minutes(1490), gives=(("", "36"),)),
+    _history("6h", "1d"),
+    _two_series(400, 1490, "26"),
 )
 
 history_3d = Signal(
-    "payments:attempts_counted:3_days_ago",
-    "Attempts counted up to 3 days ago; missing where the counter is younger",
+    "payments:attempts_known:3_days_ago",
+    "Samples of the counter of attempts from before the past 3 days; missing where the counter is younger",
     Unit.COUNT,
-    _history("3d"),
-    Example(series=((_CARD, "0+2x1100"), (_LINK, "0+1x1100")), every=minutes(4), at=minutes(4370), gives=(("", "36"),)),
+    _history("6h", "3d"),
+    _two_series(1100, 4370, "26"),
 )
 
 _WINDOW_30D = outcomes.window_attempts.where(window="30d")
@@ -198,7 +209,7 @@ budget_left = Signal(
     "Share of the month's error budget that is left; below 0 where it is overspent",
     Unit.BUDGETS_LEFT,
     f"1 - (\n  sum(max without (instance, pod) ({_WINDOW_30D_FAILED}))\n"
-    f"  / (sum(max without (instance, pod) ({_WINDOW_30D})) > 0)\n)\n/ {plain(success.budget)}",
+    f"  / on () (sum(max without (instance, pod) ({_WINDOW_30D})) > 0)\n)\n/ {plain(success.budget)}",
     Example(
         series=(
             (outcomes.window_attempts.where(window="30d", result="success"), "9990x10"),

@@ -123,7 +123,7 @@ method_failure_ratio = Signal(
     "Share of attempts that fail for technical reasons, by payment method",
     Unit.RATIO,
     f"(\n  {_by_method(outcomes.TECHNICAL, '5m', 'rate')}\n  or 0 * {_by_method(_ATTEMPTS.name, '5m', 'rate')}\n)\n"
-    f"/ ({_by_method(_ATTEMPTS.name, '5m', 'rate')} > 0)",
+    f"/ on (payment_method) ({_by_method(_ATTEMPTS.name, '5m', 'rate')} > 0)",
     Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "0.1"), ('payment_method="link"', "0.25"))),
 )
 
@@ -148,7 +148,7 @@ decline_excess = Signal(
     "Share of attempts that issuers decline in 30 minutes, less their share over the day before",
     Unit.EXCESS,
     f"{outcomes.share(_DECLINED, _ATTEMPTS.name, '30m')}\n"
-    f"- (\n{indent(outcomes.share(_DECLINED, _ATTEMPTS.name, '1d', '30m'), '  ')}\n)",
+    f"- on () (\n{indent(outcomes.share(_DECLINED, _ATTEMPTS.name, '1d', '30m'), '  ')}\n)",
     Example(
         series=(
             (_CARD_SUCCESS, "0+9x295 2655+5x20"),

@@ -1,6 +1,7 @@
 """Disputes and refunds: do customers want their money back, and do they get it?"""
 
 from decimal import Decimal
+from textwrap import indent
 
 from rules.payments.declines import CURRENCY
 from rules.payments.outcomes import WINDOW
@@ -32,6 +33,9 @@ from rules.vocabulary import (
 )
 
 NETWORK = Label("network", ("visa", "mastercard", "amex", OTHER))
+ALL_NETWORKS = "all"
+"""The network that stands for all of them together, where a figure is given by network."""
+
 REASON = Label(
     "reason",
     (
@@ -153,11 +157,20 @@ def _of(metric: Gauge, window: str, network: str) -> str:
     return metric.where(window=window, network=network)
 
 
+def _all_networks(metric: Gauge, window: str) -> str:
+    return f"sum(max without (instance, pod) ({metric.where(window=window)}))"
+
+
+def _and_of_all(by_network: str, of_all: str) -> str:
+    """PromQL for a figure of each network, and of all of them together as the network named all."""
+    return f'{by_network}\nor label_replace(\n{indent(of_all, "  ")},\n  "network", "{ALL_NETWORKS}", "", ""\n)'
+
+
 disputes_30d = Signal(
     "stripe_network:disputes:in30d",
-    "Disputes opened in 30 days, by card network",
+    "Disputes opened in 30 days, by card network and of all of them",
     Unit.COUNT,
-    _in_window(window_disputes, "30d"),
+    _and_of_all(_in_window(window_disputes, "30d"), _all_networks(window_disputes, "30d")),
     Example(
         series=(
             (_of(window_disputes, "30d", "visa"), "8x10"),
@@ -165,31 +178,34 @@ disputes_30d = Signal(
             (_of(window_disputes, "24h", "visa"), "1x10"),
         ),
         at=minutes(8),
-        gives=(('network="visa"', "8"), ('network="mastercard"', "5")),
+        gives=(('network="visa"', "8"), ('network="mastercard"', "5"), ('network="all"', "13")),
     ),
 )
 
 dispute_ratio = Signal(
     "stripe_network:disputes:ratio30d",
-    "Disputes opened in 30 days as a share of charges, by card network",
+    "Disputes opened in 30 days as a share of charges, by card network and of all of them",
     Unit.RATIO,
-    f"{_in_window(window_disputes, '30d')}\n/ ({_in_window(charges, '30d')} > 0)",
+    _and_of_all(
+        f"{_in_window(window_disputes, '30d')}\n/ on (network) ({_in_window(charges, '30d')} > 0)",
+        f"{_all_networks(window_disputes, '30d')}\n/ on () ({_all_networks(charges, '30d')} > 0)",
+    ),
     Example(
         series=(
             (_of(window_disputes, "30d", "visa"), "8x10"),
             (_of(charges, "30d", "visa"), "400x10"),
+            (_of(window_disputes, "30d", "mastercard"), "2x10"),
+            (_of(charges, "30d", "mastercard"), "600x10"),
             (_of(window_disputes, "30d", "amex"), "0x10"),
             (_of(charges, "30d", "amex"), "0x10"),
         ),
         at=minutes(8),
-        gives=(('network="visa"', "0.02"),),
+        gives=(('network="visa"', "0.02"), ('network="mastercard"', "0.003333333"), ('network="all"', "0.01")),
     ),
     serves=("KM-05",),
 )
 
-_VISA_ACTIVITY = (
-    f"{_in_window(window_disputes, 'month_to_date', 'visa')}\n+ {_in_window(window_warnings, 'month_to_date', 'visa')}"
-)
+_VISA_ACTIVITY = f"{_in_window(window_disputes, 'month_to_date', 'visa')}\n+ on (network) {_in_window(window_warnings, 'month_to_date', 'visa')}"
 
 activity = Signal(
     "stripe_network:dispute_activity:month_to_date",
@@ -245,10 +261,6 @@ evidence_left = Signal(
 )
 
 
-def _all_networks(metric: Gauge, window: str) -> str:
-    return f"sum(max without (instance, pod) ({metric.where(window=window)}))"
-
-
 def _refund_signals_example(window: str, other: str) -> tuple[tuple[str, str], ...]:
     return (
         (_of(window_refunds, window, "visa"), "4x10"),
@@ -280,7 +292,7 @@ refund_ratio_30d = Signal(
     "stripe:refunds:ratio30d",
     "Refunds in 30 days as a share of charges",
     Unit.RATIO,
-    f"{_all_networks(window_refunds, '30d')}\n/ ({_all_networks(charges, '30d')} > 0)",
+    f"{_all_networks(window_refunds, '30d')}\n/ on () ({_all_networks(charges, '30d')} > 0)",
     Example(series=_refund_signals_example("30d", "24h"), at=minutes(8), gives=(("", "0.05"),)),
     serves=("KM-06",),
 )
@@ -289,7 +301,7 @@ refund_ratio_24h = Signal(
     "stripe:refunds:ratio24h",
     "Refunds in 24 hours as a share of charges",
     Unit.RATIO,
-    f"{_all_networks(window_refunds, '24h')}\n/ ({_all_networks(charges, '24h')} > 0)",
+    f"{_all_networks(window_refunds, '24h')}\n/ on () ({_all_networks(charges, '24h')} > 0)",
     Example(series=_refund_signals_example("24h", "30d"), at=minutes(8), gives=(("", "0.05"),)),
     serves=("KM-06",),
 )
@@ -310,7 +322,7 @@ failed_refunds = Signal(
     ),
 )
 
-_FIVE_DISPUTES = "the networks' programmes look at nobody with fewer than five"
+_FIVE_DISPUTES = "the networks' programmes look at nobody with fewer than five; nor are four of all networks a trend"
 
 dispute_rate_high = Alert(
     "PaymentDisputeRateHigh",
@@ -322,12 +334,12 @@ dispute_rate_high = Alert(
             Priority.P3,
             lasting=hours(1),
             keep_firing=hours(1),
-            because="key metrics table: above 1 %; by then a network's programme is near",
+            because="key metrics table: above 1 %, over all networks or of one; by then a network's programme is near",
         ),
     ),
     guards=(only_if(disputes_30d, ">=", 5, _FIVE_DISPUTES),),
     summary="More than {threshold} of charges are disputed.",
-    description="{value} of the {network} charges of 30 days are disputed.",
+    description="{value} of the charges of 30 days are disputed (card network: {network}).",
     runbook=Runbook(
         meaning="Customers ask their banks for the money back, more often than the networks tolerate.",
         impact="Fees per dispute; a network's monitoring programme with fines; in the end, no more cards of that network.",

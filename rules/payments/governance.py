@@ -108,8 +108,8 @@ declarations_missing = Signal(
     "payments_governance:declarations_missing:count",
     "Attestations, rotations, backups and reviews that the declared file ought to tell, and does not",
     Unit.COUNT,
-    f"{sum(map(_entries, _DECLARED))} * {_found(_DECLARED_AT_ALL, (monitoring.SOURCE,))}\n- "
-    + "\n- ".join(f"({_found(metric.name, metric.labels)} or vector(0))" for metric in _DECLARED),
+    f"{sum(map(_entries, _DECLARED))} * {_found(_DECLARED_AT_ALL, (monitoring.SOURCE,))}\n- on () "
+    + "\n- on () ".join(f"({_found(metric.name, metric.labels)} or vector(0))" for metric in _DECLARED),
     Example(
         series=(
             (_DECLARED_AT_ALL, "0+60x10"),

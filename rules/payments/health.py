@@ -201,7 +201,7 @@ certificate_left = Signal(
     "Share of the certificate's lifetime that is left, by host",
     Unit.RATIO,
     f"clamp_min(min without (instance, pod) (\n  ({certificate_not_after} - time())\n"
-    f"  / (({certificate_not_after} - {certificate_not_before}) > 0)\n), 0)",
+    f"  / on (host, instance, pod) (({certificate_not_after} - on (host, instance, pod) {certificate_not_before}) > 0)\n), 0)",
     Example(
         series=(
             (certificate_not_after.name + '{host="api"}', "1000x10"),

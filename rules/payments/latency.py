@@ -102,7 +102,7 @@ def counted(histogram: Histogram, selector: str, window: str, function: str = "i
 def share_over(histogram: Histogram, bound: Decimal, window: str) -> str:
     """PromQL for the share of observations above a bucket bound: exactly "quantile above bound", without estimates."""
     quick = counted(histogram, histogram.within(bound), window, "rate")
-    return f"1 - {quick}\n/ ({counted(histogram, histogram.count, window, 'rate')} > 0)"
+    return f"1 - {quick}\n/ on () ({counted(histogram, histogram.count, window, 'rate')} > 0)"
 
 
 _OK = api_request_duration.counted(status_class="2xx")
@@ -138,7 +138,7 @@ timeouts = Signal(
     "Payments in 5 minutes that took more than 30 seconds",
     Unit.COUNT,
     f"{counted(payment_duration, payment_duration.count, '5m')}\n"
-    f"- {counted(payment_duration, payment_duration.within(TIMEOUT_BOUND), '5m')}",
+    f"- on () {counted(payment_duration, payment_duration.within(TIMEOUT_BOUND), '5m')}",
     Example.over(
         minutes(5),
         (
@@ -188,7 +188,7 @@ refused_ratio = Signal(
     "payments_api:rate_limited:ratio_rate5m",
     "Share of API requests that are refused for being too many",
     Unit.RATIO,
-    f"sum(rate({rate_limited}[5m]))\n/ (sum(rate({api_request_duration.count}[5m])) > 0)",
+    f"sum(rate({rate_limited}[5m]))\n/ on () (sum(rate({api_request_duration.count}[5m])) > 0)",
     Example.over(
         minutes(5),
         (

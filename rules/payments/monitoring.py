@@ -179,7 +179,15 @@ missed_iterations = Counter(
 
 notifications_dropped = Counter(
     "prometheus_notifications_dropped_total",
-    "Alerts that Prometheus could not hand to any Alertmanager",
+    "Alerts that Prometheus could not hand to any Alertmanager; from 3.10 on counted for each of them",
+    Unit.COUNT,
+    Source.PROMETHEUS,
+    labels=(Label("alertmanager", bounded_by="the Alertmanagers that Prometheus discovers"),),
+)
+
+alertmanagers_discovered = Gauge(
+    "prometheus_notifications_alertmanagers_discovered",
+    "Alertmanagers that Prometheus knows of and sends alerts to",
     Unit.COUNT,
     Source.PROMETHEUS,
 )
@@ -241,7 +249,7 @@ source_age = Signal(
     "payments_exporter:source_age:intervals",
     "How old a source's data are, in units of its own interval",
     Unit.INTERVALS,
-    f"min by (source) (time() - {watermark})\n/ (max by (source) ({interval}) > 0)",
+    f"min by (source) (time() - {watermark})\n/ on (source) (max by (source) ({interval}) > 0)",
     Example(
         series=(
             (watermark.where(source="postgres"), "60x10"),
@@ -286,7 +294,7 @@ failing_rules = Signal(
     "payments_monitoring:rule_failures:increase10m",
     "Rules of payments that Prometheus failed to evaluate or skipped in 10 minutes",
     Unit.COUNT,
-    f"sum(increase({rule_failures}{_OUR_GROUPS}[10m]))\n+ sum(increase({missed_iterations}{_OUR_GROUPS}[10m]))",
+    f"sum(increase({rule_failures}{_OUR_GROUPS}[10m]))\n+ on () sum(increase({missed_iterations}{_OUR_GROUPS}[10m]))",
     Example.over(
         minutes(10),
         (
@@ -305,14 +313,15 @@ lost_notifications = Signal(
     "Alerts that Prometheus or Alertmanager could not deliver in 10 minutes",
     Unit.COUNT,
     f"(sum(increase({notifications_failed}{_OUR_RECEIVERS}[10m])) or vector(0))\n"
-    f"+ (sum(increase({notifications_dropped}[10m])) or vector(0))",
+    f"+ on () (sum(min without (alertmanager) (increase({notifications_dropped}[10m]))) or vector(0))",
     Example.over(
         minutes(10),
         (
             (notifications_failed.where(integration="pagerduty"), "0x5 1 1 3 5 5"),
             (notifications_failed.where(integration="slack", receiver_name="payments-p1"), "3x5 3 3 5 7 7"),
             (notifications_failed.where(integration="slack", receiver_name="others"), "5x5 5 7 8 9 9"),
-            (notifications_dropped.name, "0x5 2 2 2 4 4"),
+            (notifications_dropped.where(alertmanager="http://a:9093"), "0x5 2 2 2 4 4"),
+            (notifications_dropped.where(alertmanager="http://b:9093"), "0x5 2 2 6 8 9"),
         ),
         (("", "12.5"),),
     ),
@@ -322,8 +331,23 @@ unmeasured = Signal(
     "payments_monitoring:own_metrics:absent",
     "Prometheus' or Alertmanager's own metrics are missing, so that nobody counts what they fail at",
     Unit.BOOLEAN,
-    f"absent({notifications_dropped})\nor absent({notifications_failed})",
-    Example(series=((notifications_dropped.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
+    f"absent({alertmanagers_discovered})\nor absent({notifications_failed})",
+    Example(series=((alertmanagers_discovered.name, "1x10"),), at=minutes(5), gives=(("", "1"),)),
+)
+
+alertmanagers = Signal(
+    "payments_monitoring:alertmanagers:min",
+    "Alertmanagers that each Prometheus knows of, the fewest of all",
+    Unit.COUNT,
+    f"min({alertmanagers_discovered})",
+    Example(
+        series=(
+            (f'{alertmanagers_discovered}{{instance="a"}}', "2x10"),
+            (f'{alertmanagers_discovered}{{instance="b"}}', "2x5 1x5"),
+        ),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
 )
 
 heartbeat = Signal(
@@ -511,6 +535,31 @@ notifications_lost = Alert(
             Step("Read Alertmanager's log; it names the receiver and the error. Other teams' receivers may count too."),
         ),
         mitigation=(Step("Mend the receiver's secret or network; until then, call people by phone."),),
+    ),
+    serves=("CON-01",),
+)
+
+alertmanager_unknown = Alert(
+    "PaymentAlertmanagerUnknown",
+    watches=alertmanagers,
+    thresholds=(
+        below(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(5),
+            keep_firing=minutes(10),
+            because="a Prometheus that knows no Alertmanager loses every alert and counts none as lost; of a pair, the "
+            "other tells; of one, the dead man's switch",
+        ),
+    ),
+    summary="A Prometheus knows no Alertmanager.",
+    description="A Prometheus sends its alerts to {value} Alertmanagers.",
+    runbook=Runbook(
+        meaning="Prometheus' section `alerting` is empty, or its discovery of Alertmanagers finds none.",
+        impact="Alerts of this Prometheus reach nobody.",
+        diagnosis=(Step("Open Prometheus' page of status: which Alertmanagers does it list?"),),
+        mitigation=(Step("Mend the section `alerting` of its configuration, or the discovery, and reload."),),
     ),
     serves=("CON-01",),
 )

@@ -106,7 +106,7 @@ def total(series: Series, window: str, function: str = "increase", offset: str =
 def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
     everything = total(whole, window, "rate", offset)
-    return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ ({everything} > 0)"
+    return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ on () ({everything} > 0)"
 
 
 TECHNICAL = attempts.where(result="technical_failure")

@@ -1,9 +1,8 @@
 """By how much did a counter grow that moves once a week, although the pod that exports it was replaced meanwhile?
 
-`increase()` alone looks at one series at a time: where a pod ends at 3 and the next one begins at 4, it sees nothing.
+`increase()` looks at one series at a time: where a pod ends at 3 and the next one begins at 4, it sees nothing. And
+VictoriaMetrics lets a series that begins at 3 grow by 3. So a value is compared with the one of a window ago.
 """
-
-from textwrap import indent
 
 __all__ = ["events_since_start", "kept_events"]
 
@@ -11,28 +10,26 @@ __all__ = ["events_since_start", "kept_events"]
 def kept_events(counter: str, window: str) -> str:
     """PromQL for the growth of a counter that survives its exporter's restarts, because it is kept in its state.
 
-    The largest value now, less the largest of the window before this one; where nobody scraped it then, less the
-    smallest of this window, for it is exported as 0 before the first event. Where the state was lost the counter begins
-    again at 0, which `increase()` sees: the larger of the two counts.
+    The largest value now, less the largest of the hour before the window; where nobody scraped it then, less the
+    smallest of the window, for it is exported as 0 before the first event. Where it is smaller now, its state was lost,
+    and it has grown from 0. `counter` selects one series of each replica.
     """
-    now = f"max without (instance, pod) ({counter})"
-    before = f"max without (instance, pod) (max_over_time({counter}[{window}] offset {window}))"
-    first = f"min without (instance, pod) (min_over_time({counter}[{window}]))"
-    grown = f"sum(clamp_min(\n  {now}\n  - (\n    {before}\n    or {first}\n  ),\n  0\n))"
-    return _larger(grown, f"sum(max without (instance, pod) (increase({counter}[{window}])))")
+    now = f"max({counter})"
+    before = f"max(max_over_time({counter}[1h] offset {window}))"
+    first = f"min(min_over_time({counter}[{window}]))"
+    return f"(\n  {now}\n  < on ()\n  {before}\n)\nor\n" + _grown(now, before, first, "on ()")
 
 
 def events_since_start(counter: str, window: str) -> str:
     """PromQL for the growth of a counter that begins at 0 with each process, and is scraped for the first time later.
 
-    Each series against its own past, which is 0 for a new one; or `increase()`, which sees a restart, if it is larger.
+    Each series against its own past, which is 0 for a new one; where it is smaller now, its process began anew.
     """
-    grown = f"clamp_min({counter} - (max_over_time({counter}[{window}] offset {window}) or 0 * {counter}), 0)"
-    return _larger(
-        f"sum(max without (instance, pod) ({grown}))",
-        f"sum(max without (instance, pod) (increase({counter}[{window}])))",
-    )
+    before = f"last_over_time({counter}[{window}] offset {window})"
+    alone = "on (instance, pod)"
+    restarted = f"(\n  {counter}\n  < {alone}\n  {before}\n)"
+    return f"sum(max without (instance, pod) (\n{restarted}\nor {alone}\n{_grown(counter, before, f'0 * {counter}', alone)}\n))"
 
 
-def _larger(one: str, other: str) -> str:
-    return f"(\n  {other}\n  >\n{indent(one, '  ')}\n)\nor\n{one}"
+def _grown(now: str, before: str, otherwise: str, matching: str) -> str:
+    return f"clamp_min(\n  {now}\n  - {matching} (\n    {before}\n    or {matching} {otherwise}\n  ),\n  0\n)"

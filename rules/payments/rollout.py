@@ -66,7 +66,7 @@ kill_switch = Signal(
     "payments:kill_switch:engaged",
     "Live payments are switched off, by the kill switch or by a rollout of 0 %",
     Unit.BOOLEAN,
-    f"clamp_max(max({killed}) + (max({rollout}) == bool 0), 1)",
+    f"clamp_max(max({killed}) + on () (max({rollout}) == bool 0), 1)",
     Example(
         series=((killed.name, "0x4 1x5"), (rollout.name, "1x10")),
         at=minutes(8),
@@ -80,7 +80,7 @@ switched_off_in_10m = Signal(
     "payments:kill_switch:engaged_in10m",
     "Live payments were switched off at some moment of the past 10 minutes",
     Unit.BOOLEAN,
-    f"clamp_max(max(max_over_time({killed}[10m])) + (min(min_over_time({rollout}[10m])) == bool 0), 1)",
+    f"clamp_max(max(max_over_time({killed}[10m])) + on () (min(min_over_time({rollout}[10m])) == bool 0), 1)",
     Example(
         series=((killed.name, "0x4 1x5 0x11"), (rollout.name, "1x20")),
         at=minutes(19) + seconds(30),
@@ -108,7 +108,7 @@ drift = Signal(
     "payments:rollout:drift",
     "Distance between the flag's rollout and the one that the plan declares",
     Unit.RATIO,
-    f"abs(max({rollout}) - max({expected}))",
+    f"abs(max({rollout}) - on () max({expected}))",
     Example(
         series=((rollout.name, "0.1x10"), (expected.name, "0.01x4 0.5x5")),
         at=minutes(8),

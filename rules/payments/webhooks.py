@@ -213,7 +213,7 @@ invalid_ratio = Signal(
     "stripe_webhooks:invalid_signatures:ratio_rate5m",
     "Share of webhook requests whose signature does not match",
     Unit.RATIO,
-    f"sum(rate({_INVALID}[5m]))\n/ (sum(rate({events}[5m])) > 0)",
+    f"sum(rate({_INVALID}[5m]))\n/ on () (sum(rate({events}[5m])) > 0)",
     Example.over(
         minutes(5),
         ((_INVALID, "0x5 1 1 3 5 5"), (events.where(outcome="processed"), "0+9x10")),

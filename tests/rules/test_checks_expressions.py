@@ -3,12 +3,12 @@
 import pytest
 
 from rules.vocabulary import Gauge, Source, Unit, days
-from tests.rules.small import EXAMPLE, METRICS, WAIT, alert, area, problems, problems_of_expression, signal
+from tests.rules.small import EXAMPLE, METRICS, WAIT, area, problems, problems_of_expression, signal
 
 GOOD = (
     "sum(rate(orders_total[5m]))",
     'sum by (result) (increase(orders_total{result!="failed"}[1h] offset 1w))',
-    "sum(orders_total offset 1h)",
+    "sum(count_over_time(orders_total[1h] offset 1h))",
     "count(orders_total)",
     "absent(orders_total)",
     "max(queue_length)",
@@ -19,11 +19,11 @@ GOOD = (
     "sum by (shelf) (max without (instance, pod) (stock_items))",
     'stock_items{origin=~"near|far"}',
     'stock_items{shelf=~"top|elsewhere"}',
-    "sum(rate(orders_total[5m])) / (sum(rate(orders_total[5m])) > 0)",
-    "max(queue_length) / (max(queue_length >= 1) * 60)",
-    "queue_length / clamp_min(queue_length, 1)",
+    "sum(rate(orders_total[5m])) / on () (sum(rate(orders_total[5m])) > 0)",
+    "max(queue_length) / on () (max(queue_length >= 1) * 60)",
+    "queue_length / on (instance) clamp_min(queue_length, 1)",
     "max(queue_length) / 100",
-    "max(queue_length) / -(vector(2))",
+    "max(queue_length) / on () -(vector(2))",
     "sum(rate(orders_total[5m])) or vector(0)",
     'sum(rate(orders_total{result="paid"}[5m])) or 0 * sum(rate(orders_total[5m]))',
     'queue_length{job="shop",pod="a",environment="production"}',
@@ -37,7 +37,7 @@ GOOD = (
     'sum(rate(wait_seconds_bucket{le="+Inf"}[5m]))',
     "vector(1)",
     "time() - max(queue_length)",
-    "clamp_max(max(queue_length) + (max(queue_length) == bool 0), 1)",
+    "clamp_max(max(queue_length) + on () (max(queue_length) == bool 0), 1)",
     "avg_over_time(queue_length[1h])",
 )
 
@@ -83,7 +83,7 @@ BAD = {
     "max(wait_seconds_sum)": [
         "reads counter wait_seconds_sum as it is; put it into rate() or increase() over a window"
     ],
-    "sum(orders_total offset 1h) > 5": [
+    "sum(last_over_time(orders_total[1h] offset 1h)) > 5": [
         "reads counter orders_total as it is; put it into rate() or increase() over a window"
     ],
     "max(avg_over_time(orders_total[5m]))": [
@@ -126,9 +126,16 @@ BAD = {
     "queue_length and on (route) max(queue_length)": [
         "matches on route, which the series there do not carry; use a label that they carry: none"
     ],
-    "queue_length - max(queue_length)": [
-        "has series with the labels environment, instance, job and with none on either side of -; "
-        "aggregate both sides to the same labels, or say on (...) which to match"
+    "queue_length - max(queue_length)": ["does not say on which labels the two sides of - agree; write - on ()"],
+    "queue_length and max by (job) (queue_length)": [
+        "does not say on which labels the two sides of and agree; write and on ()"
+    ],
+    "sum by (result) (rate(orders_total[5m])) * ignoring (job) sum by (result) (rate(orders_total[1h]))": [
+        "does not say on which labels the two sides of * agree; write * on (result)"
+    ],
+    "max(queue_length offset 1h)": [
+        "looks at queue_length as it was at one moment of the past, which a gap in scraping hides; "
+        "look at a range there: count_over_time(x[1h] offset 1h), last_over_time(x[1h] offset 1h)"
     ],
     "max(queue_length) or 0 * absent(queue_length{job='shop'})": [
         "has series with the labels none and with job on either side of or; "
@@ -141,11 +148,11 @@ BAD = {
         "has a right-hand side of / that can be 0, and gives NaN or Inf then; "
         "let it through only where it is not: x / (y > 0)"
     ],
-    "max(queue_length) / max(queue_length) > 0": [
+    "max(queue_length) / on () max(queue_length) > 0": [
         "has a right-hand side of / that can be 0, and gives NaN or Inf then; "
         "let it through only where it is not: x / (y > 0)"
     ],
-    "max(queue_length) % (sum(queue_length != 0))": [
+    "max(queue_length) % on () (sum(queue_length != 0))": [
         "has a right-hand side of % that can be 0, and gives NaN or Inf then; "
         "let it through only where it is not: x / (y > 0)"
     ],
@@ -173,7 +180,7 @@ def test_a_broken_promise_is_told_with_cause_and_cure(expr: str) -> None:
 
 
 def test_every_problem_is_told_not_only_the_first() -> None:
-    assert problems_of_expression('sum(irate(nothing[5m])) / max(stock_items{shelf="middle"})') == [
+    assert problems_of_expression('sum(irate(nothing[5m])) / on () max(stock_items{shelf="middle"})') == [
         "reads nothing, which nobody exports or records; define the metric, or correct the name",
         "matches shelf='middle', which no series of stock_items has; use one of bottom, top",
         "uses irate(), which sees only the last two samples; use rate() over a window",
@@ -183,19 +190,12 @@ def test_every_problem_is_told_not_only_the_first() -> None:
 
 
 def test_a_counter_may_be_compared_with_its_own_past_where_a_fall_counts_as_nothing() -> None:
-    assert problems_of_expression("sum(clamp_min(orders_total - orders_total offset 1h, 0))") == []
-    assert problems_of_expression("sum(orders_total - orders_total offset 1h)") == [
+    past = "on (instance) last_over_time(orders_total[1h] offset 1h)"
+    assert problems_of_expression(f"sum(clamp_min(orders_total - {past}, 0))") == []
+    assert problems_of_expression(f"sum(orders_total - {past})") == [
         "reads counter orders_total as it is; put it into rate() or increase() over a window"
     ]
-    assert problems_of_expression("sum(clamp_min(orders_total - wait_seconds_sum, 0))") != []
-
-
-def test_a_counter_s_history_may_guard_and_not_be_watched() -> None:
-    history = signal("sum(orders_total offset 1h)")
-    assert problems(area(history, alerts=(alert(history),))) == [
-        "rules.shop: signal shop:test:signal reads counter orders_total as it is; "
-        "put it into rate() or increase() over a window"
-    ]
+    assert problems_of_expression("sum(clamp_min(orders_total - on (instance) wait_seconds_sum, 0))") != []
 
 
 def test_a_recorded_signal_is_a_gauge_already() -> None:
@@ -218,21 +218,21 @@ def test_a_window_over_a_signal_is_measured_in_evaluations() -> None:
 
 def test_a_recorded_signal_carries_the_environment_and_a_fresh_sum_does_not() -> None:
     total = signal("sum(increase(orders_total[5m]))", name="shop:orders:increase5m")
-    joined = signal(f"{total} - sum(queue_length)")
+    joined = signal(f"{total} or sum(queue_length)")
     assert problems(area(total, joined)) == [
-        "rules.shop: signal shop:test:signal has series with the labels environment and with none on either side of -; "
-        "aggregate both sides to the same labels, or say on (...) which to match"
+        "rules.shop: signal shop:test:signal has series with the labels environment and with none on either side of "
+        "or; aggregate both sides to the same labels, or say on (...) which to match"
     ]
 
 
 def test_a_signal_that_is_never_zero_may_divide() -> None:
     busy = signal("sum(increase(orders_total[5m])) > 0", name="shop:orders:busy")
-    assert problems(area(busy, signal(f"{busy} / {busy}"))) == []
+    assert problems(area(busy, signal(f"{busy} / on () {busy}"))) == []
 
 
 def test_the_mean_of_a_ratio_is_no_ratio_but_a_baseline_for_deviations() -> None:
     part, whole = 'sum(rate(orders_total{result="failed"}[5m]))', "sum(rate(orders_total[5m]))"
-    ratio = signal(f"{part} / ({whole} > 0)", Unit.RATIO, "shop:failed:ratio5m")
+    ratio = signal(f"{part} / on () ({whole} > 0)", Unit.RATIO, "shop:failed:ratio5m")
     mean = f"avg_over_time({ratio}[1h])"
     assert problems(area(ratio, signal(mean, Unit.DEVIATIONS))) == []
     assert problems(area(ratio, signal(mean, Unit.RATIO))) == [
@@ -242,8 +242,8 @@ def test_the_mean_of_a_ratio_is_no_ratio_but_a_baseline_for_deviations() -> None
 
 
 def test_a_ratio_of_doubled_sums_is_right_and_a_mixed_one_is_not() -> None:
-    assert problems_of_expression("sum(stock_items{shelf='top'}) / (sum(stock_items) > 0)", Unit.RATIO) == []
-    assert problems_of_expression("sum(stock_items{shelf='top'}) / (max(stock_items) > 0)", Unit.RATIO) == [
+    assert problems_of_expression("sum(stock_items{shelf='top'}) / on () (sum(stock_items) > 0)", Unit.RATIO) == []
+    assert problems_of_expression("sum(stock_items{shelf='top'}) / on () (max(stock_items) > 0)", Unit.RATIO) == [
         "sums stock_items over replicas that all export the same figures; "
         "take one of them: sum(max without (instance, pod) (...))"
     ]
@@ -282,10 +282,10 @@ def test_signals_that_read_each_other_are_found_and_nothing_hangs() -> None:
 
 def test_a_metric_of_prometheus_itself_has_no_environment() -> None:
     own = Gauge("rule_groups", "Groups of rules that Prometheus has loaded", Unit.COUNT, Source.PROMETHEUS)
-    joined = signal("rule_groups - queue_length")
+    joined = signal("rule_groups or queue_length")
     assert problems(area(joined, metrics=(*METRICS, own))) == [
         "rules.shop: signal shop:test:signal has series with the labels instance, job and with environment, instance, "
-        "job on either side of -; aggregate both sides to the same labels, or say on (...) which to match"
+        "job on either side of or; aggregate both sides to the same labels, or say on (...) which to match"
     ]
 
 

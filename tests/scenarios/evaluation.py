@@ -14,7 +14,7 @@ from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments.organisation import PRODUCTION
-from rules.vocabulary import Alert, Source
+from rules.vocabulary import Alert, Gauge, Source
 from tests.scenarios.series import Scrapes
 
 __all__ = ["Evaluated", "Firing", "Notification", "evaluate"]
@@ -115,7 +115,7 @@ def _of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
     """What Prometheus and Alertmanager count of themselves while neither loses anything."""
     for metric in catalog().metrics:
         if metric.source in (Source.PROMETHEUS, Source.ALERTMANAGER):
-            yield {"series": metric.name, "values": f"0x{samples}"}
+            yield {"series": metric.name, "values": f"{int(isinstance(metric, Gauge))}x{samples}"}
 
 
 @lru_cache

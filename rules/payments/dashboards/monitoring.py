@@ -259,6 +259,16 @@ MONITORING = Dashboard(
                     states=MISSING,
                     width=12,
                 ),
+                Panel(
+                    id=34,
+                    title="Alertmanagers known",
+                    description="To how many Alertmanagers each Prometheus sends its alerts: the fewest.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(Curve(monitoring.alertmanagers, "Alertmanagers"),),
+                    alerts=(monitoring.alertmanager_unknown,),
+                    width=24,
+                ),
             ),
         ),
         Row(
