@@ -113,7 +113,7 @@ class Workbench:
             for found in _outside_of_zero(rule, re.compile(pattern)):
                 yield _with_expr(kind, rule, found.span(), by)
         yield from _each("numerator without 0", rule, re.compile(r"\n *or 0 \*.*"), "")
-        for selector in self.expressions.names_read(self._signals[rule.name]):
+        for selector in self.expressions.index.names_read(self._signals[rule.name]):
             yield from _each("series renamed", rule, re.compile(rf"\b{selector}\b"), f"{selector}_x")
 
     def survives(self, mutant: Mutant, tool: Promtool, folder: Path) -> bool:

@@ -1,20 +1,22 @@
 """Which recording and alerting rules does Prometheus evaluate in an environment?"""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from decimal import Decimal
+from functools import lru_cache
 
 from generators.panel_links import panel_link
 from generators.text import as_yaml, generated_header
 from generators.wording import spoken_value, value_template
-from rules.promql import labels_carried, selectors
+from rules.index import Index
+from rules.promql import expanded, with_matchers
 from rules.vocabulary import (
     Alert,
     Area,
     Branch,
     Catalog,
+    Comparison,
     Environment,
     Guard,
     Organisation,
@@ -57,16 +59,32 @@ class RecordingRule:
 
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """One comparison of an alert's expression; `join` puts it behind the one before (`and on ()`, `unless on ()`)."""
+    """One comparison of an alert's expression: that of the watched signal, of a guard, or of a source's age."""
 
-    join: str
+    signal: Signal
+    where: tuple[tuple[str, str], ...]
+    """The labels that pick some of its series."""
+    comparison: Comparison
+    value: Decimal
     selector: str
-    comparison: str
+    """The PromQL selector of the series that it looks at."""
+    on: tuple[str, ...] = ()
+    """The labels in which it agrees with the watched signal."""
+    watched: bool = False
+    """True for the watched signal's own, with which an expression begins."""
+    forbids: bool = False
+    """True where the alert stays quiet while it holds."""
     guard: Guard | None = None
-    """The guard that it stems from; None for the watched signal and for the freshness of sampled data."""
+    """The guard that it stems from; None for the watched signal and for a source's age."""
 
     def __str__(self) -> str:
-        return f"{self.join} {self.selector} {self.comparison}".strip()
+        join = "" if self.watched else f"{'unless' if self.forbids else 'and'} on ({', '.join(self.on)}) "
+        return f"{join}{self.selector} {self.condition}"
+
+    @property
+    def condition(self) -> str:
+        """What the series are compared with."""
+        return f"{self.comparison.value} {plain(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,136 +116,75 @@ class RuleGroup:
     rules: tuple[RecordingRule | AlertingRule, ...]
 
 
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
-
-
 class Expressions:
-    """The catalog's PromQL as one environment evaluates it, and what it reads."""
+    """The catalog's PromQL as one environment evaluates it."""
 
     def __init__(self, catalog: Catalog, environment: Environment) -> None:
         self.catalog = catalog
         self.environment = environment
-        self._labels: dict[str, frozenset[str]] = {}
-        self._sources: dict[str, frozenset[Source]] = {}
+        self.index = Index(catalog)
 
     @property
     def recorded_labels(self) -> tuple[tuple[str, str], ...]:
         """The labels that every recorded series gets, in the order of their names."""
         return (("environment", self.environment.name), *RECORDED_BY)
 
-    @cached_property
-    def _metric_of(self) -> Mapping[str, tuple[Source, frozenset[str]]]:
-        found = {}
-        for metric in self.catalog.metrics:
-            labels = frozenset(label.name for label in metric.labels)
-            for name in metric.series_names:
-                found[name] = (metric.source, labels | {"le"} if name.endswith("_bucket") else labels)
-        return found
-
-    @cached_property
-    def _signal_of(self) -> Mapping[str, Signal]:
-        return {signal.name: signal for signal in self.catalog.signals}
+    def scraped_labels(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The labels that a scrape puts on the series of that name; none on those of Prometheus and Alertmanager."""
+        return (("environment", self.environment.name),) if self.index.of_environment(name) else ()
 
     def scoped(self, expr: str) -> str:
         """The expression with a matcher for the environment on every selector of this environment's series."""
-        matcher = f'environment="{self.environment.name}"'
-
-        def add(found: re.Match[str]) -> str:
-            name = found.group(1)
-            if name is None or not self._of_environment(name):
-                return found.group(0)
-            return f"{name}{{{matcher}," if found.group(2) else f"{name}{{{matcher}}}"
-
-        return _TOKENS.sub(add, expr)
+        return with_matchers(
+            expr, lambda name: ",".join(f'{label}="{value}"' for label, value in self.scraped_labels(name))
+        )
 
     def expanded(self, expr: str) -> str:
         """The expression over raw metrics alone: every signal that it reads is replaced by its own expression."""
 
-        def expand(found: re.Match[str]) -> str:
-            signal = self._signal_of.get(found.group(1) or "")
-            if signal is None or found.group(2):
-                return found.group(0)
-            return f"({self.expanded(signal.expr)})"
+        def inner(name: str) -> str | None:
+            read = self.index.by_name.get(name)
+            return self.expanded(read.signal.expr) if read else None
 
-        return _TOKENS.sub(expand, expr)
-
-    def _of_environment(self, name: str) -> bool:
-        if name in self._metric_of:
-            return self._metric_of[name][0].of_environment
-        return name in self._signal_of
+        return expanded(expr, inner)
 
     def labels(self, signal: Signal) -> frozenset[str]:
         """The declared labels that the recorded signal carries."""
-        if signal.name not in self._labels:
-            self._labels[signal.name] = labels_carried(signal.expr, self._labels_of)
-        return self._labels[signal.name]
-
-    def _labels_of(self, name: str) -> frozenset[str]:
-        if name in self._metric_of:
-            return self._metric_of[name][1]
-        signal = self._signal_of.get(name)
-        return self.labels(signal) if signal else frozenset()
+        return self.index.declared(signal.name)
 
     def sources(self, signal: Signal) -> frozenset[Source]:
         """Who exports the values that the signal reads, directly or through other signals; absence is no value."""
-        if signal.name not in self._sources:
-            found: set[Source] = set()
-            for selector in selectors(signal.expr):
-                if "absent" in selector.calls:
-                    continue
-                if selector.name in self._metric_of:
-                    found.add(self._metric_of[selector.name][0])
-                elif selector.name in self._signal_of:
-                    found |= self.sources(self._signal_of[selector.name])
-            self._sources[signal.name] = frozenset(found)
-        return self._sources[signal.name]
-
-    def signals_read(self, signal: Signal) -> tuple[Signal, ...]:
-        """The signals that it reads, directly or not, in the order in which they must be recorded; itself last."""
-        found: dict[str, Signal] = {}
-        for selector in selectors(signal.expr):
-            inner = self._signal_of.get(selector.name)
-            if inner:
-                found.update({one.name: one for one in self.signals_read(inner)})
-        found[signal.name] = signal
-        return tuple(found.values())
-
-    def names_read(self, signal: Signal) -> frozenset[str]:
-        """The names of every series that it reads, directly or through other signals."""
-        return frozenset(selector.name for one in self.signals_read(signal) for selector in selectors(one.expr))
+        return self.index.sources(signal.name)
 
     def conjuncts(self, branch: Branch) -> tuple[Conjunct, ...]:
         """The branch's comparisons: the watched signal, its guards, and the freshness of what is sampled."""
         watched = branch.watches
-        parts = [Conjunct("", self.scoped(watched.name), f"{branch.comparison.value} {plain(branch.value)}")]
+        selector = self.scoped(watched.name)
+        parts = [Conjunct(watched, (), branch.comparison, branch.value, selector, watched=True)]
         sources = set(self.sources(watched))
         for guard in branch.guards:
             shared = self.labels(watched) & (self.labels(guard.signal) - {name for name, _ in guard.where})
-            word = "unless" if guard.forbids else "and"
             parts.append(
                 Conjunct(
-                    f"{word} on ({', '.join(sorted(shared))})",
+                    guard.signal,
+                    guard.where,
+                    guard.comparison,
+                    guard.value,
                     self.scoped(guard.selector),
-                    f"{guard.comparison.value} {plain(guard.value)}",
-                    guard,
+                    on=tuple(sorted(shared)),
+                    forbids=guard.forbids,
+                    guard=guard,
                 )
             )
             if not guard.forbids:
                 sources |= self.sources(guard.signal)
-        age = self.source_age
+        age = self.index.source_age
         for source in sorted(sources, key=lambda source: source.value):
             if source.sampled and age is not None:
                 selector = self.scoped(age.where(source=source.value))
-                parts.append(Conjunct("and on ()", selector, f"< {STALE_AFTER_INTERVALS}"))
+                stale = Decimal(STALE_AFTER_INTERVALS)
+                parts.append(Conjunct(age, (("source", source.value),), Comparison.BELOW, stale, selector))
         return tuple(parts)
-
-    @cached_property
-    def source_age(self) -> Signal | None:
-        """The signal that tells how old each source's data are: the one of unit intervals, by source."""
-        for signal in self.catalog.signals:
-            if signal.unit.name == "INTERVALS" and "source" in self.labels(signal):
-                return signal
-        return None
 
 
 def runbook_anchor(alert: Alert) -> str:

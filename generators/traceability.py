@@ -59,7 +59,7 @@ class _Trace:
             for signal in self._catalog.signals
             if item.id in signal.serves or any(signal is alert.watches for alert in alerts)
         ]
-        read = {name for signal in signals for name in self._expressions.names_read(signal)}
+        read = {name for signal in signals for name in self._expressions.index.names_read(signal)}
         metrics = [
             metric
             for metric in self._catalog.metrics

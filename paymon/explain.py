@@ -203,7 +203,7 @@ def _metric(metric: Metric, catalog: Catalog) -> Iterator[str]:
     if isinstance(metric, Histogram):
         yield f"  bounds      {', '.join(map(plain, metric.bounds))}"
     names = set(metric.series_names)
-    reading = [signal.name for signal in catalog.signals if names & expressions.names_read(signal)]
+    reading = [signal.name for signal in catalog.signals if names & expressions.index.names_read(signal)]
     yield f"\nread by       {', '.join(reading) or 'no signal'}"
     yield _serves(metric.serves, catalog)
 

@@ -39,7 +39,7 @@ def test_rules_need_the_promql_parser_in_one_module_and_nothing_else() -> None:
         for name in imports(module)
         if name.split(".")[0] not in {*sys.stdlib_module_names, "rules"}
     }
-    assert foreign == {("promql.py", "promql_parser")}
+    assert foreign == {("expression.py", "promql_parser")}
 
 
 def test_exporters_see_no_alert_and_no_threshold() -> None:

@@ -91,7 +91,7 @@ def _source_over_what_it_feeds(catalog: Catalog, expressions: Expressions) -> It
     """
     calm = tuple(priority for priority in Priority if not priority.pages and priority is not Priority.NONE)
     for stale in catalog.alerts:
-        if stale.watches is not expressions.source_age:
+        if stale.watches is not expressions.index.source_age:
             continue
         for source in Source:
             fed = tuple(

@@ -7,9 +7,9 @@ from decimal import Decimal
 from functools import cached_property
 
 from generators.dashboards.looks import FIRING, PENDING, without_alert
-from generators.rules import Expressions
 from generators.wording import spoken_value
-from rules.promql import labels_carried, selectors
+from rules.index import Index
+from rules.promql import labels_carried, selectors, with_matchers
 from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Severity, Signal, Unit, matchers, plain
 
 __all__ = ["BOUND_LABEL", "TARGET_MATCHERS", "WORD_LABEL", "Bound", "Queries", "without_variables"]
@@ -26,7 +26,6 @@ BOUND_LABEL = "bound"
 _OF_PROMETHEUS = ("ALERTS", "ALERTS_FOR_STATE")
 """Series that Prometheus itself records of the alerts."""
 
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
 _LABELS = re.compile(r"\{\{(\w+)\}\}")
 _SEVEREST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.NONE)
 
@@ -50,21 +49,7 @@ class Queries:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-
-    @cached_property
-    def _known(self) -> dict[str, tuple[bool, frozenset[str]]]:
-        """Every series' name, with whether it carries `environment`, and its labels."""
-        known: dict[str, tuple[bool, frozenset[str]]] = dict.fromkeys(_OF_PROMETHEUS, (True, frozenset()))
-        for metric in self._catalog.metrics:
-            labels = frozenset(label.name for label in metric.labels)
-            known.update(dict.fromkeys(metric.series_names, (metric.source.of_environment, labels)))
-        expressions = Expressions(self._catalog, self._catalog.organisation.environments[0])
-        known.update({signal.name: (True, expressions.labels(signal)) for signal in self._catalog.signals})
-        return known
-
-    @cached_property
-    def _signals(self) -> dict[str, Signal]:
-        return {signal.name: signal for signal in self._catalog.signals}
+        self._index = Index(catalog)
 
     @cached_property
     def _always(self) -> str:
@@ -73,20 +58,18 @@ class Queries:
 
     def scoped(self, expr: str) -> str:
         """The expression with matchers for the dashboard's variables on every selector."""
+        return with_matchers(expr, self._matchers)
 
-        def add(found: re.Match[str]) -> str:
-            name = found.group(1)
-            if name not in self._known:
-                return found.group(0)
-            of_environment, labels = self._known[name]
-            parts = ['environment="$environment"'] if of_environment else []
-            parts.append(TARGET_MATCHERS)
-            if "payment_method" in labels:
-                parts.append('payment_method=~"$payment_method"')
-            matched = ",".join(parts)
-            return f"{name}{{{matched}," if found.group(2) else f"{name}{{{matched}}}"
-
-        return _TOKENS.sub(add, expr)
+    def _matchers(self, name: str) -> str:
+        recorded_by_prometheus = name in _OF_PROMETHEUS
+        if self._index.is_unknown(name) and not recorded_by_prometheus:
+            return ""
+        of_environment = recorded_by_prometheus or self._index.of_environment(name)
+        parts = ['environment="$environment"'] if of_environment else []
+        parts.append(TARGET_MATCHERS)
+        if "payment_method" in self._index.declared(name):
+            parts.append('payment_method=~"$payment_method"')
+        return ",".join(parts)
 
     def curve(self, curve: Curve, unit: Unit) -> str:
         """What a curve asks; moments in milliseconds, as Grafana shows them."""
@@ -95,8 +78,7 @@ class Queries:
 
     def labels(self, curve: Curve) -> frozenset[str]:
         """The declared labels that its series carry. Raises PromqlError where it cannot be read."""
-        unknown = (False, frozenset[str]())
-        return labels_carried(without_variables(curve.expr), lambda name: self._known.get(name, unknown)[1])
+        return labels_carried(without_variables(curve.expr), self._index.declared)
 
     def worded(self, panel: Panel) -> str:
         """A stat's number, with the word for it in the label WORD_LABEL.
@@ -174,15 +156,14 @@ class Queries:
                 return ()
 
     def _values(self, name: str, expr: str) -> tuple[str, ...]:
-        metrics = {series: metric for metric in self._catalog.metrics for series in metric.series_names}
-        labels = [label for series in self._read(expr) if series in metrics for label in metrics[series].labels]
+        read = (one.name for selector in selectors(without_variables(expr)) for one in self._index.raw(selector))
+        labels = [
+            label
+            for series in read
+            if series in self._index.by_series
+            for label in self._index.by_series[series].labels
+        ]
         return tuple(dict.fromkeys(value for label in labels if label.name == name for value in label.values))
-
-    def _read(self, expr: str) -> Iterator[str]:
-        for selector in selectors(without_variables(expr)):
-            yield selector.name
-            if selector.name in self._signals:
-                yield from self._read(self._signals[selector.name].expr)
 
 
 def _labelled(expr: str, label: str, value: str) -> str:

@@ -48,7 +48,7 @@ def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> Te
 
 
 def _signals_file(group: RuleGroup, signals: list[Signal], groups: tuple[RuleGroup, ...], known: Known) -> TestFile:
-    read = {one.name for signal in signals for one in known.signals_read(signal)}
+    read = {one.name for signal in signals for one in known.index.signals_read(signal)}
     needed = [one for one in groups if one is group or read & {signal.name for signal in one.area.signals}]
     cases = [case for signal in signals for case in signal_cases(signal, known)]
     return TestFile(

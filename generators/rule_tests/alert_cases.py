@@ -97,19 +97,17 @@ class _Condition:
     @classmethod
     def of(cls, conjunct: Conjunct, known: Known, *, marked: bool) -> "_Condition":
         """The condition; `marked` puts a label on its series that tells it from what a record writes by itself."""
-        series = Series.parse(conjunct.selector)
-        operator, bound = conjunct.comparison.split()
-        signal = known.signals[series.name]
-        carried = tuple(sorted(known.expressions.labels(signal) - dict(series.labels).keys()))
+        signal = conjunct.signal
+        shown = Series(signal.name, conjunct.where)
+        carried = tuple(sorted(known.expressions.labels(signal) - dict(conjunct.where).keys()))
         values = {label: _values_of(label, signal, known) for label in carried}
-        shown = Series(series.name, tuple((name, value) for name, value in series.labels if name != "environment"))
         first = {label: value for label, (value, _) in values.items()}
-        series = series.having(**dict(known.expressions.recorded_labels), **first)
+        series = known.scoped(shown).having(**dict(known.expressions.recorded_labels), **first)
         return cls(
             series.having(shard="fed") if marked else series,
-            f"{shown} {conjunct.comparison}",
-            conjunct.join.startswith("unless"),
-            *_around(Comparison(operator), Decimal(bound), signal.unit),
+            f"{shown} {conjunct.condition}",
+            conjunct.forbids,
+            *_around(conjunct.comparison, conjunct.value, signal.unit),
             carried,
             {label: second for label, (_, second) in values.items()},
         )
@@ -129,14 +127,14 @@ class _Branch:
     @classmethod
     def of(cls, conjuncts: tuple[Conjunct, ...], known: Known) -> "_Branch":
         """The branch of these comparisons, the watched signal first."""
-        signal = known.signals[Series.parse(conjuncts[0].selector).name]
+        watched = conjuncts[0]
+        signal = watched.signal
         value = known.without_data(signal)
-        operator, bound = conjuncts[0].comparison.split()
         return cls(
-            _Condition.of(conjuncts[0], known, marked=value is not None),
+            _Condition.of(watched, known, marked=value is not None),
             tuple(_Condition.of(conjunct, known, marked=False) for conjunct in conjuncts[1:]),
             tuple(known.scoped(series) for series in known.absences(signal)) if value is not None else (),
-            None if value is None else Comparison(operator).holds(value, Decimal(bound)) and len(conjuncts) == 1,
+            None if value is None else watched.comparison.holds(value, watched.value) and len(conjuncts) == 1,
         )
 
     @property
@@ -386,7 +384,7 @@ def _within(value: Decimal, unit: Unit) -> Decimal:
 
 def _values_of(label: str, signal: Signal, known: Known) -> tuple[str, str]:
     """Two values of a label that a signal carries."""
-    for metric in known.metrics_read(signal):
+    for metric in known.index.metrics_read(signal):
         for declared in metric.labels:
             if declared.name == label:
                 first, *others = declared.values or (declared.specimen,)

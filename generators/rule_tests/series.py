@@ -43,6 +43,10 @@ class Series:
         """This series with these labels added, or changed where it has them."""
         return Series(self.name, tuple((dict(self.labels) | labels).items()))
 
+    def having_first(self, *labels: tuple[str, str]) -> "Series":
+        """This series with these labels before those that it has."""
+        return Series(self.name, (*labels, *self.labels))
+
     def label(self, name: str) -> str:
         """The label's value, empty where it has no such label."""
         return dict(self.labels).get(name, "")

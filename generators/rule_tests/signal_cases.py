@@ -131,7 +131,7 @@ class _Case:
 
     def _recorded(self) -> Iterator[Series]:
         """A series of each signal that this one reads, as another environment would record it."""
-        for inner in self.known.signals_read(self.signal)[:-1]:
+        for inner in self.known.index.signals_read(self.signal)[:-1]:
             yield Series(inner.name, tuple(labels_of(inner.example.gives[0][0]).items()))
 
     def replica(self) -> Iterator[TestGroup]:
@@ -141,7 +141,7 @@ class _Case:
         for itself: counts double, shares stay. Where both kinds meet, nothing follows. One more replica that lags
         behind, with far smaller values, is not seen where the largest counts, and the other way round.
         """
-        metrics = self.known.metrics_read(self.signal)
+        metrics = self.known.index.metrics_read(self.signal)
         if not metrics:
             return
         exported = {metric.source.exported for metric in metrics}
@@ -203,7 +203,7 @@ class _Case:
         """A denominator of 0 gives no infinite number and none that is none."""
         divisors = [
             selector
-            for signal in self.known.signals_read(self.signal)
+            for signal in self.known.index.signals_read(self.signal)
             for one in walk(self.known.tree(signal))
             if isinstance(one, Operation) and one.operator == "/"
             for selector in selectors(one.right)
@@ -249,12 +249,12 @@ class _Case:
     def _leanings(self) -> Mapping[str, int]:
         """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
         found: dict[str, list[int]] = {}
-        for signal in self.known.signals_read(self.signal):
+        for signal in self.known.index.signals_read(self.signal):
             for one in walk(self.known.tree(signal)):
                 if isinstance(one, Aggregation) and one.operator in ("max", "min"):
                     name, sign = _rises_with(one.of)
                     found.setdefault(name, []).append(-sign if one.operator == "max" else sign)
-        reads = [one.name for one in self.known.reads(self.signal) if "absent" not in one.calls]
+        reads = [one.name for one in self.known.reads(self.signal) if not one.of_absence]
         return {
             name: ways[0]
             for name, ways in found.items()
@@ -388,7 +388,7 @@ def _is_zero_times(expression: Expression) -> bool:
         and isinstance(expression.left, Number)
         and expression.left.value == 0
         and bool(selectors(expression.right))
-        and not any({"absent", "absent_over_time"} & set(one.calls) for one in selectors(expression.right))
+        and not any(one.of_absence for one in selectors(expression.right))
     )
 
 
@@ -396,7 +396,7 @@ def _carries(signal: Signal, known: Known, label: str) -> bool:
     """Whether a label that every series has comes out of the signal."""
 
     def labels(name: str) -> frozenset[str]:
-        inner = known.signals.get(name)
+        inner = known.signal(name)
         return labels_carried(known.tree(inner), labels) if inner else known.labels_declared | {label}
 
     return label in labels_carried(known.tree(signal), labels)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from rules.promql import Aggregation, Call, Expression, Number, Operation, Series
+from rules.promql import ABSENCES, Aggregation, Call, Expression, Number, Operation, Series
 
 __all__ = ["value_without_data"]
 
@@ -19,7 +19,7 @@ def value_without_data(expression: Expression, of_signal: Callable[[str], Decima
             return Decimal(repr(number))
         case Series(name=name):
             return of_signal(name)
-        case Call(function="absent" | "absent_over_time", arguments=(inner,)):
+        case Call(function=function, arguments=(inner,)) if function in ABSENCES:
             return Decimal(1) if value_without_data(inner, of_signal) is None else None
         case Call(function="vector", arguments=(inner,)):
             return value_without_data(inner, of_signal)

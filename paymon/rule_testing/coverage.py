@@ -239,4 +239,4 @@ def _raw_selectors(rule: Rule, records: Mapping[str, Rule]) -> Iterator[Selector
 
 
 def _of_absence(raw: Iterable[Selector]) -> bool:
-    return any({"absent", "absent_over_time"} & set(one.calls) for one in raw)
+    return any(one.of_absence for one in raw)

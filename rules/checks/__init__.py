@@ -1,9 +1,9 @@
 """Which definitions break a promise, and how would each be mended?"""
 
 from rules.checks import alerts, examples, expressions, names, organisation
-from rules.checks.index import Index
 from rules.checks.problem import Problem
 from rules.checks.types import mistyped
+from rules.index import Index
 from rules.vocabulary import Catalog
 
 __all__ = ["Problem", "check", "mistyped"]

@@ -6,9 +6,8 @@ from decimal import Decimal
 from string import Formatter
 
 from rules.checks.expressions import matched_values
-from rules.checks.index import Index
 from rules.checks.problem import Problem
-from rules.promql import Call
+from rules.index import Index
 from rules.vocabulary import (
     Alert,
     Branch,
@@ -192,9 +191,7 @@ def absences(index: Index) -> Iterator[Problem]:
     least = _ROUNDS * index.scrape_interval
     for alert, threshold, where in index.thresholds:
         for branch in alert.branches(threshold):
-            read = index.by_name.get(branch.watches.name)
-            nodes = read.nodes if read else ()
-            absent = any(isinstance(node, Call) and node.function == "absent" for node in nodes)
+            absent = any("absent" in one.calls for one in index.reads(branch.watches))
             if absent and threshold.lasting < least:
                 yield Problem(
                     where,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from rules.checks.expressions import OF_PRESENCE, matched_values
-from rules.checks.index import TARGET_LABELS, Index, ReadSignal
-from rules.checks.notation import SeriesText
+from rules.checks.notation import Samples, SeriesText, labels_in, series_in
 from rules.checks.problem import Problem
+from rules.index import TARGET_LABELS, Index, ReadSignal
 from rules.promql import Selector
 from rules.vocabulary import Histogram, plain
 
@@ -44,7 +44,7 @@ def series(index: Index) -> Iterator[Problem]:
                 verdicts[pair] = tuple(_verdicts(index, *pair))
             for what, how_to_fix in verdicts[pair]:
                 yield Problem(read.where, f"has an example with {what}", how_to_fix)
-            parsed = index.series_in(pair[0])
+            parsed = series_in(pair[0])
             if parsed in seen:
                 yield Problem(read.where, f"has the series {pair[0]} twice in its example", "give each once")
             if parsed is not None:
@@ -58,7 +58,7 @@ def results(index: Index) -> Iterator[Problem]:
             continue
         carried = index.carried(read.signal.name)
         for labels, value in read.signal.example.gives:
-            parsed = index.labels_in(labels)
+            parsed = labels_in(labels)
             if parsed is None:
                 yield Problem(read.where, f"has an example that gives {labels!r}", 'write label="value", or nothing')
                 continue
@@ -92,11 +92,11 @@ def _windows(read: ReadSignal) -> list[Selector]:
 
 def _tells_apart(index: Index, read: ReadSignal, selector: Selector) -> bool:
     for text, values in read.signal.example.series:
-        parsed = index.series_in(text)
+        parsed = series_in(text)
         if parsed is None or (selector.name in index.by_series and not _selects(selector, parsed)):
             continue
         try:
-            samples = index.samples(values)
+            samples = Samples(values)
         except ValueError:
             continue
         if samples.bends if _OF_SLOPES & set(selector.calls) else samples.moves:
@@ -119,10 +119,10 @@ def _selects(selector: Selector, series_: SeriesText) -> bool:
 def _verdicts(index: Index, selector: str, values: str) -> Iterator[tuple[str, str]]:
     """What is wrong with one series of an example, and how to mend it."""
     try:
-        index.samples(values)
+        Samples(values)
     except ValueError as error:
         yield f"the values {values!r}: {error}", "write them as promtool does"
-    parsed = index.series_in(selector)
+    parsed = series_in(selector)
     if parsed is None:
         yield f"the series {selector}", 'write name{label="value"}, as promtool does'
         return

@@ -7,9 +7,10 @@ from decimal import Decimal
 from difflib import get_close_matches
 from warnings import catch_warnings
 
-from rules.checks.index import TARGET_LABELS, Index, ReadSignal
 from rules.checks.problem import Problem
+from rules.index import TARGET_LABELS, Index, ReadSignal
 from rules.promql import (
+    ABSENCES,
     Aggregation,
     Call,
     Expression,
@@ -26,7 +27,7 @@ from rules.vocabulary import Counter, Histogram, Metric, Unit, plain
 __all__ = ["CHECKS", "matched_values"]
 
 OF_COUNTERS = frozenset({"rate", "increase", "irate"})
-OF_PRESENCE = frozenset({"absent", "absent_over_time", "present_over_time", "count", "count_over_time", "group"})
+OF_PRESENCE = ABSENCES | {"present_over_time", "count", "count_over_time", "group"}
 ON_RAW_COUNTERS = OF_COUNTERS | {"resets", "changes", "timestamp"}
 WINDOW_IN_INTERVALS = 4
 SCRAPE_LABELS = TARGET_LABELS | {"pod"}

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
-from rules.checks.index import LONGEST_INTERVAL, Index
 from rules.checks.problem import Problem
+from rules.index import LONGEST_INTERVAL, Index
 from rules.vocabulary import Counter, spoken_duration
 
 __all__ = ["CHECKS"]

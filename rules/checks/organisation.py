@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 
-from rules.checks.index import Index
 from rules.checks.problem import Problem
+from rules.index import Index
 from rules.promql import PromqlError, selectors
 from rules.vocabulary import Curve, Panel
 

@@ -25,7 +25,19 @@ from paymon.promtool import Promtool
 from paymon.rule_testing import RuleFile, Suite, coverage, run_suites, silent_passes
 from rules.catalog import catalog
 from rules.promql import parse
-from rules.vocabulary import Environment
+from rules.vocabulary import (
+    Catalog,
+    Environment,
+    Example,
+    Priority,
+    Severity,
+    Signal,
+    Unit,
+    at_least,
+    minutes,
+    seconds,
+)
+from tests.rules import small
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environment("production")
@@ -329,6 +341,54 @@ def test_the_signals_that_speak_without_data_are_known() -> None:
     }
 
 
+# ---- an alert on the absence of what a source exports
+
+
+AGE = Signal(
+    "shop:age:max",
+    "Age of each source's data",
+    Unit.INTERVALS,
+    "max by (source) (sample_age_intervals)",
+    Example(
+        series=(('sample_age_intervals{source="postgres"}', "1x20"),),
+        at=minutes(10) + seconds(30),
+        gives=(('source="postgres"', "1"),),
+    ),
+)
+STOCK = Signal(
+    "shop:stock:sum",
+    "Stock",
+    Unit.COUNT,
+    "sum(max without (instance, pod) (stock_items))",
+    Example(series=(('stock_items{shelf="top"}', "1x20"),), at=minutes(10) + seconds(30), gives=(("", "1"),)),
+)
+
+
+def missing_stock(expr: str) -> Catalog:
+    """A catalog whose one alert misses what Postgres tells of the stock."""
+    example = Example(series=(("queue_length", "1x20"),), at=minutes(10) + seconds(30), gives=(("", "1"),))
+    missing = Signal("shop:stock:absent", "No stock is told", Unit.BOOLEAN, expr, example)
+    bound = at_least(1, Severity.WARNING, Priority.P3, because="nobody knows the stock", lasting=minutes(2))
+    return small.catalog(small.area(AGE, STOCK, missing, alerts=(small.alert(missing, thresholds=(bound,)),)))
+
+
+@pytest.mark.parametrize(
+    "expr", ["absent(stock_items)", "absent_over_time(stock_items[5m])", "absent_over_time(shop:stock:sum[5m])"]
+)
+def test_an_alert_on_absence_does_not_wait_for_fresh_data_of_the_source_that_is_gone(
+    expr: str, promtool: Promtool, tmp_path: Path
+) -> None:
+    definitions = missing_stock(expr)
+    files, suites = _on_disk(small.PRODUCTION, tmp_path, definitions)
+    (rule,) = (rule for file in files.values() for rule in file.rules if rule.name == "TooMuch")
+    assert AGE.name not in rule.expr
+    (suite,) = (suite for suite in suites if suite.path.name == "TooMuch.yml")
+    assert (
+        'count(ALERTS{alertname="TooMuch",alertstate="firing"}) # nothing there: no series, ' in suite.path.read_text()
+    )
+    assert run_suites(suites, files, promtool) == ()
+
+
 # ---- templates
 
 
@@ -393,12 +453,14 @@ def test_a_text_of_several_lines_is_refused() -> None:
         str(TestFile("rules/x.py", ("rules.yml",), timedelta(minutes=1), (group,)))
 
 
-def _on_disk(environment: Environment, folder: Path) -> tuple[dict[Path, RuleFile], list[Suite]]:
+def _on_disk(
+    environment: Environment, folder: Path, definitions: Catalog = CATALOG
+) -> tuple[dict[Path, RuleFile], list[Suite]]:
     (folder / "rules").mkdir(parents=True)
     (folder / "tests").mkdir()
-    for group in rule_groups(CATALOG, environment):
+    for group in rule_groups(definitions, environment):
         (folder / "rules" / f"{group.area.name}.yml").write_text(rule_file(group))
-    for name, text in rule_test_files(CATALOG, environment).items():
+    for name, text in rule_test_files(definitions, environment).items():
         (folder / "tests" / name).write_text(text)
     files = [RuleFile.read(path) for path in sorted((folder / "rules").iterdir())]
     return {file.path: file for file in files}, [Suite.read(path) for path in sorted((folder / "tests").iterdir())]

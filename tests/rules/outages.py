@@ -84,7 +84,7 @@ def rules_of(alerts: tuple[Alert, ...]) -> tuple[RuleGroup, ...]:
         for alert in alerts
         for branch in alert.branches(alert.thresholds[0])
         for watched in (branch.watches, *(guard.signal for guard in branch.guards), monitoring.source_age)
-        for signal in expressions.signals_read(watched)
+        for signal in expressions.index.signals_read(watched)
     }
     groups = []
     for group in rule_groups(definitions, production):

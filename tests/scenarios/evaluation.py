@@ -127,7 +127,7 @@ def _rule_files() -> dict[str, str]:
 def _read() -> frozenset[str]:
     """The names of all series that some rule reads; the rest would only cost time."""
     expressions = Expressions(catalog(), PRODUCTION)
-    return frozenset().union(*(expressions.names_read(signal) for signal in catalog().signals))
+    return frozenset().union(*(expressions.index.names_read(signal) for signal in catalog().signals))
 
 
 def _stretches(name: str, labels: tuple[tuple[str, str], ...], times: list[int], every: int) -> Iterator[Firing]:

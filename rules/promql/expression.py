@@ -9,6 +9,7 @@ from functools import lru_cache
 import promql_parser as foreign
 
 __all__ = [
+    "ABSENCES",
     "Aggregation",
     "Call",
     "Expression",
@@ -19,14 +20,19 @@ __all__ = [
     "Series",
     "Subquery",
     "Text",
+    "expanded",
     "is_scalar",
     "labels_carried",
     "parse",
     "selectors",
     "walk",
+    "with_matchers",
 ]
 
 NOTHING = timedelta(0)
+
+ABSENCES = frozenset({"absent", "absent_over_time"})
+"""The functions that have a value where their argument has none."""
 
 _LONGEST = 5000
 _DEEPEST = 100
@@ -34,11 +40,11 @@ _TEN_YEARS = 10 * 31536000
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 _MAKE_OR_DROP_LABELS = frozenset(
-    {"absent", "absent_over_time", "histogram_fraction", "histogram_quantile", "label_join", "label_replace"}
-    | {"scalar", "vector"}
+    ABSENCES | {"histogram_fraction", "histogram_quantile", "label_join", "label_replace", "scalar", "vector"}
 )
 _AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
 _QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
+_WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*([0-9]\w*)")
 _PART = re.compile(r"([0-9]{1,12})(ms|[smhdwy])")
@@ -147,6 +153,11 @@ class Selector:
     reach: timedelta
     """How far before the moment of evaluation it looks altogether, enclosing subqueries included."""
 
+    @property
+    def of_absence(self) -> bool:
+        """Whether it asks if there are such series at all, so that their values come out nowhere."""
+        return not ABSENCES.isdisjoint(self.calls)
+
 
 @lru_cache(maxsize=_REMEMBERED)
 def parse(expr: str) -> Expression:
@@ -188,6 +199,29 @@ def selectors(expr: str | Expression) -> tuple[Selector, ...]:
     found: list[Selector] = []
     _collect(parse(expr) if isinstance(expr, str) else expr, (), NOTHING, found)
     return tuple(found)
+
+
+def with_matchers(expr: str, of: Callable[[str], str]) -> str:
+    """The text with matchers of one's own first in every selector: those that `of` gives for its name, none if empty."""
+
+    def add(found: re.Match[str]) -> str:
+        name = found[1]
+        matchers = of(name) if name else ""
+        if not matchers:
+            return found[0]
+        return f"{name}{{{matchers}," if found[2] else f"{name}{{{matchers}}}"
+
+    return _WORDS.sub(add, expr)
+
+
+def expanded(expr: str, of: Callable[[str], str | None]) -> str:
+    """The text with each name of a series, where it stands by itself, replaced by what `of` gives, None to keep it."""
+
+    def expand(found: re.Match[str]) -> str:
+        inner = of(found[1]) if found[1] and not found[2] else None
+        return found[0] if inner is None else f"({inner})"
+
+    return _WORDS.sub(expand, expr)
 
 
 def labels_carried(expr: str | Expression, labels_of: Callable[[str], frozenset[str]]) -> frozenset[str]:

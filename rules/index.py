@@ -1,13 +1,11 @@
-"""What do the checks look up: where is a definition, what does it read, and which labels does it carry?"""
+"""What lies behind a name: where is it defined, what does it read, which labels does it carry, and who exports it?"""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache, cached_property
+from functools import cached_property
 
-from rules.checks.notation import Samples, labels_in, series_in
-from rules.checks.signs import Sign, sign_of
-from rules.promql import Expression, PromqlError, Selector, labels_carried, parse, selectors, walk
+from rules.promql import Expression, PromqlError, Selector, Sign, labels_carried, parse, selectors, sign_of, walk
 from rules.vocabulary import Alert, Area, Catalog, Metric, Signal, Source, Threshold, Unit, minutes
 
 __all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch"]
@@ -17,8 +15,6 @@ TARGET_LABELS = frozenset({"job", "instance", "environment"})
 
 LONGEST_INTERVAL = minutes(5)
 """Prometheus forgets a series that has been silent for longer."""
-
-_MAY_BE_ABSENT = frozenset({"absent", "absent_over_time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +44,11 @@ class Watch:
 
 
 class Index:
-    """A catalog, looked up by name; every expression is parsed once."""
+    """A catalog, looked up by name; every expression is parsed once. It answers for unsound definitions as well."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.organisation = catalog.organisation
-        self.series_in = cache(series_in)
-        self.labels_in = cache(labels_in)
-        self.samples = cache(Samples)
         self.scrape_interval = _bounded(catalog.organisation.scrape_interval)
         self.evaluation_interval = _bounded(catalog.organisation.evaluation_interval)
 
@@ -158,13 +151,61 @@ class Index:
     def _sources(self) -> dict[str, frozenset[Source]]:
         known = {name: frozenset({metric.source}) for name, metric in self.by_series.items()}
         for read in self._order[0]:
-            names = [one.name for one in read.selectors if not _MAY_BE_ABSENT & set(one.calls)]
+            names = [one.name for one in read.selectors if not one.of_absence]
             known[read.signal.name] = frozenset().union(*(known.get(name, frozenset()) for name in names))
         return known
 
     def sources(self, name: str) -> frozenset[Source]:
         """Who exports what is read under that name, through other signals too; absence is no value."""
         return self._sources.get(name, frozenset())
+
+    @cached_property
+    def _reads(self) -> dict[str, tuple[Selector, ...]]:
+        known: dict[str, tuple[Selector, ...]] = {}
+        for read in self._order[0]:
+            known[read.signal.name] = tuple(one for outer in read.selectors for one in _raw(outer, known))
+        return known
+
+    def raw(self, selector: Selector) -> tuple[Selector, ...]:
+        """The places where raw series are read for one selector: the signal's that it reads, or itself."""
+        return _raw(selector, self._reads)
+
+    def reads(self, signal: Signal) -> tuple[Selector, ...]:
+        """Every place where raw series are read, by the signal or by signals that it reads, with all that is done there."""
+        return self._reads.get(signal.name, ())
+
+    @cached_property
+    def _signals_read(self) -> dict[str, tuple[Signal, ...]]:
+        known: dict[str, tuple[Signal, ...]] = {}
+        for read in self._order[0]:
+            inner = (one for selector in read.selectors for one in known.get(selector.name, ()))
+            known[read.signal.name] = (*{one.name: one for one in inner}.values(), read.signal)
+        return known
+
+    def signals_read(self, signal: Signal) -> tuple[Signal, ...]:
+        """The signals that it reads, directly or not, each after those that it reads; itself last."""
+        return self._signals_read.get(signal.name, (signal,))
+
+    def names_read(self, signal: Signal) -> frozenset[str]:
+        """The names of every series that it reads, directly or through other signals."""
+        read = (self.by_name[one.name] for one in self.signals_read(signal) if one.name in self.by_name)
+        return frozenset(selector.name for one in read for selector in one.selectors)
+
+    def metrics_read(self, signal: Signal) -> tuple[Metric, ...]:
+        """The metrics whose values, not whose absence, the signal shows."""
+        names = (one.name for one in self.reads(signal) if not one.of_absence and one.name in self.by_series)
+        return tuple({self.by_series[name].name: self.by_series[name] for name in names}.values())
+
+    def of_environment(self, name: str) -> bool:
+        """Whether series of that name carry the label `environment`; not where nobody exports or records them."""
+        metric = self.by_series.get(name)
+        return metric.source.of_environment if metric else name in self.by_name
+
+    @cached_property
+    def source_age(self) -> Signal | None:
+        """The signal that tells how old each source's data are: the one of unit intervals, by source."""
+        of_intervals = (read.signal for read in self.signals if read.signal.unit is Unit.INTERVALS)
+        return next((one for one in of_intervals if "source" in self.carried(one.name)), None)
 
     @cached_property
     def _signs(self) -> dict[str, Sign]:
@@ -195,6 +236,11 @@ class Index:
         """The unit of the recorded signal of that name."""
         read = self.by_name.get(name)
         return read.signal.unit if read else None
+
+
+def _raw(outer: Selector, known: Mapping[str, tuple[Selector, ...]]) -> tuple[Selector, ...]:
+    inner = known.get(outer.name)
+    return (outer,) if inner is None else tuple(replace(one, calls=one.calls + outer.calls) for one in inner)
 
 
 def _bounded(interval: timedelta) -> timedelta:

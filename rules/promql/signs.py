@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum
 
-from rules.promql import Aggregation, Call, Expression, Number, Operation, Series, Subquery
+from rules.promql.expression import ABSENCES, Aggregation, Call, Expression, Number, Operation, Series, Subquery
 
 __all__ = ["Sign", "sign_of"]
 
@@ -22,7 +22,7 @@ _KEEP_THE_SIGN = frozenset(
     {"avg_over_time", "last_over_time", "max_over_time", "min_over_time", "sum_over_time", "quantile_over_time"}
     | {"label_replace", "label_join", "sort", "sort_desc", "vector"}
 )
-_POSITIVE_FUNCTIONS = frozenset({"absent", "absent_over_time", "count_over_time", "exp", "present_over_time", "time"})
+_POSITIVE_FUNCTIONS = ABSENCES | {"count_over_time", "exp", "present_over_time", "time"}
 
 
 def sign_of(expression: Expression, sign_of_series: Callable[[str], Sign]) -> Sign:

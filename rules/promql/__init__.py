@@ -1,0 +1,46 @@
+"""What does a PromQL expression read, which labels come out, and which values can it take?"""
+
+from rules.promql.expression import (
+    ABSENCES,
+    Aggregation,
+    Call,
+    Expression,
+    Number,
+    Operation,
+    PromqlError,
+    Selector,
+    Series,
+    Subquery,
+    Text,
+    expanded,
+    is_scalar,
+    labels_carried,
+    parse,
+    selectors,
+    walk,
+    with_matchers,
+)
+from rules.promql.signs import Sign, sign_of
+
+__all__ = [
+    "ABSENCES",
+    "Aggregation",
+    "Call",
+    "Expression",
+    "Number",
+    "Operation",
+    "PromqlError",
+    "Selector",
+    "Series",
+    "Sign",
+    "Subquery",
+    "Text",
+    "expanded",
+    "is_scalar",
+    "labels_carried",
+    "parse",
+    "selectors",
+    "sign_of",
+    "walk",
+    "with_matchers",
+]
