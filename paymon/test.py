@@ -1,9 +1,10 @@
 """`paymon test`: do the generated rules fire when they should, and only then?"""
 
 import difflib
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -15,13 +16,16 @@ from paymon.rule_testing import (
     Failure,
     JunitCase,
     JunitSuite,
+    Remembered,
     Rule,
     RuleFile,
     Suite,
     UnreadableError,
     coverage,
+    digest,
     run_suites,
     silent_passes,
+    usual_file,
     write_junit,
 )
 
@@ -52,6 +56,47 @@ class _Result:
     findings: tuple[str, ...]
     coverage: Coverage
 
+    @property
+    def summary(self) -> "_Summary":
+        """It in numbers."""
+        asked, there = self.coverage.counts
+        return _Summary(
+            self.environment,
+            alerts=len(self.coverage.alerts),
+            records=len(self.coverage.records),
+            failures=len(self.failures),
+            findings=len(self.findings),
+            asked=asked,
+            there=there,
+            cases=sum(len(suite.cases) for suite in self.suites),
+        )
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What came of one environment's tests, in numbers; `asked` of the aspects that are `there` are asked about."""
+
+    environment: str
+    alerts: int
+    records: int
+    failures: int
+    findings: int
+    asked: int
+    there: int
+    cases: int
+
+    @property
+    def fine(self) -> bool:
+        """Whether there is nothing to object to."""
+        return not (self.failures or self.findings)
+
+    def __str__(self) -> str:
+        share = 100 * self.asked / self.there if self.there else 100.0
+        return (
+            f"{self.environment}: {self.alerts} alerting and {self.records} recording rules, {self.failures} failures, "
+            f"{self.findings} findings; {self.asked} of {self.there} aspects asked about ({share:.4g} %)"
+        )
+
 
 @click.command()
 @click.argument("names", metavar="[ALERT or AREA]...", nargs=-1)
@@ -71,6 +116,7 @@ class _Result:
     help="Folder with <environment>/rules and <environment>/tests.",
 )
 @click.option("--coverage", "table", is_flag=True, help="Print what the tests ask of each rule.")
+@click.option("--no-cache", is_flag=True, help="Run also what passed before, just as it is now; remember nothing.")
 def test(
     names: tuple[str, ...],
     promtool: str | None,
@@ -78,6 +124,7 @@ def test(
     environment: str | None,
     generated: Path,
     table: bool,
+    no_cache: bool,
 ) -> None:
     """Run the generated rule tests with promtool: all of them, or those of some alerts and areas.
 
@@ -86,28 +133,44 @@ def test(
     of a rule no test asks about.
     """
     started = time.monotonic()
-    environments = _chosen(_environments(generated, environment), names)
+    folders = _folders(generated, environment)
     try:
         tool = Promtool.find(promtool)
-        results = [_run(one, names, tool) for one in environments]
+        remembered = Remembered(None if no_cache else usual_file())
+        whole = _digest(tool, folders, names)
+        noted = remembered.note(whole) if whole and not (table or junit) else None
+        if noted is not None:
+            summaries = tuple(_Summary(**one) for one in json.loads(noted))
+            already = "; all is as it passed before"
+        else:
+            environments = _chosen([_read(folder) for folder in folders], names)
+            results = [_run(one, names, tool, remembered) for one in environments]
+            summaries = tuple(result.summary for result in results)
+            files = sum(len(result.suites) for result in results)
+            already = f"; {remembered.found} of {files} files had passed already" if remembered.found else ""
+            if whole and all(one.fine for one in summaries):
+                remembered.passed(whole, json.dumps([asdict(one) for one in summaries]))
+            for result in results:
+                _print_details(result, table=table)
     except (PromtoolMissing, PromtoolError) as error:
         raise click.ClickException(str(error)) from error
     seconds = time.monotonic() - started
-    for result in results:
-        _print(result, table=table)
+    for one in summaries:
+        click.secho(str(one), fg="green" if one.fine else "red")
     if junit is not None:
         try:
             write_junit(junit, [suite for result in results for suite in _junit(result)], seconds)
         except OSError as error:
             raise click.ClickException(f"{junit} cannot be written: {error.strerror}; choose another file") from error
+    _keep(remembered)
     version = ".".join(map(str, tool.version))
-    cases = sum(len(suite.cases) for result in results for suite in result.suites)
-    click.echo(f"{cases} cases in {seconds:.1f} s, promtool {version}")
-    if any(result.failures or result.findings for result in results):
+    cases = sum(one.cases for one in summaries)
+    click.echo(f"{cases} cases in {seconds:.1f} s, promtool {version}{already}")
+    if not all(one.fine for one in summaries):
         raise SystemExit(1)
 
 
-def _environments(generated: Path, wanted: str | None) -> list[_Environment]:
+def _folders(generated: Path, wanted: str | None) -> list[Path]:
     """Those of the definitions, and whatever else lies there. Each has rules and tests, or the program ends."""
     there = {folder.parent.name for folder in generated.glob("*/tests")}
     if not there:
@@ -121,7 +184,31 @@ def _environments(generated: Path, wanted: str | None) -> list[_Environment]:
     empty = [str(one / kind) for one in chosen for kind in ("rules", "tests") if not any((one / kind).glob("*.yml"))]
     if empty:
         raise click.ClickException(f"{' and '.join(empty)} lack files; write them with paymon generate")
-    return [_read(folder) for folder in chosen]
+    return chosen
+
+
+def _digest(tool: Promtool, folders: Sequence[Path], names: Sequence[str]) -> str | None:
+    """Stands for everything that these tests depend on; None where some of it cannot be read."""
+    files = [
+        path for folder in folders for kind in ("rules", "tests") for path in sorted((folder / kind).glob("*.yml"))
+    ]
+    try:
+        texts = {"/".join(path.parts[-3:]): path.read_bytes() for path in files}
+    except OSError:
+        return None
+    return digest(tool, {"names": "\n".join(names).encode(), **texts})
+
+
+def _keep(remembered: Remembered) -> None:
+    try:
+        remembered.keep()
+    except OSError as error:
+        where = error.filename or usual_file()
+        click.echo(
+            f"paymon test: what passed is not remembered: {where}: {error.strerror}. "
+            "Set XDG_CACHE_HOME to a folder with room in which you may write, or say --no-cache.",
+            err=True,
+        )
 
 
 def _read(folder: Path) -> _Environment:
@@ -150,7 +237,7 @@ def _chosen(environments: Sequence[_Environment], names: Iterable[str]) -> Seque
     return environments
 
 
-def _run(environment: _Environment, names: tuple[str, ...], tool: Promtool) -> _Result:
+def _run(environment: _Environment, names: tuple[str, ...], tool: Promtool, remembered: Remembered) -> _Result:
     rule_files = {file.path: file for file in environment.rule_files}
     suites = tuple(suite for suite in environment.suites if _is_of(suite, names))
     rules = [rule for rule in environment.rules if not names or {rule.name, rule.file.stem} & set(names)]
@@ -165,7 +252,8 @@ def _run(environment: _Environment, names: tuple[str, ...], tool: Promtool) -> _
     findings += silent_passes(environment.rules, suites)
     covered = coverage(rules, suites)
     findings += (f"{rule.title}: no test asks: {aspect}" for rule, aspect in covered.gaps)
-    return _Result(environment.name, suites, run_suites(runnable, rule_files, tool), tuple(findings), covered)
+    failures = run_suites(runnable, rule_files, tool, environment=environment.name, remembered=remembered)
+    return _Result(environment.name, suites, failures, tuple(findings), covered)
 
 
 def _is_of(suite: Suite, names: tuple[str, ...]) -> bool:
@@ -173,21 +261,12 @@ def _is_of(suite: Suite, names: tuple[str, ...]) -> bool:
     return not names or bool(wanted & suite.alerts_named) or bool(wanted & {path.stem for path in suite.rule_files})
 
 
-def _print(result: _Result, *, table: bool) -> None:
+def _print_details(result: _Result, *, table: bool) -> None:
     for line in (*result.failures, *result.findings):
         click.secho(f"{result.environment}: {line}", fg="red")
     if table:
         for text in _table(result.coverage):
             click.echo(text)
-    asked, there = result.coverage.counts
-    share = 100 * asked / there if there else 100.0
-    fine = not (result.failures or result.findings)
-    click.secho(
-        f"{result.environment}: {len(result.coverage.alerts)} alerting and {len(result.coverage.records)} recording "
-        f"rules, {len(result.failures)} failures, {len(result.findings)} findings; "
-        f"{asked} of {there} aspects asked about ({share:.4g} %)",
-        fg="green" if fine else "red",
-    )
 
 
 def _table(covered: Coverage) -> Iterator[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from paymon.promtool import Promtool, PromtoolError, TestFailure
 from paymon.rule_testing.files import RuleFile, Suite
-from paymon.rule_testing.slices import put_slice
+from paymon.rule_testing.remembered import Remembered, digest
+from paymon.rule_testing.slices import slice_of
 
 __all__ = ["Failure", "run_suites"]
 
@@ -35,23 +36,37 @@ class Failure:
 
 
 def run_suites(
-    suites: Sequence[Suite], rule_files: Mapping[Path, RuleFile], tool: Promtool, processes: int | None = None
+    suites: Sequence[Suite],
+    rule_files: Mapping[Path, RuleFile],
+    tool: Promtool,
+    processes: int | None = None,
+    *,
+    environment: str = "",
+    remembered: Remembered | None = None,
 ) -> tuple[Failure, ...]:
     """Every expectation that is not met, suite by suite; `rule_files` has every rule file of the suites.
 
-    Each suite gets the rules that it needs and no more. Several suites go to one process; where it objects to one of
+    Each suite gets the rules that it needs and no more. What is `remembered` to have passed is not run, and what passes
+    is remembered; `environment` is whose suites they are. Several suites go to one process; where it objects to one of
     them, its suites are run one by one, to know which.
     """
+    remembered = remembered or Remembered()
     processes = processes or os.cpu_count() or 1
+    slices = {suite: slice_of(suite, rule_files) for suite in suites}
+    keys = {suite: digest(tool, one.texts, environment) for suite, one in slices.items()}
+    new = [suite for suite in suites if remembered.note(keys[suite]) is None]
     with tempfile.TemporaryDirectory(prefix="paymon-test-") as folder, ThreadPoolExecutor(processes) as pool:
-        tests = {suite: put_slice(suite, rule_files, Path(folder) / str(index)) for index, suite in enumerate(suites)}
-        batches = _batches(suites, processes * _BATCHES_FOR_EACH_CPU)
+        tests = {suite: slices[suite].put(Path(folder) / str(index)) for index, suite in enumerate(new)}
+        batches = _batches(new, processes * _BATCHES_FOR_EACH_CPU)
         passed = pool.map(lambda batch: _pass(tool, [tests[suite] for suite in batch]), batches)
         doubtful = {suite for batch, fine in zip(batches, passed, strict=True) if not fine for suite in batch}
-        failed = pool.map(
-            lambda suite: _failures(suite, tests[suite], tool), [one for one in suites if one in doubtful]
-        )
-        return tuple(failure for failures in failed for failure in failures)
+        one_by_one = [suite for suite in new if suite in doubtful]
+        objections = pool.map(lambda suite: _failures(suite, tests[suite], tool), one_by_one)
+        failed = dict(zip(one_by_one, objections, strict=True))
+    for suite in new:
+        if not failed.get(suite):
+            remembered.passed(keys[suite])
+    return tuple(failure for suite in one_by_one for failure in failed[suite])
 
 
 def _batches(suites: Iterable[Suite], count: int) -> list[list[Suite]]:

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,10 +16,12 @@ from paymon.rule_testing import (
     Failure,
     JunitCase,
     JunitSuite,
+    Remembered,
     RuleFile,
     Suite,
     UnreadableError,
     coverage,
+    digest,
     run_suites,
     silent_passes,
     write_junit,
@@ -122,6 +126,14 @@ def project(tmp_path: Path) -> Project:
         return folder.parent
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the command remembers what passed, for the length of a test."""
+    file = tmp_path / "cache" / "passed"
+    monkeypatch.setattr("paymon.test.usual_file", lambda: file)
+    return file
 
 
 def _run(promtool: Promtool, generated: Path, *arguments: str) -> Result:
@@ -441,3 +453,218 @@ def test_an_unwritable_junit_file_is_named(promtool: Promtool, project: Project,
     result = _run(promtool, project(), "--junit", str(tmp_path / "file" / "junit.xml"))
     assert result.exit_code == 1
     assert "cannot be written" in result.output
+
+
+# ---- what has passed already
+
+
+@pytest.fixture
+def watched(promtool: Promtool, tmp_path: Path) -> tuple[Promtool, Callable[[], list[str]]]:
+    """promtool, and which files of tests it was given since one asked last."""
+    log, program = tmp_path / "asked", tmp_path / "promtool"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {promtool.path} "$@"\n')
+    program.chmod(0o755)
+
+    def asked() -> list[str]:
+        words = log.read_text().split() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return sorted(Path(word).stem for word in words if word.endswith(".yml"))
+
+    return Promtool.find(program), asked
+
+
+Watched = tuple[Promtool, Callable[[], list[str]]]
+BOTH = ["OrdersMany", "signals-shop"]
+
+
+def test_what_passed_is_not_run_again_and_says_the_same(watched: Watched, project: Project) -> None:
+    tool, asked = watched
+    first = _run(tool, project())
+    assert asked() == BOTH
+    second = _run(tool, project())
+    assert asked() == []
+    assert second.exit_code == 0
+    assert second.output.splitlines()[:-1] == first.output.splitlines()[:-1]
+    assert re.fullmatch(
+        r"4 cases in \d+\.\d s, promtool [\d.]+; all is as it passed before", second.output.splitlines()[-1]
+    )
+
+
+def test_of_a_change_only_the_tests_that_read_it_are_run(watched: Watched, project: Project) -> None:
+    tool, asked = watched
+    _run(tool, project())
+    asked()
+    result = _run(tool, project(("summary: Many orders.", "summary: Very many orders.")))
+    assert asked() == ["OrdersMany"]
+    assert result.exit_code == 0
+    assert result.output.endswith("; 1 of 2 files had passed already\n")
+    assert _run(tool, project(("# orders'", "# all orders'"))).exit_code == 0
+    assert asked() == ["signals-shop"]
+
+
+def test_what_fails_is_run_again_until_it_passes(watched: Watched, project: Project) -> None:
+    tool, asked = watched
+    wrong = ("> 10", "> 11")
+    said = _run(tool, project(wrong)).output
+    asked()
+    assert _run(tool, project(wrong)).output.splitlines()[:-1] == said.splitlines()[:-1]
+    assert set(asked()) == {"OrdersMany"}
+    assert _run(tool, project()).exit_code == 0
+
+
+def test_a_gap_in_the_tests_is_found_again_although_every_test_passes(watched: Watched, project: Project) -> None:
+    tool, asked = watched
+    gap = (("values: '4x9'", "values: '9x9'"), ("# unmet', eval_time: 8m", "# unmet', eval_time: 0m"))
+    first = _run(tool, project(*gap))
+    assert first.exit_code == 1
+    asked()
+    second = _run(tool, project(*gap))
+    assert (second.exit_code, second.output.splitlines()[:-1]) == (1, first.output.splitlines()[:-1])
+    assert asked() == []
+
+
+def test_without_the_cache_everything_is_run_and_nothing_remembered(
+    watched: Watched, project: Project, passed: Path
+) -> None:
+    tool, asked = watched
+    _run(tool, project(), "--no-cache")
+    assert not passed.exists()
+    _run(tool, project())
+    asked()
+    before = passed.read_bytes()
+    assert _run(tool, project(), "--no-cache").exit_code == 0
+    assert asked() == BOTH
+    assert passed.read_bytes() == before
+
+
+def test_another_promtool_runs_everything_again(watched: Watched, promtool: Promtool, project: Project) -> None:
+    tool, asked = watched
+    _run(promtool, project())
+    _run(tool, project())
+    assert asked() == BOTH
+
+
+def _torn(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def _of_another_version(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b", 1, ", b", 0, ", 1))
+
+
+def _forged(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"production", b"everything"))
+
+
+def _a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_torn, _of_another_version, _forged, _a_folder, Path.unlink])
+def test_a_cache_that_is_damaged_is_not_trusted(
+    damage: Callable[[Path], None], watched: Watched, project: Project, passed: Path
+) -> None:
+    tool, asked = watched
+    _run(tool, project())
+    asked()
+    damage(passed)
+    result = _run(tool, project())
+    assert result.exit_code == 0
+    assert asked() == BOTH
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_fails_nothing(
+    promtool: Promtool, project: Project, passed: Path
+) -> None:
+    passed.parent.write_text("a file in the folder's place")
+    result = _run(promtool, project())
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"paymon test: what passed is not remembered: {passed.parent}: File exists. "
+        "Set XDG_CACHE_HOME to a folder with room in which you may write, or say --no-cache.\n"
+    )
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    file = tmp_path / "passed"
+    before = Remembered(file)
+    before.passed("a" * 64)
+    before.keep()
+    known = file.read_bytes()
+    program = (
+        "import resource, sys; from pathlib import Path; from paymon.rule_testing import Remembered\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        f"more = Remembered(Path({str(file)!r})); more.passed('b' * 64)\n"
+        "try: more.keep()\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert said.stdout == "File too large\n"
+    assert file.read_bytes() == known
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_runs_at_once_remember_what_either_saw(tmp_path: Path) -> None:
+    file = tmp_path / "passed"
+    one, other = Remembered(file), Remembered(file)
+    one.passed("one", "of it")
+    other.passed("other")
+    one.keep()
+    other.keep()
+    assert [Remembered(file).note(key) for key in ("one", "other", "third")] == ["of it", "", None]
+
+
+def test_the_oldest_are_forgotten_when_there_are_too_many(tmp_path: Path) -> None:
+    remembered = Remembered(tmp_path / "passed")
+    for number in range(8193):
+        remembered.passed(str(number))
+    remembered.keep()
+    again = Remembered(tmp_path / "passed")
+    assert [again.note(key) for key in ("0", "1", "8192")] == [None, "", ""]
+
+
+# ---- environments that differ in nothing but their name
+
+
+def _for(environment: str, text: str) -> dict[str, str]:
+    return {"a.yml": text.replace("HERE", environment)}
+
+
+ALIKE = (
+    'x{environment="HERE"} > 1',
+    "labels:\n  environment: HERE\n  team: payments",
+    "exp_labels: {environment: 'HERE', team: 'payments'}",
+    "- name: payments.HERE.health",
+    "dashboard_url: https://example.com/d/x?viewPanel=41&var-environment=HERE",
+)
+TOLD_APART = (
+    "because: HERE has fewer machines",
+    'x{environment="production"} > 1',
+    'x{environment=~"prod.*",other="HERE"}',
+    'x{environment="HERE"} and x{environment=~"prod.*"}',
+    'x{environment="HERE"} and label_replace(x, "a", "b", "environment", "prod.*")',
+    'x{environment="HERE"} # {{ if match "prod" .Labels.environment }}',
+    'HERE(x{environment="HERE"}[5m])',
+    'x{environment="HERE-east"}',
+)
+
+
+@pytest.mark.parametrize("text", ALIKE)
+def test_the_name_of_an_environment_decides_nothing_where_it_is_compared_and_copied(
+    text: str, promtool: Promtool
+) -> None:
+    ours, theirs = (digest(promtool, _for(name, text), name) for name in ("production", "staging"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("text", TOLD_APART)
+def test_environments_are_told_apart_where_their_name_is_more(text: str, promtool: Promtool) -> None:
+    ours, theirs = (digest(promtool, _for(name, text), name) for name in ("production", "staging"))
+    assert ours != theirs
+
+
+@pytest.mark.parametrize("name", ["5m", "Production", "a.b", ""])
+def test_a_name_that_could_be_something_else_is_not_looked_for(name: str, promtool: Promtool) -> None:
+    text = 'x{environment="HERE"}'
+    assert digest(promtool, _for(name, text), name) == digest(promtool, _for(name, text))
