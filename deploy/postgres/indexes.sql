@@ -29,9 +29,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS payments_pending_review
 CREATE INDEX CONCURRENTLY IF NOT EXISTS payments_payment_intent_id
     ON payments (payment_intent_id);
 
--- The latest attempt, and the users hit by failed ones.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS payment_attempts_created_at
-    ON payment_attempts (created_at);
+-- The latest attempts, in the order in which they are counted, and the users hit by failed ones.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS payment_attempts_created_at_id
+    ON payment_attempts (created_at, id);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS payment_attempts_failed
     ON payment_attempts (created_at, user_id) WHERE status = 'failed';
 

@@ -9,6 +9,7 @@ from exporters.postgres.leader import Leader, LeaderSettings
 from exporters.postgres.payments import payments_questions
 from exporters.postgres.questions import Elapsed, Health, Question, since_start
 from exporters.postgres.reconciliation import reconciliation_questions
+from exporters.postgres.relations import Relations
 from exporters.postgres.sampler import QuestionsSampler
 from exporters.postgres.settings import PostgresSettings
 from exporters.postgres.structure import structure_questions
@@ -23,6 +24,7 @@ __all__ = [
     "LeaderSettings",
     "PostgresSettings",
     "Question",
+    "Relations",
     "Scan",
     "questions",
     "samplers",
@@ -39,18 +41,21 @@ def samplers(
     """The samplers of POSTGRES, WEBHOOK_INBOX and, where Stripe's side is known, RECONCILIATION, on one connection."""
     database = Database(settings)
     health = Health()
+    by_source = questions(settings, overflow, stripe, elapsed)
+    relations = Relations((one for asked in by_source.values() for one in asked), elapsed)
     return tuple(
         QuestionsSampler(
             source,
             database,
             asked,
+            relations,
             health,
             elapsed,
             max_age=settings.max_age,
             large_table=settings.large_table,
             serves_health=source is Source.POSTGRES,
         )
-        for source, asked in questions(settings, overflow, stripe, elapsed).items()
+        for source, asked in by_source.items()
         if asked
     )
 

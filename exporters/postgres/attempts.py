@@ -4,64 +4,83 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from exporters.postgres.connection import Database, Row
+from exporters.postgres.connection import Database
+from exporters.postgres.moments import at, seconds, soon
+from exporters.postgres.newrows import NewRows
 from exporters.postgres.questions import (
     CAP,
     Answer,
     Elapsed,
+    Holds,
     Question,
     SingleQuery,
     column,
     if_any,
     number,
     one_of,
+    reads,
     table,
     timing,
+    words,
 )
 from exporters.postgres.settings import PostgresSettings
-from exporters.postgres.watermark import PAGE, Tail
 from exporters.sampling.model import reading
 from rules.payments import database as metrics
 
 __all__ = ["RecordedAttempts", "attempts_questions"]
 
 _LAST_ATTEMPT = """
-SELECT extract(epoch FROM (
-    SELECT {created_at} FROM {attempts}
-    WHERE {created_at} <= %(now)s + interval '1 minute' ORDER BY {created_at} DESC LIMIT 1
-))::float8
+SELECT (SELECT {seconds} FROM {attempts} AS t WHERE {created_at} <= {soon} ORDER BY t.{created_at} DESC LIMIT 1)
 """
 
 _AFFECTED_USERS = """
 SELECT count(*) FROM (
     SELECT DISTINCT {user_id} FROM {attempts}
-    WHERE {created_at} > %(now)s - interval '15 minutes' AND {status} IN {failed} AND {user_id} IS NOT NULL
+    WHERE {created_at} > {lately} AND {status} IN {failed} AND {user_id} IS NOT NULL
     LIMIT {cap}
 ) AS affected
-"""
-
-_LATEST = "SELECT {id} FROM {attempts} ORDER BY {id} DESC LIMIT {page}"
-_FROM_THE_START = "SELECT {id}, coalesce({status} IN {failed}, false) FROM {attempts} ORDER BY {id} LIMIT {page}"
-_BEHIND = """
-SELECT {id}, coalesce({status} IN {failed}, false) FROM {attempts} WHERE {id} > %(id)s ORDER BY {id} LIMIT {page}
 """
 
 
 def attempts_questions(settings: PostgresSettings, elapsed: Elapsed) -> tuple[Question, ...]:
     """The questions about the table of payment attempts."""
-    names = _names(settings)
+    there = settings.attempts
+    attempts, created_at = table(there.table), column(there.created_at)
     return (
         SingleQuery(
             "last_attempt",
             *timing(settings, "last_attempt"),
-            sql.SQL(_LAST_ATTEMPT).format(**names),
+            sql.SQL(_LAST_ATTEMPT).format(
+                attempts=attempts,
+                created_at=created_at,
+                seconds=seconds(there.moments, created_at),
+                soon=soon(there.moments),
+            ),
             lambda rows: if_any(metrics.last_attempt, rows),
+            reads=(reads("attempts", there, created_at=Holds.ORDERED_MOMENT),),
         ),
         SingleQuery(
             "affected_users",
             *timing(settings, "affected_users"),
-            sql.SQL(_AFFECTED_USERS).format(**names),
+            sql.SQL(_AFFECTED_USERS).format(
+                attempts=attempts,
+                user_id=column(there.user_id),
+                created_at=created_at,
+                lately=at(there.moments, "%(now)s - interval '15 minutes'"),
+                status=column(there.status),
+                failed=one_of(settings.statuses.failed_attempt),
+                cap=sql.Literal(CAP),
+            ),
             lambda rows: (reading(metrics.affected_users, number(rows[0][0], "affected_users", "the count")),),
+            reads=(
+                reads(
+                    "attempts",
+                    there,
+                    user_id=Holds.ANYTHING,
+                    created_at=Holds.ORDERED_MOMENT,
+                    status=words(settings, "failed_attempt"),
+                ),
+            ),
         ),
         RecordedAttempts(settings, elapsed),
     )
@@ -76,68 +95,52 @@ class RecordedAttempts:
     name = "attempts"
 
     def __init__(self, settings: PostgresSettings, elapsed: Elapsed) -> None:
-        names = _names(settings)
-        self._latest = sql.SQL(_LATEST).format(**names)
-        self._from_the_start = sql.SQL(_FROM_THE_START).format(**names)
-        self._behind = sql.SQL(_BEHIND).format(**names)
-        self.interval, self._timeout = timing(settings, "attempts")
-        self._elapsed = elapsed
-        self._tail = Tail(settings.late_commits, width=1)
+        there = settings.attempts
+        failed = sql.SQL("coalesce({} IN {}, false)").format(
+            column(there.status), one_of(settings.statuses.failed_attempt)
+        )
+        self.interval, timeout = timing(settings, "attempts")
+        self.reads = (
+            reads(
+                "attempts",
+                there,
+                id=Holds.KEY,
+                created_at=Holds.ORDERED_MOMENT,
+                status=words(settings, "failed_attempt"),
+            ),
+        )
+        self._new = NewRows(
+            self.name,
+            of=there.table,
+            moments=there.moments,
+            when=there.created_at,
+            key=there.id,
+            wanted=(failed,),
+            late=settings.late_commits,
+            timeout=timeout,
+            elapsed=elapsed,
+        )
         self._undecided: frozenset[object] = frozenset()
         self._attempts = 0
         self._failures = 0
 
-    async def answer(self, database: Database, _now: float, /) -> Answer:
+    async def answer(self, database: Database, now: float, /) -> Answer:
         """Count what was added. Raises SampleError."""
-        at = self._elapsed()
-
-        async def page(after: Row | None) -> tuple[Row, ...]:
-            query = self._from_the_start if after is None else self._behind
-            parameters: dict[str, object] = {} if after is None else {"id": after[0]}
-            return await database.rows(query, parameters, where=self.name, timeout=self._timeout)
-
-        if not self._tail.started:
-            await self._start(database, at)
-        rows = await self._tail.read(page, at)
+        rows = await self._new.read(database, now)
         undecided = set()
-        for (key, failed), new in rows:
+        for (key, _, failed), new in rows:
             known = new or key in self._undecided
             self._attempts += new
             self._failures += known and failed
             if known and not failed:
                 undecided.add(key)
         self._undecided = frozenset(undecided)
-        if not rows and self._tail.settled is not None:
-            await self._start_again_if_emptied(database, at)
         return Answer(
             (reading(metrics.recorded_attempts, self._attempts), reading(metrics.recorded_failures, self._failures)),
-            catching_up=self._tail.behind,
+            catching_up=self._new.behind,
+            complete_until=rows[-1][0][1] if self._new.behind else None,
         )
 
-    def statements(self, _now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
-        """The statement that every sample runs."""
-        return ((self._behind, {"id": (self._tail.settled or (0,))[0]}),)
-
-    async def _start(self, database: Database, at: float) -> None:
-        latest = await database.rows(self._latest, {}, where=self.name, timeout=self._timeout)
-        self._tail.start(latest, at)
-
-    async def _start_again_if_emptied(self, database: Database, at: float) -> None:
-        """A truncated table numbers its rows from 1 again, below the watermark: nothing would be new ever after."""
-        latest = await database.rows(self._latest, {}, where=self.name, timeout=self._timeout)
-        if self._tail.settled is not None and (not latest or latest[0][0] < self._tail.settled[0]):
-            self._tail.start(latest, at)
-
-
-def _names(settings: PostgresSettings) -> dict[str, sql.Composable]:
-    there = settings.attempts
-    return {
-        "attempts": table(there.table),
-        "id": column(there.id),
-        "user_id": column(there.user_id),
-        "status": column(there.status),
-        "created_at": column(there.created_at),
-        "failed": one_of(settings.statuses.failed_attempt),
-        "cap": sql.Literal(CAP),
-        "page": sql.Literal(PAGE),
-    }
+    def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
+        """The statements that every sample runs."""
+        return self._new.statements(now)

@@ -60,7 +60,7 @@ class Database:
         async with self._turn:
             for retry in reversed(range(_RETRIES + 1)):
                 connection = await self._connected()
-                asking = _transaction(connection, query, parameters, limit, self._settings.lock_timeout)
+                asking = _transaction(connection, query, parameters, self._prologue(limit))
                 try:
                     return await within((limit + self._settings.deadline_margin).total_seconds(), asking)
                 except TimeoutError:
@@ -69,7 +69,11 @@ class Database:
                     lost = connection.closed
                     if retry and (lost or transient(error)):
                         continue
-                    raise (connection_failure(error, _DSN) if lost else query_failure(error, where)) from None
+                    raise (
+                        connection_failure(error, _DSN)
+                        if lost
+                        else query_failure(error, where, query.as_string(connection).strip())
+                    ) from None
             raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
@@ -78,6 +82,22 @@ class Database:
             connection, self._connection = self._connection, None
             if connection is not None:
                 await connection.close()
+
+    def _prologue(self, limit: timedelta) -> sql.Composed:
+        """One message to the server. Without row security, a policy that would hide rows is an error instead."""
+        milliseconds = max(1, round(limit.total_seconds() * 1000))
+        return sql.SQL(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock};"
+            " SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = {zone};"
+            " SET LOCAL datestyle = 'ISO'; SET LOCAL row_security = {policies};"
+            " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
+        ).format(
+            limit=sql.Literal(milliseconds),
+            lock=sql.Literal(max(1, round(self._settings.lock_timeout.total_seconds() * 1000))),
+            idle=sql.Literal(milliseconds + 10_000),
+            zone=sql.Literal(self._settings.time_zone),
+            policies=sql.Literal("on" if self._settings.role_sees_all_rows else "off"),
+        )
 
     async def _connected(self) -> psycopg.AsyncConnection[Row]:
         if self._connection is None or self._connection.closed:
@@ -110,31 +130,16 @@ async def _transaction(
     connection: psycopg.AsyncConnection[Row],
     query: sql.Composed,
     parameters: Mapping[str, object],
-    limit: timedelta,
-    lock_limit: timedelta,
+    prologue: sql.Composed,
 ) -> tuple[Row, ...]:
     async with connection.cursor() as cursor:
-        await cursor.execute(_prologue(limit, lock_limit))
         try:
+            await cursor.execute(prologue)
             await cursor.execute(query, parameters)
             return tuple(await cursor.fetchall())
         finally:
             if not connection.closed:
                 await cursor.execute("ROLLBACK")
-
-
-def _prologue(limit: timedelta, lock_limit: timedelta) -> sql.Composed:
-    """One message to the server. UTC lets columns without a time zone be read as what they nearly always hold."""
-    milliseconds = max(1, round(limit.total_seconds() * 1000))
-    return sql.SQL(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock};"
-        " SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL timezone = 'UTC';"
-        " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
-    ).format(
-        limit=sql.Literal(milliseconds),
-        lock=sql.Literal(max(1, round(lock_limit.total_seconds() * 1000))),
-        idle=sql.Literal(milliseconds + 10_000),
-    )
 
 
 def parameters(dsn: Secret, timeout: timedelta) -> dict[str, Any]:

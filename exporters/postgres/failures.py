@@ -6,16 +6,19 @@ from exporters.sampling.model import ErrorClass, SampleError
 
 __all__ = [
     "NoConnectionError",
+    "QueryError",
+    "TooSlowError",
     "connection_failure",
     "deadline_exceeded",
     "null_value",
     "query_failure",
     "silence",
     "transient",
+    "wrong_zone",
 ]
 
-_NAMES_ONLY = {"42P01", "42703", "42501", "3F000", "42883"}
-"""Errors whose message holds nothing but names that stand in the settings: tables, columns, functions."""
+_NAMES_ONLY = ("42", "0A", "25006", "2BP01", "3F")
+"""Errors found before any row was read: their messages hold names, types, and parts of the statement that was sent."""
 
 _TRANSIENT = {"40001", "40P01"}
 """Cancelled by the server on somebody else's behalf: a replica's conflict with recovery, a deadlock."""
@@ -23,6 +26,18 @@ _TRANSIENT = {"40001", "40P01"}
 
 class NoConnectionError(SampleError):
     """There is no connection, so that no other query can succeed either."""
+
+
+class QueryError(SampleError):
+    """A statement that the server refused: `statement` is what was sent, with nothing of any row in it."""
+
+    def __init__(self, kind: ErrorClass, where: str, what: str, how_to_fix: str, statement: str = "") -> None:
+        super().__init__(kind, where, what, how_to_fix)
+        self.statement = statement
+
+
+class TooSlowError(SampleError):
+    """A query that took too long for what the database can bear: asked again at once it would only do so again."""
 
 
 def transient(error: psycopg.Error) -> bool:
@@ -91,13 +106,17 @@ _CONNECTION_FAILURES = (
 )
 
 
-def query_failure(error: psycopg.Error, where: str) -> SampleError:
-    """Why the query named `where` failed on a connection that lives on."""
+def query_failure(error: psycopg.Error, where: str, statement: str = "") -> SampleError:
+    """Why the query named `where`, sent as `statement`, failed on a connection that lives on."""
     state = error.sqlstate or ""
-    said = error.diag.message_primary or "" if state in _NAMES_ONLY else ""
+
+    def refused(kind: ErrorClass, what: str, how_to_fix: str) -> QueryError:
+        return QueryError(kind, where, what, how_to_fix, statement)
+
+    said = (error.diag.message_primary or "") if state.startswith(_NAMES_ONLY) else ""
     match state:
         case "57014":
-            return SampleError(
+            return TooSlowError(
                 ErrorClass.TIMEOUT,
                 where,
                 "the query took longer than statement_timeout",
@@ -110,15 +129,23 @@ def query_failure(error: psycopg.Error, where: str) -> SampleError:
                 "the table is locked, probably by a change of the schema",
                 "wait; the exporter steps back rather than queue",
             )
-        case "42501":
-            return SampleError(
-                ErrorClass.NOT_PERMITTED, where, said, "grant what deploy/postgres/role.sql grants to this role"
+        case "42501" if "row-level security" in said:
+            return refused(
+                ErrorClass.NOT_PERMITTED,
+                f"row level security may hide rows from this role ({said})",
+                "let a policy show it every row, which `paymon doctor` writes out, and set postgres.role_sees_all_rows",
             )
+        case "42501":
+            return refused(ErrorClass.NOT_PERMITTED, said, "grant what deploy/postgres/role.sql grants to this role")
         case "42P01" | "3F000":
-            return SampleError(ErrorClass.BAD_DATA, where, said, "create it, set its name, or turn the query off")
-        case "42703" | "42883":
-            return SampleError(
-                ErrorClass.BAD_DATA, where, said, "set the column's name as the table has it, or turn the query off"
+            return refused(ErrorClass.BAD_DATA, said, "create it, set its name, or turn the query off")
+        case "42703":
+            return refused(
+                ErrorClass.BAD_DATA, said, "set the column's name as the table has it, or turn the query off"
+            )
+        case "22023" if "TimeZone" in (error.diag.message_primary or ""):
+            return refused(
+                ErrorClass.BAD_DATA, "the server does not know postgres.time_zone", "write a zone of pg_timezone_names"
             )
         case _ if transient(error):
             return SampleError(
@@ -128,21 +155,35 @@ def query_failure(error: psycopg.Error, where: str) -> SampleError:
                 "raise max_standby_streaming_delay on the replica, or sample the primary",
             )
         case _ if state.startswith("22") or isinstance(error, psycopg.DataError):
-            return SampleError(
-                ErrorClass.BAD_DATA, where, f"a value does not fit (SQLSTATE {state or 'none'})", "mend the data"
+            return refused(
+                ErrorClass.BAD_DATA,
+                f"a value is not of the type that is needed (SQLSTATE {state or 'none'})",
+                "compare the columns' types with what the statement expects of them; `paymon doctor` prints it",
             )
         case _:
-            return SampleError(
+            return refused(
                 ErrorClass.BAD_ANSWER,
-                where,
-                f"the query failed (SQLSTATE {state or 'none'})",
-                "run it in psql as this role to see why",
+                f"{said or 'the query failed'} (SQLSTATE {state or 'none'})",
+                "run the statement that `paymon doctor` prints in psql, as this role",
             )
+
+
+def wrong_zone(where: str, setting: str, column: str, seconds_ahead: float) -> SampleError:
+    """The newest moment of a column that does not say its zone has yet to come."""
+    hours = seconds_ahead / 3600
+    ahead = f"{hours:,.1f} h" if hours >= 1 else f"{seconds_ahead:.0f} s"
+    return SampleError(
+        ErrorClass.BAD_DATA,
+        where,
+        f"the newest {column} is {ahead} ahead of the clock, and does not say its time zone",
+        f"set postgres.time_zone to the zone in which it is written ({setting}.moments where it is a number),"
+        " or mend the row",
+    )
 
 
 def deadline_exceeded(where: str) -> SampleError:
     """The server kept neither to its own timeout nor answered within the exporter's."""
-    return SampleError(
+    return TooSlowError(
         ErrorClass.TIMEOUT, where, "no answer within the deadline", "see whether the database and the network are well"
     )
 

@@ -5,7 +5,20 @@ from datetime import timedelta
 from psycopg import sql
 
 from exporters.postgres.connection import Row
-from exporters.postgres.questions import CAP, SingleQuery, column, if_any, number, one_of, table, timing
+from exporters.postgres.moments import at, seconds, soon
+from exporters.postgres.questions import (
+    CAP,
+    Holds,
+    SingleQuery,
+    column,
+    if_any,
+    number,
+    one_of,
+    reads,
+    table,
+    timing,
+    words,
+)
 from exporters.postgres.settings import PostgresSettings, Statuses
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading, reading
@@ -17,11 +30,11 @@ _STATUSES = 50
 """How many different unfinished statuses are looked at."""
 
 _LAST_COMPLETED = """
-SELECT extract(epoch FROM (
-    SELECT {completed_at} FROM {payments}
-    WHERE {completed_at} IS NOT NULL AND {completed_at} <= %(now)s + interval '1 minute' AND {status} IN {completed}
-    ORDER BY {completed_at} DESC LIMIT 1
-))::float8
+SELECT (
+    SELECT {completed} FROM {payments} AS t
+    WHERE {completed_at} IS NOT NULL AND {completed_at} <= {soon} AND {status} IN {are_completed}
+    ORDER BY t.{completed_at} DESC LIMIT 1
+)
 """
 """A completion ahead of the clock is left out: it would hide that nothing completes any more."""
 
@@ -38,11 +51,11 @@ WITH RECURSIVE found (status) AS (
 )
 SELECT
     found.status::text,
-    extract(epoch FROM (
-        SELECT p.{created_at} FROM {payments} AS p
+    (
+        SELECT {created} FROM {payments} AS p
         WHERE p.{status} NOT IN {ended}{swift} AND p.{status} = found.status
         ORDER BY p.{created_at} LIMIT 1
-    ))::float8,
+    ),
     (
         SELECT count(*) FROM (
             SELECT 1 FROM {payments} AS p
@@ -57,7 +70,7 @@ FROM found WHERE found.status IS NOT NULL LIMIT {statuses}
 _DUPLICATES = """
 SELECT count(*) FROM (
     SELECT {order_id} FROM {payments}
-    WHERE {created_at} > %(now)s - interval '24 hours' AND {status} IN {charged} AND {order_id} IS NOT NULL
+    WHERE {created_at} > {a_day_ago} AND {status} IN {charged} AND {order_id} IS NOT NULL
     GROUP BY {order_id} HAVING count(DISTINCT {payment_intent_id}) > 1
 ) AS doubled
 """
@@ -70,7 +83,7 @@ SELECT count(*) FROM (SELECT 1 FROM {payments} WHERE {status} IN {pending_review
 def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> tuple[SingleQuery, ...]:
     """The questions about the table of payments."""
     there = settings.payments
-    words = settings.statuses
+    statuses = settings.statuses
     names = {
         "payments": table(there.table),
         "status": column(there.status),
@@ -78,38 +91,58 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
         "completed_at": column(there.completed_at),
         "order_id": column(there.order_id),
         "payment_intent_id": column(there.payment_intent_id),
-        "completed": one_of(words.completed),
-        "charged": one_of(words.charged),
-        "ended": one_of(words.ended),
+        "completed": seconds(there.moments, column(there.completed_at)),
+        "created": seconds(there.moments, sql.SQL("p.{}").format(column(there.created_at))),
+        "soon": soon(there.moments),
+        "a_day_ago": at(there.moments, "%(now)s - interval '24 hours'"),
+        "are_completed": one_of(statuses.completed),
+        "charged": one_of(statuses.charged),
+        "ended": one_of(statuses.ended),
         "swift": _swift(settings),
-        "pending_review": one_of(words.pending_review),
+        "pending_review": one_of(statuses.pending_review),
         "cap": sql.Literal(CAP),
         "statuses": sql.Literal(_STATUSES),
     }
+    method = {"method": Holds.ANYTHING} if settings.slow_methods else {}
     return (
         SingleQuery(
             "last_completed",
             *timing(settings, "last_completed"),
             sql.SQL(_LAST_COMPLETED).format(**names),
             lambda rows: if_any(metrics.last_completed, rows),
+            reads=(reads("payments", there, completed_at=Holds.ORDERED_MOMENT, status=words(settings, "completed")),),
         ),
         SingleQuery(
             "unfinished",
             *timing(settings, "unfinished"),
             sql.SQL(_UNFINISHED).format(**names),
-            lambda rows: _unfinished(rows, words, overflow),
+            lambda rows: _unfinished(rows, statuses, overflow),
+            reads=(
+                reads("payments", there, created_at=Holds.ORDERED_MOMENT, status=words(settings, "ended"), **method),
+            ),
         ),
         SingleQuery(
             "duplicates",
             *timing(settings, "duplicates", timedelta(minutes=1)),
             sql.SQL(_DUPLICATES).format(**names),
             lambda rows: (reading(metrics.duplicates, number(rows[0][0], "duplicates", "the count")),),
+            reads=(
+                reads(
+                    "payments",
+                    there,
+                    order_id=Holds.ANYTHING,
+                    payment_intent_id=Holds.ANYTHING,
+                    created_at=Holds.ORDERED_MOMENT,
+                    status=words(settings, "charged"),
+                ),
+            ),
         ),
         SingleQuery(
             "pending_review",
             *timing(settings, "pending_review"),
             sql.SQL(_PENDING_REVIEW).format(**names),
             lambda rows: (reading(metrics.pending_review, number(rows[0][0], "pending_review", "the count")),),
+            reads=(reads("payments", there, status=words(settings, "pending_review")),),
         ),
     )
 
@@ -122,14 +155,14 @@ def _swift(settings: PostgresSettings) -> sql.Composable:
     return condition.format(method=column(settings.payments.method), slow=one_of(settings.slow_methods))
 
 
-def _unfinished(rows: tuple[Row, ...], words: Statuses, overflow: LabelOverflow) -> tuple[Reading, ...]:
+def _unfinished(rows: tuple[Row, ...], statuses: Statuses, overflow: LabelOverflow) -> tuple[Reading, ...]:
     label = metrics.unfinished.label("status")
     named: dict[str, str] = {
         word: value
         for value, said in (
-            ("pending", words.pending),
-            ("processing", words.processing),
-            ("requires_action", words.requires_action),
+            ("pending", statuses.pending),
+            ("processing", statuses.processing),
+            ("requires_action", statuses.requires_action),
         )
         for word in said
     }

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Protocol
 
 from psycopg import sql
 
+from exporters.configuration.secrets import Section
 from exporters.postgres.connection import Database, Row
 from exporters.postgres.failures import null_value
-from exporters.postgres.settings import PostgresSettings, QueryName
+from exporters.postgres.settings import Moments, PostgresSettings, QueryName
 from exporters.sampling.model import Distribution, Reading, SampleError, reading
 from rules.payments import database as metrics
 from rules.vocabulary import Gauge
@@ -20,16 +22,22 @@ __all__ = [
     "Answer",
     "Elapsed",
     "Health",
+    "Holds",
     "Question",
+    "Read",
     "SingleQuery",
+    "Words",
     "column",
     "if_any",
     "moment",
     "number",
     "one_of",
+    "reads",
+    "schema_and_name",
     "since_start",
     "table",
     "timing",
+    "words",
 ]
 
 Elapsed = Callable[[], float]
@@ -51,6 +59,50 @@ class Answer:
     """What is wrong with some of the rows; the readings hold the others."""
 
 
+class Holds(Enum):
+    """What a column must hold for a question's answer to mean anything."""
+
+    ANYTHING = "anything"
+    MOMENT = "moments"
+    ORDERED_MOMENT = "moments by which rows are found"
+    KEY = "keys that can be put in order"
+    STRIPES_ID = "ids of Stripe's"
+    TRUTH = "true or false"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column that holds words; those of each setting are looked for in it."""
+
+    by_setting: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A table as `setting` names it, and of which kind each of the columns read must be, by its own setting."""
+
+    setting: str
+    table: str
+    moments: Moments
+    columns: tuple[tuple[str, str, Holds | Words], ...]
+    """The setting of each column within `setting`, its name, and what it holds."""
+
+
+def reads(place: str, section: Section, **columns: Holds | Words) -> Read:
+    """The columns that are read of the table of that section, `postgres.<place>`."""
+    return Read(
+        f"postgres.{place}",
+        getattr(section, "table"),  # noqa: B009 - each such section has one
+        getattr(section, "moments", "timestamp"),
+        tuple((name, getattr(section, name), holds) for name, holds in columns.items()),
+    )
+
+
+def words(settings: PostgresSettings, *lists: str) -> Words:
+    """The words of these lists of `postgres.statuses`."""
+    return Words(tuple((f"postgres.statuses.{one}", getattr(settings.statuses, one)) for one in lists))
+
+
 class Question(Protocol):
     """Something to ask the database, at an interval of its own."""
 
@@ -61,6 +113,10 @@ class Question(Protocol):
     @property
     def interval(self) -> timedelta:
         """How long until it is asked again."""
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """What it reads, so that a table of another shape is told before a number comes of it."""
 
     async def answer(self, database: Database, now: float, /) -> Answer:
         """Ask it. Raises SampleError."""
@@ -79,6 +135,7 @@ class SingleQuery:
     statement: sql.Composed
     read: Callable[[tuple[Row, ...]], tuple[Reading, ...]]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    reads: tuple[Read, ...] = ()
 
     async def answer(self, database: Database, now: float) -> Answer:
         """Ask it. Raises SampleError."""
@@ -136,6 +193,12 @@ def moment(seconds: float) -> datetime:
 def table(name: str) -> sql.Identifier:
     """A table as the settings name it: `payments` or `public.payments`."""
     return sql.Identifier(*name.split("."))
+
+
+def schema_and_name(name: str) -> tuple[str | None, str]:
+    """The two parts of a table's name, the first None where the settings leave it to the search path."""
+    schema, _, relation = name.rpartition(".")
+    return schema or None, relation
 
 
 def column(name: str) -> sql.Identifier:

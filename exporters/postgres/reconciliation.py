@@ -7,8 +7,9 @@ from itertools import islice
 from psycopg import sql
 
 from exporters.postgres.connection import Database
-from exporters.postgres.questions import Answer, Question, column, moment, one_of, table
-from exporters.postgres.settings import PostgresSettings, QueryName
+from exporters.postgres.moments import at
+from exporters.postgres.questions import Answer, Holds, Question, column, moment, one_of, reads, table, words
+from exporters.postgres.settings import Moments, PostgresSettings, QueryName
 from exporters.sampling.model import reading
 from exporters.sampling.reconciling import SucceededPayments
 from rules.payments import database as metrics
@@ -23,7 +24,7 @@ WHERE NOT EXISTS (
 """
 _COMPLETED = """
 SELECT {payment_intent_id} FROM {payments}
-WHERE {completed_at} >= %(since)s AND {completed_at} < %(until)s AND {status} IN {completed}
+WHERE {completed_at} >= {since} AND {completed_at} < {until} AND {status} IN {completed}
     AND {payment_intent_id} IS NOT NULL
 """
 """A payment without a payment intent was not Stripe's: the runbook allows for a second processor."""
@@ -42,6 +43,10 @@ def reconciliation_questions(settings: PostgresSettings, stripe: SucceededPaymen
     """The questions that need both sides."""
     payments = MissingPayments(settings, stripe)
     return (payments, MissingEvents(settings, stripe)) if settings.inbox.enabled else (payments,)
+
+
+def _bound(moments: Moments, parameter: str) -> sql.Composed:
+    return at(moments, f"%({parameter})s::timestamptz")
 
 
 class _Comparison:
@@ -88,7 +93,18 @@ class MissingPayments(_Comparison):
             "status": column(there.status),
             "completed_at": column(there.completed_at),
             "completed": one_of(settings.statuses.completed),
+            "since": _bound(there.moments, "since"),
+            "until": _bound(there.moments, "until"),
         }
+        self.reads = (
+            reads(
+                "payments",
+                there,
+                payment_intent_id=Holds.STRIPES_ID,
+                completed_at=Holds.ORDERED_MOMENT,
+                status=words(settings, "completed"),
+            ),
+        )
         self._in_the_database = sql.SQL(_MISSING_IN_THE_DATABASE).format(**names)
         self._completed = sql.SQL(_COMPLETED).format(**names)
 
@@ -135,6 +151,7 @@ class MissingEvents(_Comparison):
 
     def __init__(self, settings: PostgresSettings, stripe: SucceededPayments) -> None:
         super().__init__(settings, stripe, "reconciled_events")
+        self.reads = (reads("inbox", settings.inbox, id=Holds.STRIPES_ID),)
         self._query = sql.SQL(_MISSING_EVENTS).format(inbox=table(settings.inbox.table), id=column(settings.inbox.id))
 
     async def answer(self, database: Database, now: float) -> Answer:

@@ -10,6 +10,7 @@ from exporters.postgres.connection import Database
 from exporters.postgres.explain import scans
 from exporters.postgres.failures import NoConnectionError
 from exporters.postgres.questions import Answer, Elapsed, Health, Question
+from exporters.postgres.relations import Relations
 from exporters.process.logs import LOGGER, FailureLog
 from exporters.sampling.model import Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot
 from exporters.sampling.reconciling import NotKnownYetError
@@ -60,6 +61,7 @@ class QuestionsSampler(Sampler):
         source: Source,
         database: Database,
         questions: Sequence[Question],
+        relations: Relations,
         health: Health,
         elapsed: Elapsed,
         *,
@@ -76,6 +78,7 @@ class QuestionsSampler(Sampler):
         self._standings = tuple(
             _Standing(question, max(max_age, 2 * question.interval).total_seconds()) for question in questions
         )
+        self._relations = relations
         self._health = health
         self._elapsed = elapsed
         self._interval = min(question.interval for question in questions)
@@ -141,12 +144,14 @@ class QuestionsSampler(Sampler):
         name = standing.question.name
         started = perf_counter()
         try:
+            await self._relations.examine(standing.question, self._database, now)
             answer = await standing.question.answer(self._database, now)
         except NotKnownYetError:
             standing.waits, standing.failure, standing.answer, standing.asked_at = True, None, None, at
             return
         except SampleError as error:
             standing.waits, standing.failure = False, error
+            self._relations.forget()
             self._health.ran(name, success=False, seconds=perf_counter() - started)
             if isinstance(error, NoConnectionError):
                 raise

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import available_timezones
 
 from pydantic import (
     ConfigDict,
@@ -24,6 +26,7 @@ __all__ = [
     "CustomQuery",
     "InboxTable",
     "MigrationsTable",
+    "Moments",
     "PaymentsTable",
     "PostgresSettings",
     "QueryName",
@@ -40,6 +43,9 @@ Value = Annotated[str, StringConstraints(pattern=r"^[^%]{1,100}$")]
 Values = Annotated[tuple[Value, ...], Field(min_length=1)]
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))]
 """A number of seconds, or ISO 8601 (`PT1M`)."""
+
+Moments = Literal["timestamp", "seconds", "milliseconds"]
+"""How a table's moments are written: as timestamps with or without time zone, or as numbers since 1970."""
 
 _LONGEST_WINDOW = timedelta(hours=25)
 """A comparison looks back for twice its window, and the ids of Stripe's events are kept for 50 hours."""
@@ -78,23 +84,58 @@ class PaymentsTable(Section):
     """How the customer pays; looked at only where `slow_methods` names some."""
     created_at: Column = "created_at"
     completed_at: Column = "completed_at"
+    moments: Moments = "timestamp"
 
 
 class AttemptsTable(Section):
-    """The table of payment attempts; `id` must grow with every row."""
+    """The table of payment attempts: `created_at` is when a row was written, `id` a key of any kind."""
 
     table: Table = "public.payment_attempts"
     id: Column = "id"
     user_id: Column = "user_id"
     status: Column = "status"
     created_at: Column = "created_at"
+    moments: Moments = "timestamp"
 
 
 class MigrationsTable(Section):
-    """The table of migrations."""
+    """The table of migrations: the runbook's, or that of the tool which keeps it.
 
-    table: Table = "public.schema_migrations"
+    Some tools write down only what they have applied: which migrations there should be, `expected` says then, in the
+    words of the column `version`.
+    """
+
+    model_config = ConfigDict(validate_default=True)
+
+    tool: Literal[
+        "runbook",
+        "alembic",
+        "diesel",
+        "django",
+        "flyway",
+        "golang-migrate",
+        "liquibase",
+        "prisma",
+        "rails",
+    ] = "runbook"
+    table: Table | None = None
+    """Where it is not where the tool puts it."""
     applied: Column = "applied"
+    """True where a migration of the runbook's is applied."""
+    version: Column | None = None
+    """Where it is not what the tool calls it."""
+    expected: tuple[Value, ...] = ()
+
+    @field_validator("expected")
+    @classmethod
+    def _says_something(cls, expected: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        tool = info.data.get("tool")
+        if not expected and tool in ("alembic", "diesel", "django", "rails"):
+            raise ValueError(
+                f"{tool} writes down only what it has applied; list the migrations that there should be, or turn the"
+                " query `migrations` off"
+            )
+        return expected
 
 
 class InboxTable(Section):
@@ -107,6 +148,7 @@ class InboxTable(Section):
     created_at: Column = "created_at"
     received_at: Column = "received_at"
     processed_at: Column = "processed_at"
+    moments: Moments = "timestamp"
 
 
 class Statuses(Section):
@@ -218,6 +260,10 @@ class PostgresSettings(Section):
     lock_timeout: Duration = timedelta(milliseconds=500)
     deadline_margin: Duration = timedelta(seconds=1)
     """How much longer than the server the exporter waits before it cancels by itself."""
+    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,62}$")] = "UTC"
+    """In which zone the moments are written of columns that do not say it: `timestamp without time zone`."""
+    role_sees_all_rows: bool = False
+    """Whether row level security, where a table has it, hides nothing from the role."""
     late_commits: Duration = timedelta(minutes=2)
     """How long a row may stay uncommitted after others that came later."""
     large_table: int = Field(default=32 * 1024**2, ge=0)
@@ -234,6 +280,16 @@ class PostgresSettings(Section):
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     built_in: dict[QueryName, QuerySettings] = Field(default={})
     queries: tuple[CustomQuery, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _exists(cls, zone: str) -> str:
+        known = available_timezones()
+        if known and zone not in known:
+            close = get_close_matches(zone, known, 1)
+            cure = f"did you mean {close[0]}?" if close else "write it as in Europe/Berlin"
+            raise ValueError(f"no time zone is called {zone}; {cure}")
+        return zone
 
     @field_validator("lock_timeout")
     @classmethod

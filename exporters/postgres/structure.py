@@ -4,27 +4,36 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from exporters.postgres.questions import CAP, SingleQuery, column, if_any, number, table, timing
+from exporters.postgres.migrations import migrations_read, migrations_table, pending_migrations
+from exporters.postgres.questions import SingleQuery, if_any, number, schema_and_name, timing
 from exporters.postgres.settings import PostgresSettings
 from exporters.sampling.model import reading
 from rules.payments import database as metrics
 
 __all__ = ["structure_questions"]
 
-_TABLES = "SELECT name, to_regclass(named) IS NOT NULL FROM (VALUES {tables}) AS expected (name, named)"
-"""By name: information_schema shows a role only what it may read, so a table without privileges looks missing."""
+_TABLES = """
+SELECT expected.name, EXISTS (
+    SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relname = expected.relation AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND CASE WHEN expected.schema IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = expected.schema END
+)
+FROM (VALUES {tables}) AS expected (name, schema, relation)
+"""
+"""By the catalogue: information_schema shows a role only what it may read, to_regclass fails without the schema's."""
 
 _DEAD_TUPLES = """
-SELECT name, pg_stat_get_dead_tuples(to_regclass(named))
-FROM (VALUES {tables}) AS expected (name, named)
-WHERE to_regclass(named) IS NOT NULL AND NOT pg_is_in_recovery()
+WITH RECURSIVE tree (name, oid) AS (
+    SELECT expected.name, c.oid FROM (VALUES {tables}) AS expected (name, schema, relation)
+    JOIN pg_class AS c ON c.relname = expected.relation AND c.relkind IN ('r', 'p', 'm')
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        AND CASE WHEN expected.schema IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = expected.schema END
+    UNION
+    SELECT tree.name, below.inhrelid FROM tree JOIN pg_inherits AS below ON below.inhparent = tree.oid
+)
+SELECT name, sum(pg_stat_get_dead_tuples(oid)) FROM tree WHERE NOT pg_is_in_recovery() GROUP BY name
 """
-"""A replica does not keep these figures: it would show 0."""
-
-_MIGRATIONS = """
-SELECT count(*) FROM (SELECT 1 FROM {migrations} WHERE {applied} IS NOT TRUE LIMIT {cap}) AS counted
-"""
-"""Not by comparison with the latest that is applied: a gap below it would be missed."""
+"""A partitioned table has none itself: its partitions have. A replica does not keep these figures: it would show 0."""
 
 _REPLICA_LAG = """
 SELECT CASE
@@ -42,13 +51,13 @@ def structure_questions(settings: PostgresSettings) -> tuple[SingleQuery, ...]:
         "payments": settings.payments.table,
         "payment_attempts": settings.attempts.table,
         "audit_log": settings.audit_log,
-        "schema_migrations": settings.migrations.table,
+        "schema_migrations": migrations_table(settings.migrations),
         "webhook_events": settings.inbox.table,
     }
     if not settings.inbox.enabled:
         del expected["webhook_events"]
     tables = sql.SQL(", ").join(
-        sql.SQL("({}, {})").format(sql.Literal(name), sql.Literal(table(named).as_string()))
+        sql.SQL("({}, {}::name, {}::name)").format(sql.Literal(name), *map(sql.Literal, schema_and_name(named)))
         for name, named in expected.items()
     )
     slowly = timedelta(minutes=1)
@@ -62,12 +71,9 @@ def structure_questions(settings: PostgresSettings) -> tuple[SingleQuery, ...]:
         SingleQuery(
             "migrations",
             *timing(settings, "migrations", slowly),
-            sql.SQL(_MIGRATIONS).format(
-                migrations=table(settings.migrations.table),
-                applied=column(settings.migrations.applied),
-                cap=sql.Literal(CAP),
-            ),
+            pending_migrations(settings.migrations),
             lambda rows: (reading(metrics.migrations_pending, number(rows[0][0], "migrations", "the count")),),
+            reads=(migrations_read(settings.migrations),),
         ),
         SingleQuery(
             "replica_lag",

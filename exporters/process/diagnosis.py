@@ -16,7 +16,7 @@ from psycopg import sql
 
 from exporters.configuration.secrets import Secret
 from exporters.configuration.settings import Settings
-from exporters.postgres import Database, PostgresSettings, questions, scans
+from exporters.postgres import Database, PostgresSettings, Relations, questions, scans
 from exporters.postgres.connection import opened, within
 from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
@@ -175,9 +175,12 @@ async def _database(settings: PostgresSettings, clock: Clock) -> AsyncIterator[F
     try:
         async for finding in _role(database, clock):
             yield finding
-        for asked in questions(settings, LabelOverflow()).values():
+        by_source = questions(settings, LabelOverflow())
+        relations = Relations(one for asked in by_source.values() for one in asked)
+        for asked in by_source.values():
             for question in asked:
                 try:
+                    await relations.examine(question, database, clock())
                     await question.answer(database, clock())
                     large = await scans(question, database, clock(), large=settings.large_table)
                 except SampleError as error:

@@ -12,6 +12,8 @@ from rules.payments import database as metrics
 from tests.exporters.postgres.asking import Asked, Seen, Ticks, asking
 from tests.postgres import NOW, PaymentsDatabase
 
+FAILED = f"INSERT INTO payment_attempts (user_id, status, created_at) VALUES (1, 'failed', to_timestamp({NOW - 2}))"
+
 
 def with_exporter(database: PaymentsDatabase, story: Callable[[Asked], Awaitable[None]], **settings: Any) -> None:
     async def told() -> None:
@@ -42,7 +44,7 @@ def test_a_row_that_commits_after_later_ones_is_counted_once(payments_database: 
     async def story(exporter: Asked) -> None:
         await exporter.sample(NOW)
         with psycopg.connect(payments_database.dsn) as slow:
-            slow.execute("INSERT INTO payment_attempts (user_id, status) VALUES (1, 'failed')")
+            slow.execute(FAILED)
             payments_database.attempt()
             assert counts(await exporter.sample(NOW + 15)) == (1, 0)
             assert counts(await exporter.sample(NOW + 100)) == (1, 0)
@@ -58,7 +60,7 @@ def test_a_row_that_was_not_committed_when_the_exporter_started_is_counted(
 ) -> None:
     async def story(exporter: Asked) -> None:
         with psycopg.connect(payments_database.dsn) as slow:
-            slow.execute("INSERT INTO payment_attempts (user_id, status) VALUES (1, 'failed')")
+            slow.execute(FAILED)
             payments_database.attempt()
             assert counts(await exporter.sample(NOW)) == (0, 0)
             slow.commit()
@@ -106,7 +108,7 @@ def test_a_truncated_table_is_counted_on_from_its_new_beginning(payments_databas
         assert counts(await exporter.sample(NOW + 200)) == (1, 0)
         payments_database.execute("TRUNCATE payment_attempts RESTART IDENTITY")
         assert counts(await exporter.sample(NOW + 215)) == (1, 0)
-        payments_database.attempt("failed")
+        payments_database.attempt("failed", ago=-216)
         assert counts(await exporter.sample(NOW + 230)) == (2, 1)
 
     with_exporter(payments_database, story)
@@ -118,10 +120,10 @@ def test_a_clock_that_goes_back_lets_no_more_be_read_each_time(payments_database
     async def story() -> None:
         question, database = RecordedAttempts(settings, elapsed), Database(settings)
         for sample in range(40):
-            payments_database.attempt()
             elapsed.at = 15.0 * sample
-            await question.answer(database, NOW + elapsed.at - (86_400 if sample > 20 else 0))
-        [(statement, parameters)] = question.statements(NOW)
+            payments_database.attempt(ago=-elapsed.at)
+            await question.answer(database, NOW + elapsed.at + (86_400 if sample < 20 else 0))
+        _, (statement, parameters) = question.statements(NOW + 86_400)
         assert len(await database.rows(statement, parameters, where="a test")) == 120 / 15
         await database.close()
 

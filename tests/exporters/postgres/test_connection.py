@@ -243,8 +243,9 @@ def test_a_role_without_privileges_is_told_which_table_it_may_not_read(payments_
                 await exporter.sample(NOW, Source.WEBHOOK_INBOX)
             assert raised.value.kind is ErrorClass.NOT_PERMITTED
             assert str(raised.value) == (
-                "inbox_processed: permission denied for table webhook_events;"
-                " grant what deploy/postgres/role.sql grants to this role"
+                "inbox_processed: the role may not read id, type, received_at, processed_at of public.webhook_events;"
+                " GRANT SELECT (id, type, received_at, processed_at) ON public.webhook_events to it, as"
+                " deploy/postgres/role.sql does"
             )
             seen = await exporter.sample(NOW)
             assert seen.value(metrics.table_present, table="payments") == 1

@@ -166,8 +166,8 @@ def test_a_missing_inbox_fails_its_own_source_alone_and_says_what_to_do(
         with pytest.raises(SampleError) as raised:
             await exporter.sample(NOW, INBOX)
         assert str(raised.value) == (
-            'inbox_processed: relation "public.webhook_events" does not exist;'
-            " create it, set its name, or turn the query off"
+            "inbox_processed: there is no table public.webhook_events; create it, set its name in"
+            " postgres.inbox.table, or turn the query off in postgres.built_in.inbox_processed"
         )
         assert raised.value.kind is ErrorClass.BAD_DATA
         others = await exporter.sample(NOW)
