@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from generators.rules import RuleGroup, rule_groups, rules_document
-from generators.text import as_yaml, generated_header
+from generators.rules import RuleGroup, groups_text, rule_groups
+from generators.text import as_yaml, generated_header, indented
 from rules.vocabulary import Catalog, Environment, Source, prometheus_duration
 
 __all__ = ["EXPORTER_LABELS", "EXPORTER_PORT", "deploy_files"]
@@ -44,12 +44,12 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
         namespace = f"{catalog.organisation.service}-{environment.name}"
         texts = {
             "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment)),
-            "prometheusrule.yaml": as_yaml(_prometheus_rule(catalog, environment, groups)),
+            "prometheusrule.yaml": _prometheus_rule(catalog, environment, groups),
             "podmonitor.yaml": _ONE_OF_TWO.format(other="servicemonitor.yaml", selects=_PODS)
             + _monitors(catalog, environment, "PodMonitor"),
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
             + _monitors(catalog, environment, "ServiceMonitor"),
-            "mimir.yml": as_yaml({"namespace": namespace, **rules_document(groups)}),
+            "mimir.yml": as_yaml({"namespace": namespace}) + groups_text(groups),
         }
         for name, text in texts.items():
             files[f"{folder}/{name}"] = _HEADER + text
@@ -90,13 +90,13 @@ def _metadata(catalog: Catalog, environment: Environment, name: str) -> dict[str
     }
 
 
-def _prometheus_rule(catalog: Catalog, environment: Environment, groups: tuple[RuleGroup, ...]) -> dict[str, object]:
-    return {
+def _prometheus_rule(catalog: Catalog, environment: Environment, groups: tuple[RuleGroup, ...]) -> str:
+    heading = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": _metadata(catalog, environment, catalog.organisation.service),
-        "spec": rules_document(groups),
     }
+    return as_yaml(heading) + "spec:\n" + indented(groups_text(groups))
 
 
 def _monitors(catalog: Catalog, environment: Environment, kind: str) -> str:

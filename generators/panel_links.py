@@ -1,5 +1,8 @@
 """Which panel shows what an alert watches, and where in Grafana is it?"""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from rules.vocabulary import Alert, Catalog, Dashboard, Environment, Panel, Picture
 
 __all__ = ["panel_link", "panel_of"]
@@ -7,13 +10,19 @@ __all__ = ["panel_link", "panel_of"]
 
 def panel_of(catalog: Catalog, alert: Alert) -> tuple[Dashboard, Panel] | None:
     """The first panel with that alert that shows its course over time, not only its present state; or None."""
-    name = alert.name
+    return _places(catalog).get(alert.name)
+
+
+@lru_cache(maxsize=1)
+def _places(catalog: Catalog) -> Mapping[str, tuple[Dashboard, Panel]]:
+    """The panel of every alert that has one, by the alert's name."""
+    found: dict[str, tuple[Dashboard, Panel]] = {}
     for dashboard in catalog.dashboards:
-        for row in dashboard.rows:
-            for panel in row.panels:
-                if panel.alerts and panel.picture is not Picture.STAT and name in [one.name for one in panel.alerts]:
-                    return dashboard, panel
-    return None
+        for panel in dashboard.panels:
+            if panel.picture is not Picture.STAT:
+                for alert in panel.alerts:
+                    found.setdefault(alert.name, (dashboard, panel))
+    return found
 
 
 def panel_link(catalog: Catalog, alert: Alert, environment: Environment) -> str:

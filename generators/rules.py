@@ -35,9 +35,9 @@ __all__ = [
     "Expressions",
     "RecordingRule",
     "RuleGroup",
+    "groups_text",
     "rule_file",
     "rule_groups",
-    "rules_document",
     "runbook_anchor",
 ]
 
@@ -106,9 +106,9 @@ class AlertingRule:
         return "\nor\n".join("(\n" + "\n".join(f"  {line}" for line in text.splitlines()) + "\n)" for text in texts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RuleGroup:
-    """The rules of one area, evaluated together and in order."""
+    """The rules of one area, evaluated together and in order; equal to itself alone, so that its text can be kept."""
 
     area: Area
     name: str
@@ -266,23 +266,21 @@ def _response(threshold: Threshold, organisation: Organisation) -> str:
     return f"{threshold.priority.value}, within {spoken_duration(within)}"
 
 
-def rules_document(groups: Iterable[RuleGroup]) -> dict[str, object]:
-    """The groups as Prometheus reads them, of the subset that 2.42 to 3.x agree on."""
-    return {
-        "groups": [
-            {
-                "name": group.name,
-                "interval": prometheus_duration(group.interval),
-                "rules": [_as_data(rule) for rule in group.rules],
-            }
-            for group in groups
-        ]
-    }
+def groups_text(groups: Iterable[RuleGroup]) -> str:
+    """The groups in YAML as Prometheus reads them, of the subset that 2.42 to 3.x agree on."""
+    return "groups:\n" + "".join(map(_group_text, groups))
+
+
+@lru_cache(maxsize=4096)
+def _group_text(group: RuleGroup) -> str:
+    """One item of `groups`: its rule file holds it, and so does every file that deploys all groups together."""
+    interval = prometheus_duration(group.interval)
+    return as_yaml([{"name": group.name, "interval": interval, "rules": [_as_data(rule) for rule in group.rules]}])
 
 
 def rule_file(group: RuleGroup) -> str:
     """The text of one rule file."""
-    return generated_header(group.area.module.replace(".", "/") + ".py") + as_yaml(rules_document((group,)))
+    return generated_header(group.area.module.replace(".", "/") + ".py") + groups_text((group,))
 
 
 def _as_data(rule: RecordingRule | AlertingRule) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """How is a generated file written, so that people, Go and a diff can read it?"""
 
+import re
+
 import yaml
 
-__all__ = ["as_yaml", "generated_header"]
+__all__ = ["as_yaml", "generated_header", "indented"]
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -20,9 +22,17 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def as_yaml(data: object) -> str:
-    """YAML that both people and Go read: blocks for PromQL, keys in the order given."""
+    """YAML that both people and Go read: blocks for PromQL, keys in the order given.
+
+    More may follow: there is no mark for the end, which the library writes after a text that ends in empty lines.
+    """
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
-    return text
+    return text.removesuffix("...\n") if text.endswith("\n...\n") else text
+
+
+def indented(block: str) -> str:
+    """A block of YAML as the value of a key: two columns further in, empty lines left empty."""
+    return re.sub(r"^(?=.)", "  ", block, flags=re.MULTILINE)
 
 
 def generated_header(source: str, comment: str = "#") -> str:

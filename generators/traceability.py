@@ -33,13 +33,13 @@ class _Trace:
     """Who serves which item, found once."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
         self._expressions = Expressions(catalog, catalog.organisation.environments[0])
+        self._alerts, self._signals = catalog.alerts, catalog.signals
+        self._metrics = [(metric, frozenset(metric.series_names)) for metric in catalog.metrics]
         self._panels = [
-            (dashboard.title, panel)
+            (f"{dashboard.title} / {panel.title}", panel.serves, _shown(panel))
             for dashboard in catalog.dashboards
-            for row in dashboard.rows
-            for panel in row.panels
+            for panel in dashboard.panels
         ]
         organisation = catalog.organisation
         self._others: list[tuple[str, tuple[str, ...]]] = [
@@ -53,23 +53,13 @@ class _Trace:
         ]
 
     def row(self, item: Item) -> str:
-        alerts = [alert for alert in self._catalog.alerts if item.id in alert.serves]
-        signals = [
-            signal
-            for signal in self._catalog.signals
-            if item.id in signal.serves or any(signal is alert.watches for alert in alerts)
-        ]
+        alerts = [alert for alert in self._alerts if item.id in alert.serves]
+        watched = {alert.watches.name for alert in alerts}
+        signals = [signal for signal in self._signals if item.id in signal.serves or signal.name in watched]
         read = {name for signal in signals for name in self._expressions.index.names_read(signal)}
-        metrics = [
-            metric
-            for metric in self._catalog.metrics
-            if item.id in metric.serves or read.intersection(metric.series_names)
-        ]
-        panels = [
-            f"{dashboard} / {panel.title}"
-            for dashboard, panel in self._panels
-            if item.id in panel.serves or self._shows(panel, signals, alerts)
-        ]
+        metrics = [metric for metric, names in self._metrics if item.id in metric.serves or not names.isdisjoint(read)]
+        named = {signal.name for signal in signals} | {alert.name for alert in alerts}
+        panels = [name for name, serves, shown in self._panels if item.id in serves or not shown.isdisjoint(named)]
         others = [name for name, serves in self._others if item.id in serves]
         if item.left_to_people:
             others.append(f"left to people: {item.left_to_people}")
@@ -84,10 +74,11 @@ class _Trace:
         )
         return "| " + " | ".join(cells) + " |"
 
-    @staticmethod
-    def _shows(panel: Panel, signals: list[Signal], alerts: list[Alert]) -> bool:
-        drawn = any(curve.shows is signal for curve in panel.curves for signal in signals)
-        return drawn or any(alert in alerts for alert in panel.alerts)
+
+def _shown(panel: Panel) -> frozenset[str]:
+    """The names of the signals that a panel draws, and of its alerts."""
+    drawn = (curve.shows.name for curve in panel.curves if isinstance(curve.shows, Signal))
+    return frozenset((*drawn, *(alert.name for alert in panel.alerts)))
 
 
 def _code(definitions: Iterable[Metric | Signal | Alert]) -> str:

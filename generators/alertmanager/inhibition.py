@@ -90,18 +90,17 @@ def _source_over_what_it_feeds(catalog: Catalog, expressions: Expressions) -> It
     The alert on the source is itself kept firing past the source's recovery, and must not delay a page then.
     """
     calm = tuple(priority for priority in Priority if not priority.pages and priority is not Priority.NONE)
+    fed_by = {
+        alert.name: _indispensable(alert, expressions)
+        for alert in catalog.alerts
+        if any(threshold.priority in calm for threshold in alert.thresholds)
+    }
     for stale in catalog.alerts:
         if stale.watches is not expressions.index.source_age:
             continue
         for source in Source:
-            fed = tuple(
-                alert.name
-                for alert in catalog.alerts
-                if any(threshold.priority in calm for threshold in alert.thresholds)
-                and source.sampled
-                and source in _indispensable(alert, expressions)
-            )
-            if fed:
+            fed = tuple(name for name, sources in fed_by.items() if source in sources)
+            if fed and source.sampled:
                 yield Inhibition(
                     (Matcher("alertname", (stale.name,)), Matcher("source", (source.value,))),
                     (Matcher("alertname", fed), Matcher("priority", tuple(priority.value for priority in calm))),

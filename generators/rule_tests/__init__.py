@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import groupby
 
 from generators.rule_tests.alert_cases import alert_cases, evaluation_step
 from generators.rule_tests.known import Known
@@ -21,20 +22,23 @@ def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, 
     """
     known = Known(Expressions(catalog, environment))
     groups = rule_groups(catalog, environment)
+    recorded_in = {signal.name: place for place, group in enumerate(groups) for signal in group.area.signals}
     files: dict[str, str] = {}
     for group in groups:
         for alert, rules in _by_alert(group):
             files[f"{alert.name}.yml"] = str(_alert_file(group, rules, known))
         for at, signals in _by_moment(group.area):
+            places = sorted({recorded_in[one.name] for signal in signals for one in known.index.signals_read(signal)})
             files[f"signals-{group.area.name}-{prometheus_duration(at)}.yml"] = str(
-                _signals_file(group, signals, groups, known)
+                _signals_file(group, signals, known, [groups[place] for place in places])
             )
     return files
 
 
 def _by_alert(group: RuleGroup) -> Iterator[tuple[Alert, list[AlertingRule]]]:
-    for alert in group.area.alerts:
-        yield alert, [rule for rule in group.rules if isinstance(rule, AlertingRule) and rule.alert is alert]
+    alerting = (rule for rule in group.rules if isinstance(rule, AlertingRule))
+    for alert, rules in groupby(alerting, key=lambda rule: rule.alert):
+        yield alert, list(rules)
 
 
 def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
@@ -47,9 +51,7 @@ def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> Te
     return TestFile(_source(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
 
 
-def _signals_file(group: RuleGroup, signals: list[Signal], groups: tuple[RuleGroup, ...], known: Known) -> TestFile:
-    read = {one.name for signal in signals for one in known.index.signals_read(signal)}
-    needed = [one for one in groups if one is group or read & {signal.name for signal in one.area.signals}]
+def _signals_file(group: RuleGroup, signals: list[Signal], known: Known, needed: list[RuleGroup]) -> TestFile:
     cases = [case for signal in signals for case in signal_cases(signal, known)]
     return TestFile(
         _source(group.area),

@@ -69,9 +69,9 @@ class Served:
     serves: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalog:
-    """All definitions together."""
+    """All definitions together; equal to itself alone, so that what was derived from it is found again at once."""
 
     organisation: Organisation
     areas: tuple[Area, ...]

@@ -1,6 +1,7 @@
 """How does a definition say how long, and how does Prometheus read it?"""
 
 from datetime import timedelta
+from functools import lru_cache
 
 __all__ = ["days", "hours", "minutes", "prometheus_duration", "seconds", "spoken_duration"]
 
@@ -41,6 +42,7 @@ def _parts(duration: timedelta) -> list[tuple[int, str, str]]:
     return parts
 
 
+@lru_cache(maxsize=4096)
 def prometheus_duration(duration: timedelta) -> str:
     """The duration as Prometheus writes it, `90 minutes` as `1h30m`; nothing is `0s`.
 
