@@ -102,6 +102,7 @@ class Workbench:
         for found in _COMPARED.finditer(rule.expr):
             yield _with_expr("series renamed", rule, found.span("name"), f"{found['name']}_x")
         yield from _each("environment dropped", rule, re.compile(r'environment="\w+",?'), "")
+        yield from _each("service dropped", rule, re.compile(r'service="\w+",?'), "")
 
     def record_mutants(self, rule: Rule) -> Iterator[Mutant]:
         """Every mutant of a recording rule."""

@@ -60,9 +60,10 @@ def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]
     """What to add to prometheus.yml; the label `environment` is what the rules select by."""
     organisation = catalog.organisation
     of_environment = {"environment": environment.name, "service": organisation.service}
+    jobs = organisation.jobs_in(environment)
     targets: tuple[tuple[str, int, dict[str, str]], ...] = (
-        (organisation.exporter_job, EXPORTER_PORT, of_environment),
-        (organisation.application_job, APPLICATION_PORT, of_environment),
+        *((job, EXPORTER_PORT, of_environment) for job in jobs.exporter),
+        *((job, APPLICATION_PORT, of_environment) for job in jobs.application),
         (Source.PROMETHEUS.value, PROMETHEUS_PORT, {}),
         (Source.ALERTMANAGER.value, ALERTMANAGER_PORT, {}),
     )
@@ -102,9 +103,10 @@ def _prometheus_rule(catalog: Catalog, environment: Environment, groups: tuple[R
 def _monitors(catalog: Catalog, environment: Environment, kind: str) -> str:
     """One document for the exporter and one for the application: they may share a pod, and need not."""
     organisation = catalog.organisation
+    jobs = organisation.jobs_in(environment)
     watched = (
-        (organisation.exporter_job, "paymon", EXPORTER_LABELS),
-        (organisation.application_job, "http", {"app": organisation.service}),
+        *((job, "paymon", EXPORTER_LABELS) for job in jobs.exporter),
+        *((job, "http", {"app": organisation.service}) for job in jobs.application),
     )
     return "---\n".join(as_yaml(_monitor(catalog, environment, kind, *one)) for one in watched)
 

@@ -24,6 +24,7 @@ from rules.vocabulary import (
     Signal,
     Source,
     Threshold,
+    matchers,
     plain,
     prometheus_duration,
     spoken_duration,
@@ -127,17 +128,23 @@ class Expressions:
     @property
     def recorded_labels(self) -> tuple[tuple[str, str], ...]:
         """The labels that every recorded series gets, in the order of their names."""
-        return (("environment", self.environment.name), *RECORDED_BY)
+        return (("environment", self.environment.name), *RECORDED_BY, ("service", self.catalog.organisation.service))
 
     def scraped_labels(self, name: str) -> tuple[tuple[str, str], ...]:
         """The labels that a scrape puts on the series of that name; none on those of Prometheus and Alertmanager."""
-        return (("environment", self.environment.name),) if self.index.of_environment(name) else ()
+        return tuple((label, values[0]) for label, values in self._wanted(name))
+
+    def _wanted(self, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The labels by which this service's series of that name are told from others', each with its values."""
+        if not self.index.of_environment(name):
+            return ()
+        jobs = self.index.jobs(name, self.environment)
+        ours = (("environment", (self.environment.name,)), ("service", (self.catalog.organisation.service,)))
+        return (*ours, ("job", jobs)) if jobs else ours
 
     def scoped(self, expr: str) -> str:
-        """The expression with a matcher for the environment on every selector of this environment's series."""
-        return with_matchers(
-            expr, lambda name: ",".join(f'{label}="{value}"' for label, value in self.scraped_labels(name))
-        )
+        """The expression with matchers for environment, service and jobs on every selector of this service's series."""
+        return with_matchers(expr, lambda name: matchers(**dict(self._wanted(name)))[1:-1])
 
     def expanded(self, expr: str) -> str:
         """The expression over raw metrics alone: every signal that it reads is replaced by its own expression."""
@@ -224,7 +231,6 @@ def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: 
     labels = [
         *expressions.recorded_labels,
         ("priority", threshold.priority.value),
-        ("service", organisation.service),
         ("severity", threshold.severity.value),
         ("team", organisation.team),
     ]

@@ -6,11 +6,11 @@ from datetime import timedelta
 from functools import cached_property
 
 from rules.promql import Expression, PromqlError, Selector, Sign, labels_carried, parse, selectors, sign_of, walk
-from rules.vocabulary import Alert, Area, Catalog, Metric, Signal, Source, Threshold, Unit, minutes
+from rules.vocabulary import Alert, Area, Catalog, Environment, Metric, Signal, Source, Threshold, Unit, minutes
 
 __all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch"]
 
-TARGET_LABELS = frozenset({"job", "instance", "environment"})
+TARGET_LABELS = frozenset({"job", "instance", "environment", "service"})
 """The labels that a scrape adds to every series, and that no metric declares."""
 
 LONGEST_INTERVAL = minutes(5)
@@ -128,7 +128,7 @@ class Index:
         known = {name: _labels_of(metric, name) for name, metric in self.by_series.items()}
         for read in self._order[0]:
             inner = labels_carried(read.tree, lambda name: known.get(name, frozenset())) if read.tree else frozenset()
-            known[read.signal.name] = inner | {"environment"}
+            known[read.signal.name] = inner | {"environment", "service"}
         return known
 
     def labels(self, expression: Expression) -> frozenset[str]:
@@ -195,6 +195,11 @@ class Index:
         """The metrics whose values, not whose absence, the signal shows."""
         names = (one.name for one in self.reads(signal) if not one.of_absence and one.name in self.by_series)
         return tuple({self.by_series[name].name: self.by_series[name] for name in names}.values())
+
+    def jobs(self, name: str, environment: Environment) -> tuple[str, ...]:
+        """The scrape jobs that serve the series of that name there; none for a signal, and where any job may."""
+        metric = self.by_series.get(name)
+        return self.catalog.organisation.jobs_in(environment).of(metric.source) if metric else ()
 
     def of_environment(self, name: str) -> bool:
         """Whether series of that name carry the label `environment`; not where nobody exports or records them."""
@@ -266,5 +271,5 @@ def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:
 def _labels_of(metric: Metric, series: str) -> frozenset[str]:
     labels = frozenset(label.name for label in metric.labels) | TARGET_LABELS
     if not metric.source.of_environment:
-        labels -= {"environment"}
+        labels -= {"environment", "service"}
     return labels | {"le"} if metric.kind == "histogram" and series.endswith("_bucket") else labels

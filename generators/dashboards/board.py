@@ -32,7 +32,7 @@ def dashboard_model(dashboard: Dashboard, catalog: Catalog, queries: Queries) ->
     built.links([*_links(catalog)])
     expressions = [curve.expr for panel in dashboard.panels for curve in panel.curves]
     built.variables([*_variables(catalog, "$payment_method" in queries.scoped("\n".join(expressions)))])
-    built.annotations([*_annotations(catalog, queries)])
+    built.annotations([*_annotations(queries)])
     top = 0
     for number, row in enumerate(dashboard.rows, 1):
         built.with_row(
@@ -53,14 +53,16 @@ def _variables(catalog: Catalog, by_method: bool) -> Iterator[builders.Datasourc
     first = catalog.organisation.environments[0].name
     yield builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
     always: Signal = next(alert.watches for alert in catalog.alerts if alert.always)
-    environment = _query("environment", f"label_values({always}, environment)")
+    ours = f'service="{catalog.organisation.service}"'
+    environment = _query("environment", f"label_values({always}{{{ours}}}, environment)")
     yield environment.current(models.VariableOption(selected=True, text=first, value=first)).multi(False)
-    here = f'{_OURS},environment="$environment"'
+    here = f'{_OURS},environment="$environment",{ours}'
     yield _all_or_some("job", f"label_values({{{here}}}, job)").description(_WHOSE_TARGET)
     yield _all_or_some("instance", f'label_values({{{here},job=~"$job"}}, instance)').description(_WHOSE_TARGET)
     if by_method:
         method = _all_or_some(
-            "payment_method", 'label_values(payment_attempts_total{environment="$environment"}, payment_method)'
+            "payment_method",
+            f'label_values(payment_attempts_total{{environment="$environment",{ours}}}, payment_method)',
         )
         yield method.label("Payment method").description("Narrows the panels that tell payment methods apart.")
 
@@ -76,11 +78,10 @@ def _all_or_some(name: str, query: str) -> builders.QueryVariable:
     return _query(name, query).multi(True).include_all(True).all_value(".+").current(every)
 
 
-def _annotations(catalog: Catalog, queries: Queries) -> Iterator[builders.AnnotationQuery]:
-    ours = f'service="{catalog.organisation.service}"'
+def _annotations(queries: Queries) -> Iterator[builders.AnnotationQuery]:
     yield _annotation(
         "Alerts firing",
-        f'max by (alertname, priority) (ALERTS{{{ours},alertstate="firing",priority=~"P[1-4]"}})',
+        'max by (alertname, priority) (ALERTS{alertstate="firing",priority=~"P[1-4]"})',
         "{{priority}} {{alertname}}",
         Tone.BAD,
         queries,

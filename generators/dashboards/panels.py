@@ -20,7 +20,7 @@ __all__ = ["DATASOURCE", "PanelBuilder", "panel_builder"]
 
 DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-_HIDDEN_COLUMNS = ("Time", "environment", "instance", "job")
+_HIDDEN_COLUMNS = ("Time", "environment", "instance", "job", "service")
 _LETTERS = "ABCDEFGH"
 
 PanelBuilder = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel

@@ -64,8 +64,13 @@ class Queries:
         recorded_by_prometheus = name in _OF_PROMETHEUS
         if self._index.is_unknown(name) and not recorded_by_prometheus:
             return ""
-        of_environment = recorded_by_prometheus or self._index.of_environment(name)
-        parts = ['environment="$environment"'] if of_environment else []
+        parts = []
+        if recorded_by_prometheus or self._index.of_environment(name):
+            organisation = self._catalog.organisation
+            parts += ['environment="$environment"', f'service="{organisation.service}"']
+            in_all = (self._index.jobs(name, environment) for environment in organisation.environments)
+            jobs = tuple(dict.fromkeys(job for jobs in in_all for job in jobs))
+            parts += [matchers(job=jobs)[1:-1]] if jobs else []
         parts.append(TARGET_MATCHERS)
         if "payment_method" in self._index.declared(name):
             parts.append('payment_method=~"$payment_method"')

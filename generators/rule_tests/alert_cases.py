@@ -210,7 +210,9 @@ class _Cases:
         name = f"{self.where}each condition"
         branch, line, probes = self.branch, _Timeline(), []
         elsewhere = {
-            one.series.having(environment=_ELSEWHERE): one.holding[0] for one in (branch.watched, *branch.others)
+            one.series.having(**{label: _ELSEWHERE}): one.holding[0]
+            for label in ("environment", "service")
+            for one in (branch.watched, *branch.others)
         }
 
         def silent(values: Values, what: str) -> None:
@@ -225,7 +227,7 @@ class _Cases:
                 silent(self._with(condition, MISSING), f"missing: {condition.text}")
         silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
         if branch.without_data is None:
-            silent({}, "all missing here, all there in another environment")
+            silent({}, "all missing here, all there in another environment and service")
         nearest = {one.series: one.holding[-1] for one in (branch.watched, *branch.others) if not one.forbids}
         gone: Values = {one.series: MISSING for one in branch.others if one.forbids}
         values = elsewhere | self.values | nearest | dict(gone)

@@ -1,6 +1,6 @@
 """What do the tests need to know of signals and metrics, by name?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from generators.rule_tests.series import Series
@@ -59,3 +59,8 @@ class Known:
     def scoped(self, series: Series) -> Series:
         """The series as it is scraped in this environment."""
         return series.having_first(*self.expressions.scraped_labels(series.name))
+
+    def of_others(self, series: Series, whose: str = "elsewhere") -> Iterator[Series]:
+        """The series as another environment, another service and another job would have it, each for itself."""
+        for label, _ in self.expressions.scraped_labels(series.name):
+            yield self.scoped(series).having(**{label: whose})

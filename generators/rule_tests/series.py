@@ -44,8 +44,8 @@ class Series:
         return Series(self.name, tuple((dict(self.labels) | labels).items()))
 
     def having_first(self, *labels: tuple[str, str]) -> "Series":
-        """This series with these labels before those that it has."""
-        return Series(self.name, (*labels, *self.labels))
+        """This series with these labels before those that it has, which keep their values."""
+        return Series(self.name, tuple((dict(labels) | dict(self.labels)).items()))
 
     def label(self, name: str) -> str:
         """The label's value, empty where it has no such label."""

@@ -74,7 +74,7 @@ def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
 
 
 def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
-    """No series but another environment's: none of these signals speaks, but for those that speak of absence."""
+    """No series but those of another environment, service and job: only signals that speak of absence speak."""
     fed: dict[Series, str] = {}
     probes = []
     for signal in signals:
@@ -82,9 +82,8 @@ def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
         gives: list[Result] = [] if value is None else [({}, value)]
         probes.append(_probe(signal, known, gives, "nothing there"))
         for text, values in signal.example.series:
-            series = known.scoped(Series.parse(text))
-            if series.label("environment"):
-                fed.setdefault(series.having(environment="elsewhere"), values)
+            for other in known.of_others(Series.parse(text)):
+                fed.setdefault(other, values)
     return TestGroup("nothing there", signals[0].example.every, tuple(fed.items()), tuple(probes))
 
 
@@ -102,7 +101,7 @@ class _Case:
         return self._group("example", self.fed, self._reading("example", self.gives))
 
     def more_around(self) -> TestGroup:
-        """Series of other environments, or with another value of a label that is asked for, do not matter.
+        """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts. Nor does a label more on every series
         change a value; it may come out.
@@ -114,16 +113,16 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            if series.label("environment"):
-                fed[series.having(environment="elsewhere")] = shifted(values, _LOUD)
-                if not self._is_counter(series.name):
-                    fed[series.having(environment="somewhere")] = shifted(values, -_LOUD)
+            for other in self.known.of_others(series):
+                fed[other] = loud
+            if not self._is_counter(series.name) and series.name not in leanings:
+                fed |= {other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere")}
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
         length = max(len(samples(values)) for _, values in self.fed)
-        absences = map(self.known.scoped, self.known.absences(self.signal))
-        for series in (*self._recorded(), *(one for one in absences if one.label("environment"))):
-            fed[series.having(environment="elsewhere")] = notation([Decimal(1)] * length)
+        for series in (*self._recorded(), *self.known.absences(self.signal)):
+            for other in self.known.of_others(series):
+                fed[other] = notation([Decimal(1)] * length)
         extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]
         labelled = tuple((series.having(shard="x"), values) for series, values in fed.items())

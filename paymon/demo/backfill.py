@@ -117,7 +117,7 @@ def openmetrics(
             labels = f"{target},{found['labels']}" if found["labels"] else target
             value = _earlier(metric, float(found["value"]), observed[f"{metric.name}_count"], recent)
             lines += _series(f"{found['name']}{{{labels}}}", recent, value)
-        if job == catalog.organisation.exporter_job:
+        if job in catalog.organisation.jobs_in(environment).exporter:
             whole = tuple(zip(moments, attempts, strict=True))
             for (result, method), share in _SHARES.items():
                 labels = f'{target},initiator="api",payment_method="{method}"'

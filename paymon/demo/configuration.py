@@ -52,7 +52,7 @@ def prometheus_settings(
     organisation: Organisation, environment: str, rules: Path, speed: int, targets: Mapping[str, str]
 ) -> str:
     """Prometheus' configuration. `targets` are addresses (host:port) by job; the job alertmanager gets the alerts."""
-    ours = (organisation.exporter_job, organisation.application_job)
+    ours = (*organisation.jobs.exporter, *organisation.jobs.application)
     evaluation = max(organisation.evaluation_interval.total_seconds() / speed, SCRAPE_SECONDS)
     return as_yaml(
         {

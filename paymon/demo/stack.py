@@ -83,9 +83,11 @@ def running(
         if "/rules/" in path:
             (rules / Path(path).name).write_text(shortened_rules(text, speed, SCRAPE_SECONDS))
     organisation = catalog.organisation
+    jobs = organisation.jobs_in(environment)
+    exporter_job, application_job = jobs.exporter[0], jobs.application[0]
     ports = {name: free_port() for name in ("prometheus", "alertmanager", "exporter")}
     targets = {
-        organisation.exporter_job: f"127.0.0.1:{ports['exporter']}",
+        exporter_job: f"127.0.0.1:{ports['exporter']}",
         "alertmanager": f"127.0.0.1:{ports['alertmanager']}",
         "prometheus": f"127.0.0.1:{ports['prometheus']}",
     }
@@ -94,7 +96,7 @@ def running(
         inbox, sink = stack.enter_context(listening())
         say("Postgres, the payments service and a fake Stripe")
         shop = stack.enter_context(opened(folder, speed))
-        targets[organisation.application_job] = shop.metrics_target
+        targets[application_job] = shop.metrics_target
         say("Alertmanager")
         alerting = shortened_routing(alertmanager_files(catalog)["alertmanager/alertmanager.yml"], speed, sink)
         alertmanager = stack.enter_context(
@@ -103,19 +105,16 @@ def running(
         say("the exporter, until it counts payments")
         (folder / "exporter.yaml").write_text(exporter_settings(speed))
         own = _without_ours(os.environ) | dict(shop.environment) | {"NO_PROXY": "127.0.0.1"}
-        command = _exporter(folder / "exporter.yaml", targets[organisation.exporter_job])
+        command = _exporter(folder / "exporter.yaml", targets[exporter_job])
 
         def start_exporter() -> Process:
             return stack.enter_context(started("Exporter", command, folder, own))
 
         exporter = start_exporter()
-        exporter.wait_until(lambda: _counts(_page(targets[organisation.exporter_job])), _COUNTS_WITHIN)
+        exporter.wait_until(lambda: _counts(_page(targets[exporter_job])), _COUNTS_WITHIN)
         shop.keep_pace()
         say(f"{backfill.HOURS} simulated hours for Prometheus to remember")
-        seen = {
-            (job, targets[job]): _page(targets[job])
-            for job in (organisation.exporter_job, organisation.application_job)
-        }
+        seen = {(job, targets[job]): _page(targets[job]) for job in (exporter_job, application_job)}
         now = time.time() - 1
         data = folder / "prometheus"
         backfill.import_past(
@@ -135,7 +134,7 @@ def running(
             channels=alerting.channels,
             prometheus=addresses["prometheus"],
             alertmanager=addresses["alertmanager"],
-            exporter=f"http://{targets[organisation.exporter_job]}",
+            exporter=f"http://{targets[exporter_job]}",
             _processes=(alertmanager, prometheus),
             _exporter=exporter,
             _start_exporter=start_exporter,

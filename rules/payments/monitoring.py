@@ -211,9 +211,10 @@ _OUR_RECEIVERS = f'{{receiver_name=~"|{ORGANISATION.team}-.+"}}'
 """Without its feature flag receiver-name-in-metrics Alertmanager names no receiver, and then all of them count."""
 
 
-def _all_answer(name: str, title: str, job: str, other: str) -> Signal:
+def _all_answer(name: str, title: str, jobs: tuple[str, ...], others: tuple[str, ...]) -> Signal:
     """Whether every target of a job answers; the example has a target of another job as well."""
-    ours = target_up.name + matchers(job=job)
+    job, other = jobs[0], others[0]
+    ours = target_up.name + matchers(job=job if len(jobs) == 1 else jobs)
     return Signal(
         name,
         title,
@@ -234,15 +235,15 @@ def _all_answer(name: str, title: str, job: str, other: str) -> Signal:
 exporter_up = _all_answer(
     "payments_exporter:up:min",
     "Whether every exporter answers Prometheus; 0 where there is none at all",
-    ORGANISATION.exporter_job,
-    ORGANISATION.application_job,
+    ORGANISATION.jobs.exporter,
+    ORGANISATION.jobs.application,
 )
 
 application_up = _all_answer(
     "payments_application:up:min",
     "Whether every pod of the payments service answers Prometheus; 0 where there is none at all",
-    ORGANISATION.application_job,
-    ORGANISATION.exporter_job,
+    ORGANISATION.jobs.application,
+    ORGANISATION.jobs.exporter,
 )
 
 source_age = Signal(
@@ -410,7 +411,7 @@ application_unscraped = Alert(
         ),
         mitigation=(
             Step(
-                f"Name the scrape job {ORGANISATION.application_job}, as the generated scrape configuration does, "
+                f"Name the scrape job {' and '.join(ORGANISATION.jobs.application)}, as the generated scrape configuration does, "
                 "and let it reach the service's port for metrics."
             ),
             Step("If a pod hangs, delete it.", 'POD=\nkubectl delete pod "${POD:?the name of the pod that hangs}"'),

@@ -97,6 +97,10 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _literally(text: str) -> str:
+    return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
+
+
 def plain(value: Decimal) -> str:
     """A decimal exactly, without exponent or trailing zeros: `0.95`, `300`."""
     text = format(value.normalize(), "f")
@@ -110,12 +114,14 @@ def matchers(**wanted: type_of_matcher) -> str:
         match value:
             case str():
                 parts.append(f"{label}={_quoted(value)}")
+            case (str() as only,):
+                parts.append(f"{label}={_quoted(only)}")
             case tuple():
-                parts.append(f"{label}=~{_quoted('|'.join(re.escape(v) for v in value))}")
+                parts.append(f"{label}=~{_quoted('|'.join(map(_literally, value)))}")
             case excluding(values=(only,)):
                 parts.append(f"{label}!={_quoted(only)}")
             case excluding():
-                parts.append(f"{label}!~{_quoted('|'.join(re.escape(v) for v in value.values))}")
+                parts.append(f"{label}!~{_quoted('|'.join(map(_literally, value.values)))}")
     return "{" + ",".join(parts) + "}" if parts else ""
 
 

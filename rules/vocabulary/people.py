@@ -5,12 +5,15 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 
+from rules.vocabulary.metric import Source
+
 __all__ = [
     "BusinessHours",
     "Channel",
     "Contact",
     "Delivery",
     "Environment",
+    "Jobs",
     "Link",
     "Organisation",
     "Override",
@@ -108,6 +111,24 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """Under which jobs Prometheus scrapes our metrics; several where one job does not reach all that export them."""
+
+    exporter: tuple[str, ...]
+    application: tuple[str, ...]
+    others: tuple[tuple[Source, tuple[str, ...]], ...] = ()
+    """Sources with jobs of their own."""
+
+    def of(self, source: Source) -> tuple[str, ...]:
+        """The jobs that serve metrics of that source; none where a target has no job of ours, or is any target."""
+        if source in dict(self.others):
+            return dict(self.others)[source]
+        if source.exported:
+            return self.exporter
+        return self.application if source is Source.APPLICATION else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A place where the payments service runs, with what differs there."""
 
@@ -115,6 +136,8 @@ class Environment:
     pages: bool
     """False where nobody is woken: P1 and P2 become P3, critical becomes warning."""
     overrides: tuple[Override, ...] = ()
+    jobs: Jobs | None = None
+    """The scrape jobs, where they differ from the organisation's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +189,7 @@ class Organisation:
     """Where feature flags are read and set; `/<flag>` is added to it, and `/<flag>/kill` to switch it off."""
     payment_methods: tuple[str, ...]
     currencies: tuple[str, ...]
-    exporter_job: str
-    application_job: str
+    jobs: Jobs
     scrape_interval: timedelta
     evaluation_interval: timedelta
     retention: timedelta
@@ -181,6 +203,10 @@ class Organisation:
     def runbook_page(self, name: str) -> str:
         """The address of that page of the runbook."""
         return f"{self.runbook_url}/{name}{self.runbook_suffix}"
+
+    def jobs_in(self, environment: Environment) -> Jobs:
+        """The scrape jobs of that environment."""
+        return environment.jobs or self.jobs
 
     def policy(self, priority: Priority) -> PriorityPolicy:
         """What that priority asks of people. Raises KeyError for one without a policy."""

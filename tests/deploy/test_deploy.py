@@ -124,8 +124,8 @@ def test_every_metric_that_the_rules_read_has_a_job_that_scrapes_it() -> None:
     organisation = CATALOG.organisation
 
     for source in {metric.source for metric in CATALOG.metrics} - {Source.SCRAPE}:
-        job = organisation.exporter_job if source.exported else source.value
-        assert (organisation.application_job if source is Source.APPLICATION else job) in jobs
+        job = organisation.jobs.exporter[0] if source.exported else source.value
+        assert (organisation.jobs.application[0] if source is Source.APPLICATION else job) in jobs
 
 
 def test_alerts_go_to_the_alertmanager_that_is_scraped() -> None:

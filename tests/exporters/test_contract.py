@@ -159,8 +159,8 @@ def test_prometheus_scrapes_it_and_the_generated_rules_evaluate_on_it(
 global: {{scrape_interval: 1s, evaluation_interval: 1s, external_labels: {{}}}}
 rule_files: ["{tmp_path}/rules/*.yml"]
 scrape_configs:
-  - job_name: {CATALOG.organisation.exporter_job}
-    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{environment: production}}}}]
+  - job_name: {CATALOG.organisation.jobs.exporter[0]}
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{environment: production, service: payments}}}}]
 """
         with (
             prometheus(find("prometheus", version), config, tmp_path / "server") as url,

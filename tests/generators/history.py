@@ -65,10 +65,10 @@ def _target(metric: Metric, catalog: Catalog, environment: Environment) -> dict[
         case Source.PROMETHEUS | Source.ALERTMANAGER:
             return {"job": metric.source.value, "instance": "127.0.0.1:9090"}
         case Source.APPLICATION:
-            job = organisation.application_job
+            job = organisation.jobs.application[0]
         case _:
-            job = organisation.exporter_job
-    return {"job": job, "instance": "127.0.0.1:9000", "environment": environment.name}
+            job = organisation.jobs.exporter[0]
+    return {"job": job, "instance": "127.0.0.1:9000", "environment": environment.name, "service": organisation.service}
 
 
 def _samples(metric: Metric, labels: dict[str, str], moments: tuple[int, ...]) -> Iterator[str]:

@@ -138,7 +138,7 @@ def test_every_selector_follows_the_variables() -> None:
     (target, *_) = panel("paymon-overview", "Success")["targets"]
 
     assert target["expr"] == (
-        'payments:technical_success:ratio_rate5m{environment="$environment",job=~"$job",instance=~"$instance"}'
+        'payments:technical_success:ratio_rate5m{environment="$environment",service="payments",job=~"$job",instance=~"$instance"}'
     )
 
 
@@ -147,7 +147,7 @@ def test_what_tells_payment_methods_apart_follows_that_variable_too() -> None:
 
     assert target["expr"] == (
         "payment_method:technical_failure:ratio_rate5m{"
-        'environment="$environment",job=~"$job",instance=~"$instance",payment_method=~"$payment_method"}'
+        'environment="$environment",service="payments",job=~"$job",instance=~"$instance",payment_method=~"$payment_method"}'
     )
 
 
@@ -179,7 +179,8 @@ def test_where_environments_differ_the_line_is_that_of_the_environment_chosen() 
 
     (line,) = Queries(CATALOG).bounds(shown)
 
-    always = 'payments_monitoring:heartbeat:constant{environment="$environment",job=~"$job",instance=~"$instance",'
+    chosen = 'environment="$environment",service="payments",job=~"$job",instance=~"$instance"'
+    always = f"payments_monitoring:heartbeat:constant{{{chosen},"
     assert line.legend == "PaymentApiLatencyHigh: above {{bound}}"
     assert line.expr == (
         f'label_replace(vector(0.05) and on () {always}environment="production"}}, "bound", "5 %", "", "")\n'
@@ -196,7 +197,7 @@ def test_the_legend_of_a_line_says_the_bound_of_the_environment_chosen(
     shown = drawing(curves=(Curve(latency.api_slow, "slow"),), alerts=(latency.api_latency_high,))
     (line,) = Queries(CATALOG).bounds(shown)
     beats = [
-        f'payments_monitoring:heartbeat:constant{{environment="{one.name}",job="paymon",instance="rules"}}'
+        f'payments_monitoring:heartbeat:constant{{environment="{one.name}",service="payments",job="paymon",instance="rules"}}'
         for one in (PRODUCTION, STAGING)
     ]
 
@@ -232,8 +233,9 @@ def test_a_panel_without_the_watched_signal_has_no_line_for_it() -> None:
     assert Queries(CATALOG).bounds(drawing(curves=(Curve(outcomes.attempts_5m, "attempts"),))) == ()
 
 
-ATTEMPTS = f'{outcomes.attempts_5m}{{environment="production",instance="rules",job="paymon"}}'
-STOPPED = 'ALERTS{alertname="PaymentsTrafficStopped",environment="production",instance="rules",job="paymon"}'
+RECORDED = 'environment="production",instance="rules",job="paymon",service="payments"'
+ATTEMPTS = f"{outcomes.attempts_5m}{{{RECORDED}}}"
+STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",{RECORDED}}}'
 
 
 @pytest.mark.parametrize("version", ["2.42", "3.5"])
@@ -260,7 +262,7 @@ def test_no_attempt_at_night_is_ok_and_by_day_what_its_alert_says(
 @pytest.mark.parametrize(("left", "word"), [(0.4, "LEFT"), (0, "SPENT"), (-0.2, "SPENT")])
 def test_a_budget_of_which_nothing_is_left_is_called_spent(left: float, word: str, tmp_path: Path) -> None:
     (target,) = panel("paymon-overview", "Budget left")["targets"]
-    series = f'{budget.budget_left}{{environment="production",instance="rules",job="paymon"}}'
+    series = f'{budget.budget_left}{{environment="production",instance="rules",job="paymon",service="payments"}}'
 
     answers(
         "3.5",

@@ -43,7 +43,7 @@ def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_ow
     ]
     for environment, bound, other in (("production", 9, 4), ("staging", 4, 9)):
         rules = files[f"generated/{environment}/rules/shop.yml"]
-        assert f'shop:queue:sum{{environment="{environment}"}} > {bound}\n' in rules
+        assert f'shop:queue:sum{{environment="{environment}",service="payments"}} > {bound}\n' in rules
         assert f"> {other}\n" not in rules
     assert "because: it is too much; staging's hall is small" in files["generated/staging/rules/shop.yml"]
     assert "in staging above 4. Staging's hall is small." in files["generated/runbook/shop.md"]

@@ -179,7 +179,7 @@ def test_a_tier_expects_the_tiers_that_it_passes(production: dict[str, str]) -> 
 
 
 def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: dict[str, str]) -> None:
-    recorded = 'environment="production",instance="rules",job="paymon"'
+    recorded = 'environment="production",instance="rules",job="paymon",service="payments"'
     assert (
         "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1000000000) / 1000000000 "
         "# payment_method:technical_failure:ratio_rate5m: example', eval_time: 10m30s, exp_samples: ["
@@ -214,6 +214,7 @@ SAMPLE = {
     "label changed": ("PaymentHealthDown",),
     "annotation changed": ("StripeAccountDisabled",),
     "environment dropped": ("PaymentsDegraded",),
+    "service dropped": ("PaymentsDegraded",),
     "series renamed": ("PaymentsStuck", "stripe:refunds:ratio30d"),
     "window doubled": ("payments:customer_attempts:increase15m", "payments:issuer_declines:increase30m"),
     "window halved": ("payments:customer_attempts:increase15m", "stripe_webhooks:processed:increase5m"),

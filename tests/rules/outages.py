@@ -33,8 +33,9 @@ class Incident:
 
     def series(self, starting: int = 0) -> dict[str, list[int]]:
         """Raw series, one value every `EVERY` seconds, the first at the moment `starting`."""
-        labels = 'environment="production",payment_method="card",initiator="api"'
-        source = 'environment="production",source="stripe_events"'
+        ours = 'environment="production",job="payments-exporter",service="payments"'
+        labels = f'{ours},payment_method="card",initiator="api"'
+        source = f'{ours},source="stripe_events"'
         moments = range(0, self.ends + EVERY, EVERY)
         return {
             f'{outcomes.attempts}{{{labels},result="success"}}': self._counter(self.healthy, self.succeeded),

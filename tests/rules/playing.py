@@ -4,20 +4,22 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from generators.rules import rule_file
+from generators.rule_tests.series import Series
+from generators.rules import Expressions, rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool
+from rules.catalog import catalog
 from rules.payments import monitoring
 from rules.vocabulary import Alert, Source, prometheus_duration
 from tests.rules.outages import rules_of
 
-ENVIRONMENT = 'environment="production"'
+EXPRESSIONS = Expressions(catalog(), catalog().organisation.environment("production"))
 
 
 def of_production(selector: str) -> str:
     """The series as production scrapes it."""
-    name, brace, labels = selector.partition("{")
-    return f"{name}{{{ENVIRONMENT},{labels}" if brace else f"{name}{{{ENVIRONMENT}}}"
+    series = Series.parse(selector)
+    return str(series.having(**dict(EXPRESSIONS.scraped_labels(series.name))))
 
 
 def play(
@@ -40,9 +42,9 @@ def play(
     steps = until // every
     fed = {of_production(name): values for name, values in series.items()}
     for source in Source:
-        of_source = f'{{{ENVIRONMENT},source="{source.value}"}}'
-        fed[f"{monitoring.watermark}{of_source}"] = f"0+{every.total_seconds():g}x{steps}"
-        fed[f"{monitoring.interval}{of_source}"] = f"{every.total_seconds():g}x{steps}"
+        of_source = f'{{source="{source.value}"}}'
+        fed[of_production(f"{monitoring.watermark}{of_source}")] = f"0+{every.total_seconds():g}x{steps}"
+        fed[of_production(f"{monitoring.interval}{of_source}")] = f"{every.total_seconds():g}x{steps}"
     probes = [
         {
             "expr": f'sum(count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}'

@@ -106,16 +106,16 @@ _AFTER = 7
 
 def _series(history: History) -> dict[str, Iterable[int]]:
     clock = history.clock
-    environment = 'environment="production"'
+    ours = 'environment="production",job="payments-exporter",service="payments"'
     scrapes = range(history.scrapes)
     series: dict[str, Iterable[int]] = {
-        f'{outcomes.attempts}{{{environment},payment_method="card",initiator="api",result="{result}"}}': values
+        f'{outcomes.attempts}{{{ours},payment_method="card",initiator="api",result="{result}"}}': values
         for result, values in history.counts.items()
     }
-    series[f"{rollout.killed}{{{environment}}}"] = history.killed
-    series[f"{rollout.rollout}{{{environment}}}"] = [1 for _ in scrapes]
+    series[f"{rollout.killed}{{{ours}}}"] = history.killed
+    series[f"{rollout.rollout}{{{ours}}}"] = [1 for _ in scrapes]
     for source in (outcomes.attempts.source, rollout.killed.source):
-        of_source = f'{{{environment},source="{source.value}"}}'
+        of_source = f'{{{ours},source="{source.value}"}}'
         series[f"{monitoring.watermark}{of_source}"] = [clock.phase + scrape * clock.scrape for scrape in scrapes]
         series[f"{monitoring.interval}{of_source}"] = [clock.scrape for _ in scrapes]
     return series

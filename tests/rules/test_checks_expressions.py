@@ -220,8 +220,8 @@ def test_a_recorded_signal_carries_the_environment_and_a_fresh_sum_does_not() ->
     total = signal("sum(increase(orders_total[5m]))", name="shop:orders:increase5m")
     joined = signal(f"{total} or sum(queue_length)")
     assert problems(area(total, joined)) == [
-        "rules.shop: signal shop:test:signal has series with the labels environment and with none on either side of "
-        "or; aggregate both sides to the same labels, or say on (...) which to match"
+        "rules.shop: signal shop:test:signal has series with the labels environment, service and with none on "
+        "either side of or; aggregate both sides to the same labels, or say on (...) which to match"
     ]
 
 
@@ -285,7 +285,7 @@ def test_a_metric_of_prometheus_itself_has_no_environment() -> None:
     joined = signal("rule_groups or queue_length")
     assert problems(area(joined, metrics=(*METRICS, own))) == [
         "rules.shop: signal shop:test:signal has series with the labels instance, job and with environment, instance, "
-        "job on either side of or; aggregate both sides to the same labels, or say on (...) which to match"
+        "job, service on either side of or; aggregate both sides to the same labels, or say on (...) which to match"
     ]
 
 

@@ -4,13 +4,12 @@ from decimal import Decimal
 
 from rules.payments import account, budget, database, declines, health, latency, outcomes, rollout, webhooks
 from rules.payments.dashboards.shapes import OK, READY, SWITCH, buckets, counted, pace
-from rules.payments.organisation import ORGANISATION
 from rules.vocabulary import Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit
 
 __all__ = ["OVERVIEW"]
 
 _FIRING = (State(1, "Pending", Tone.WARNING), State(2, "Firing", Tone.BAD))
-_OURS = f'service="{ORGANISATION.service}",priority=~"P[1-4]"'
+_OURS = 'priority=~"P[1-4]"'
 _PEOPLE_HEAR_OF = f"ALERTS{{{_OURS}}}"
 _FIRING_NOW = f'ALERTS{{{_OURS},alertstate="firing"}}'
 
