@@ -17,6 +17,7 @@ _COMMANDS = {
     "list": "paymon.explain:list_definitions",
     "exporter": "paymon.exporter:exporter",
     "doctor": "paymon.doctor:doctor",
+    "gate": "paymon.gate.command:gate",
     "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",
 }

@@ -19,6 +19,7 @@ from rules.payments.dashboards.rest import with_the_rest
 from rules.payments.organisation import ORGANISATION
 from rules.payments.runbook.items import ITEMS
 from rules.payments.runbook.procedures import STAGES
+from rules.payments.runbook.stages import ROLLOUT
 from rules.vocabulary import Area, Catalog
 
 __all__ = ["catalog"]
@@ -48,4 +49,5 @@ def catalog() -> Catalog:
         items=ITEMS,
         procedures=STAGES,
         dashboards=with_the_rest(DASHBOARDS, areas),
+        rollout=ROLLOUT,
     )

@@ -127,7 +127,7 @@ FIVE_FAILURES_IN_FIFTY = (
 KNOWN_BY_CUSTOMERS = attempts.where(initiator=BY_CUSTOMER, result=excluding("abandoned"))
 """What customers certainly do now; that an attempt was abandoned is known only an hour later."""
 
-BY_CUSTOMERS: Series = (KNOWN_BY_CUSTOMERS, attempts.where(initiator=UNKNOWN, result="success"))
+BY_CUSTOMERS: tuple[str, ...] = (KNOWN_BY_CUSTOMERS, attempts.where(initiator=UNKNOWN, result="success"))
 """What customers do now, as far as anybody can tell.
 
 Where nothing tells who made a payment, its success is taken for a customer's: most are, ended by Stripe on the

@@ -35,6 +35,7 @@ from rules.vocabulary.people import (
     Severity,
 )
 from rules.vocabulary.signal import Example, Signal
+from rules.vocabulary.stage import Limit, Rollout, SequentialTest, Stage
 from rules.vocabulary.units import Unit
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Jobs",
     "Label",
     "Level",
+    "Limit",
     "Link",
     "Metric",
     "Objective",
@@ -71,12 +73,15 @@ __all__ = [
     "Picture",
     "Priority",
     "PriorityPolicy",
+    "Rollout",
     "Row",
     "Runbook",
+    "SequentialTest",
     "Served",
     "Severity",
     "Signal",
     "Source",
+    "Stage",
     "State",
     "Step",
     "Threshold",

@@ -10,6 +10,7 @@ from rules.vocabulary.metric import Metric
 from rules.vocabulary.objective import Objective
 from rules.vocabulary.people import Organisation
 from rules.vocabulary.signal import Signal
+from rules.vocabulary.stage import Rollout
 
 __all__ = ["Area", "Catalog", "Item", "Served"]
 
@@ -78,6 +79,7 @@ class Catalog:
     items: tuple[Item, ...]
     procedures: tuple[Served, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
+    rollout: Rollout | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -51,12 +51,14 @@ AFFECTED_USERS = Step(
 )
 PULL_KILL_SWITCH = Step(
     "Pull the kill switch only if payments do harm while they run (wrong amounts, double charges); "
-    "for mere failures a rollback loses less. The second command has to show that it is off.",
+    "for mere failures a rollback loses less. The second command has to show that it is off, and "
+    "`paymon gate --back 0 --watch` that nobody pays any more.",
     f'curl -fsS -X POST {_FLAG}/kill -H "Authorization: Bearer $EMERGENCY_TOKEN"\n'
     f'curl -fsS {_FLAG} -H "Authorization: Bearer $EMERGENCY_TOKEN"',
 )
 ROLL_BACK = Step(
-    "If it began with a deployment or a rollout step, go back one stage and watch the success rate before the next. "
+    "If it began with a deployment or a rollout step, go back one stage, and see by `paymon gate --back STEP --watch` that "
+    "it took effect before the next. "
     "Write behind STEP= the stage below the present one: 50, 10, 1 or 0. Left empty, the commands show the present stage "
     f"and change nothing. {_DECLARE_IT}",
     _set_rollout("STEP", "the stage below the present one: 50, 10, 1 or 0"),
@@ -142,23 +144,30 @@ STAGES = (
     ),
     Served(
         title="Production at 1 %",
-        text="Turn the flag to 1 % and declare it. One hour shows about 75 attempts: enough to see payments broken, "
-        "not enough to promise 99.8 %.",
+        text="Turn the flag to 1 % and declare it; `paymon gate 1 --watch` says when it may go on. One hour shows about "
+        "75 attempts: enough to see payments broken, not enough to promise 99.8 %.",
         serves=("STEP-06",),
     ),
     Served(
         title="Production at 10 %",
-        text="Turn the flag to 10 % and stay for 24 hours without a P1 or P2.",
+        text="Turn the flag to 10 %, declare it, and let `paymon gate 10 --watch` judge it for 24 hours without a P1 or P2.",
         serves=("STEP-07",),
     ),
     Served(
         title="Production at 100 %",
-        text="Turn the flag to 100 % once the stage before it was quiet.",
+        text="Turn the flag to 100 % once the stage before it passed, declare it, and see it through with "
+        "`paymon gate 100 --watch`.",
         serves=("STEP-08",),
     ),
     Served(
         title="Gradual rollback: 50 %, 10 %, 0 %",
-        text="Go down step by step and look at the success rate after each step instead of waiting blindly.",
+        text="Go down step by step. After each, `paymon gate --back 50 --watch` (or 10, or 0) says whether it reached the "
+        "customers; bad figures never hold it back.",
         serves=("RB-03",),
+    ),
+    Served(
+        title="Payments are off",
+        text="`paymon gate --back 0 --watch` says whether the flag or the kill switch is off and nobody has paid since.",
+        serves=("RB-02",),
     ),
 )

@@ -1,0 +1,1 @@
+"""`paymon gate`: may the rollout go on, and did a rollback take effect?"""

@@ -1,0 +1,198 @@
+"""Where does a server answer, and how does it know that we may ask?"""
+
+import os
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import httpx
+from click.core import ParameterSource
+
+__all__ = ["Access", "access_from", "access_options"]
+
+_LARGEST_SECRET = 64 * 1024
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*:\s*([^\r\n]*)\Z")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The address of a server, and what it asks for before it answers. No secret shows in its text."""
+
+    url: str
+    """Without the path of the API; a path below which the server is published stays."""
+    token: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+    authority: Path | None = None
+    """Certificates of those who vouch for the server; None for those that everybody trusts."""
+    certificate: Path | None = None
+    key: Path | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    timeout_seconds: float = 30.0
+
+    def client(self) -> httpx.Client:
+        """A client that sends all of that. Raises click.UsageError where a certificate cannot be read."""
+        headers = dict(self.headers)
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return httpx.Client(
+            base_url=self.url.rstrip("/"),
+            headers=headers,
+            auth=(self.user, self.password) if self.user else None,
+            verify=self._trust(),
+            timeout=httpx.Timeout(self.timeout_seconds, connect=min(10.0, self.timeout_seconds)),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        if self.authority is None and self.certificate is None:
+            return True
+        try:
+            context = ssl.create_default_context(cafile=str(self.authority) if self.authority else None)
+        except (OSError, ssl.SSLError) as error:
+            raise click.UsageError(
+                f"the certificates in {self.authority} cannot be read: {error}; name a file of PEM certificates"
+            ) from error
+        if self.certificate is not None:
+            try:
+                context.load_cert_chain(self.certificate, self.key)
+            except (OSError, ssl.SSLError) as error:
+                raise click.UsageError(
+                    f"the client certificate {self.certificate} and its key cannot be used: {error}; "
+                    "name a PEM certificate, and the key that belongs to it"
+                ) from error
+        return context
+
+
+def access_options(server: str, *, required: bool = True) -> Callable[[_Command], _Command]:
+    """The options by which a command is told where that server is; `access_from` reads them.
+
+    Each also comes from the environment: `--prometheus-user` from PAYMON_PROMETHEUS_USER, the secrets themselves from
+    PAYMON_PROMETHEUS_TOKEN and PAYMON_PROMETHEUS_PASSWORD.
+    """
+    title = server.capitalize()
+    path = click.Path(path_type=Path, dir_okay=False)
+    prefix = f"PAYMON_{server.upper()}"
+    options = (
+        click.option(
+            f"--{server}",
+            required=required,
+            metavar="URL",
+            envvar=f"{prefix}_URL",
+            help=f"{title}'s address [{prefix}_URL]. Secrets come from files, or from {prefix}_TOKEN and "
+            f"{prefix}_PASSWORD.",
+        ),
+        click.option(f"--{server}-token-file", type=path, envvar=f"{prefix}_TOKEN_FILE", help="Holds a bearer token."),
+        click.option(f"--{server}-user", metavar="NAME", envvar=f"{prefix}_USER", help="User for basic auth."),
+        click.option(f"--{server}-password-file", type=path, envvar=f"{prefix}_PASSWORD_FILE", help="Its password."),
+        click.option(f"--{server}-ca", type=path, envvar=f"{prefix}_CA", help="Who vouches for the server, as PEM."),
+        click.option(f"--{server}-cert", type=path, envvar=f"{prefix}_CERT", help="Client certificate, as PEM."),
+        click.option(f"--{server}-key", type=path, envvar=f"{prefix}_KEY", help="Its key, as PEM."),
+        click.option(
+            f"--{server}-header", metavar="'NAME: VALUE'", multiple=True, help="Sent along, X-Scope-OrgID for one."
+        ),
+        click.option(
+            f"--{server}-timeout",
+            type=click.FloatRange(0.1, 600),
+            default=30.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Longest wait for one answer.",
+        ),
+    )
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def access_from(context: click.Context, server: str) -> Access | None:
+    """What the options of `access_options` said; None where the server was not named.
+
+    Raises click.UsageError for what cannot be meant.
+    """
+
+    def given(name: str) -> Any:
+        return context.params.get(f"{server}_{name}" if name else server)
+
+    url = given("")
+    if url is None:
+        return None
+    prefix = f"PAYMON_{server.upper()}"
+    token = _secret(given("token_file")) or os.environ.get(f"{prefix}_TOKEN", "")
+    user = given("user") or ""
+    password = _secret(given("password_file")) or (os.environ.get(f"{prefix}_PASSWORD", "") if user else "")
+    if user and not password:
+        raise click.UsageError(f"user {user} has no password; give --{server}-password-file, or {prefix}_PASSWORD")
+    if user and token:
+        raise click.UsageError(f"both a token and a user are given for {server}; keep one of them")
+    if given("key") and not given("cert"):
+        raise click.UsageError(f"--{server}-key needs --{server}-cert beside it")
+    return Access(
+        url=_address(url, server),
+        token=token,
+        user=user,
+        password=password,
+        authority=given("ca"),
+        certificate=given("cert"),
+        key=given("key"),
+        headers=tuple(_header(text, server) for text in given("header") or ()),
+        timeout_seconds=given("timeout"),
+    )
+
+
+def was_given(context: click.Context, parameter: str) -> bool:
+    """Whether somebody gave the option, rather than its default."""
+    return context.get_parameter_source(parameter) not in (None, ParameterSource.DEFAULT)
+
+
+def _address(text: str, server: str) -> str:
+    try:
+        parts = urlsplit(text)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.UsageError(
+            f"--{server} is no address; write it as https://{server}.example.com or http://host:9090"
+        )
+    if parts.username or parts.password:
+        raise click.UsageError(
+            f"--{server} has a user or a password in it, which everybody sees in the list of processes; "
+            f"give --{server}-user and --{server}-password-file"
+        )
+    if parts.query or parts.fragment:
+        raise click.UsageError(f"--{server} ends in a query; give the address alone")
+    return text.rstrip("/").removesuffix("/api/v1").rstrip("/")
+
+
+def _header(text: str, server: str) -> tuple[str, str]:
+    found = _HEADER.match(text)
+    if not found or not found[2].isascii():
+        raise click.UsageError(f"--{server}-header is no header; write 'X-Scope-OrgID: payments'")
+    return found[1], found[2].strip()
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        text = path.read_text() if path.stat().st_size <= _LARGEST_SECRET else ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise click.UsageError(f"the secret's file {path} cannot be read: {why}") from None
+    if not text.strip().isprintable() or not text.strip():
+        raise click.UsageError(
+            f"the secret's file {path} is empty, far too long or no single line; write it alone there"
+        )
+    return text.strip()
