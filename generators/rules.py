@@ -12,6 +12,7 @@ from generators.wording import spoken_value, value_template
 from rules.index import Index
 from rules.promql import expanded, with_matchers
 from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
     Alert,
     Area,
     Branch,
@@ -44,9 +45,6 @@ __all__ = [
 
 RECORDED_BY = (("instance", "rules"), ("job", "paymon"))
 """What stands for the target of a series that rules record: dashboards select by both labels, as their linter asks."""
-
-STALE_AFTER_INTERVALS = 3
-"""Age of a source's data, in its own intervals, from which no alert trusts them; PaymentExporterStale says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from generators.rules import Expressions, RuleGroup, runbook_anchor
 from generators.text import generated_header
 from generators.wording import spoken_bound
 from rules.checks import Problem
-from rules.payments.runbook.procedures import MARK_FOR_REVIEW, PULL_KILL_SWITCH, SET_STAGE
 from rules.vocabulary import (
     Alert,
     Area,
@@ -30,11 +29,6 @@ from rules.vocabulary import (
 )
 
 __all__ = ["first_queries", "link_problems", "runbook_files"]
-
-KEY_METRICS = tuple(f"KM-0{number}" for number in range(1, 7))
-"""The runbook's table of key metrics, by its lines."""
-LOOK_FIRST = "RSP-02"
-"""The runbook's line on where somebody looks first: links that serve it stand at the top of each page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +143,12 @@ class _Pages:
                     (policy.priority.value, policy, self._of_priority(policy.priority))
                     for policy in organisation.policies
                 ],
-                key_metrics=[row for item in KEY_METRICS for row in self._key_metric(item)],
+                key_metrics=[
+                    row for item in self._catalog.items if item.key_metric for row in self._key_metric(item.id)
+                ],
                 chain=list(chain),
                 external=[contact for contact in organisation.contacts if self._outside(contact)],
-                procedures=self._catalog.procedures,
-                set_stage=SET_STAGE,
-                kill_switch=PULL_KILL_SWITCH.command,
-                review=MARK_FOR_REVIEW,
+                chapters=self._catalog.chapters,
                 anchor=runbook_anchor,
                 spoken=spoken_duration,
                 names=lambda contacts: ", ".join(contact.name for contact in contacts),
@@ -190,7 +183,7 @@ class _Pages:
                 )
                 for uid, title in dashboards.items()
             ),
-            *(link for link in organisation.links if LOOK_FIRST in link.serves),
+            *(link for link in organisation.links if link.first),
         )
 
     def _picture(self, alert: Alert) -> Link | None:

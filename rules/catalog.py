@@ -14,11 +14,11 @@ from rules.payments import (
     rollout,
     webhooks,
 )
-from rules.payments.dashboards import DASHBOARDS
+from rules.payments.dashboards import DASHBOARDS, MARKS, NARROWINGS
 from rules.payments.dashboards.rest import with_the_rest
 from rules.payments.organisation import ORGANISATION
 from rules.payments.runbook.items import ITEMS
-from rules.payments.runbook.procedures import STAGES
+from rules.payments.runbook.procedures import CHAPTERS
 from rules.payments.runbook.stages import ROLLOUT
 from rules.vocabulary import Area, Catalog
 
@@ -47,7 +47,9 @@ def catalog() -> Catalog:
         organisation=ORGANISATION,
         areas=areas,
         items=ITEMS,
-        procedures=STAGES,
+        chapters=CHAPTERS,
         dashboards=with_the_rest(DASHBOARDS, areas),
+        narrowings=NARROWINGS,
+        marks=MARKS,
         rollout=ROLLOUT,
     )

@@ -1,10 +1,13 @@
 """Do imports point inward?"""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
 import pytest
+
+from rules.catalog import catalog
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
@@ -30,6 +33,27 @@ MODULES = [module for folder in MAY_IMPORT for module in sorted((ROOT / folder).
 def test_a_module_imports_only_what_lies_further_in(module: Path) -> None:
     ours = {name.split(".")[0] for name in imports(module)} & MAY_IMPORT.keys()
     assert ours <= MAY_IMPORT[module.relative_to(ROOT).parts[0]]
+
+
+def test_generators_know_no_payments() -> None:
+    """Catalog in, text out: what an area says reaches them through the catalog alone."""
+    areas = {name for module in (ROOT / "generators").rglob("*.py") for name in imports(module)}
+    assert not {name for name in areas if name.startswith("rules.payments") or name == "rules.catalog"}
+    named = {name for metric in catalog().metrics for name in metric.series_names}
+    named |= {signal.name for signal in catalog().signals} | {alert.name for alert in catalog().alerts}
+    named |= {label.name for metric in catalog().metrics for label in metric.labels}
+    named = {name for name in named if re.search("[_:]|[a-z][A-Z]", name)}  # a plain word is anybody's
+    for file in sorted((ROOT / "generators").rglob("*")):
+        if file.suffix in (".py", ".j2"):
+            told = set(re.findall(r"[A-Za-z_:][A-Za-z0-9_:]*", _without_comments(file)))
+            assert (file, told & named) == (file, set())
+
+
+def _without_comments(file: Path) -> str:
+    if file.suffix != ".py":
+        return file.read_text()
+    tree = ast.parse(file.read_text())
+    return "\n".join(n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
 
 def test_rules_need_the_promql_parser_in_one_module_and_nothing_else() -> None:

@@ -29,7 +29,7 @@ _SHARED = """
 
 {{ define "paymon.moment" }}{{ .UTC.Format "2006-01-02 15:04" }} UTC{{ end }}
 
-{{/* production, payment_method card */}}
+{{/* production, host shop.example.com */}}
 {{ define "paymon.subject" -}}
 {{ .Labels.environment }}
 {{- $known := stringSlice "alertname" "environment" "instance" "job" "priority" "service" "severity" "team" -}}

@@ -18,9 +18,6 @@ TAG = "paymon"
 _ROW_IDS = 1000
 """Rows are numbered from here, so that no panel's id ever changes with them."""
 
-_OURS = '__name__=~"(payment|stripe).*"'
-
-
 _WHOSE_TARGET = "Narrows the panels on raw series. Recorded series have a job and an instance of their own."
 
 
@@ -30,9 +27,8 @@ def dashboard_model(dashboard: Dashboard, catalog: Catalog, queries: Queries) ->
     built.readonly().refresh("30s").time("now-6h", "now").timezone("browser")
     built.tooltip(models.DashboardCursorSync.CROSSHAIR)
     built.links([*_links(catalog)])
-    expressions = [curve.expr for panel in dashboard.panels for curve in panel.curves]
-    built.variables([*_variables(catalog, "$payment_method" in queries.scoped("\n".join(expressions)))])
-    built.annotations([*_annotations(queries)])
+    built.variables([*_variables(dashboard, catalog, queries)])
+    built.annotations([*_annotations(catalog, queries)])
     top = 0
     for number, row in enumerate(dashboard.rows, 1):
         built.with_row(
@@ -49,22 +45,22 @@ def dashboard_model(dashboard: Dashboard, catalog: Catalog, queries: Queries) ->
     return built.build()
 
 
-def _variables(catalog: Catalog, by_method: bool) -> Iterator[builders.DatasourceVariable | builders.QueryVariable]:
+def _variables(
+    dashboard: Dashboard, catalog: Catalog, queries: Queries
+) -> Iterator[builders.DatasourceVariable | builders.QueryVariable]:
     first = catalog.organisation.environments[0].name
     yield builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
     always: Signal = next(alert.watches for alert in catalog.alerts if alert.always)
     ours = f'service="{catalog.organisation.service}"'
     environment = _query("environment", f"label_values({always}{{{ours}}}, environment)")
     yield environment.current(models.VariableOption(selected=True, text=first, value=first)).multi(False)
-    here = f'{_OURS},environment="$environment",{ours}'
+    here = f'__name__=~"({"|".join(queries.first_words)})[_:].*",environment="$environment",{ours}'
     yield _all_or_some("job", f"label_values({{{here}}}, job)").description(_WHOSE_TARGET)
     yield _all_or_some("instance", f'label_values({{{here},job=~"$job"}}, instance)').description(_WHOSE_TARGET)
-    if by_method:
-        method = _all_or_some(
-            "payment_method",
-            f'label_values(payment_attempts_total{{environment="$environment",{ours}}}, payment_method)',
-        )
-        yield method.label("Payment method").description("Narrows the panels that tell payment methods apart.")
+    for one in queries.narrowings(dashboard):
+        series = one.listed_by.series_names[0]
+        variable = _all_or_some(one.label, f'label_values({series}{{environment="$environment",{ours}}}, {one.label})')
+        yield variable.label(one.title).description(one.description)
 
 
 def _query(name: str, query: str) -> builders.QueryVariable:
@@ -78,7 +74,7 @@ def _all_or_some(name: str, query: str) -> builders.QueryVariable:
     return _query(name, query).multi(True).include_all(True).all_value(".+").current(every)
 
 
-def _annotations(queries: Queries) -> Iterator[builders.AnnotationQuery]:
+def _annotations(catalog: Catalog, queries: Queries) -> Iterator[builders.AnnotationQuery]:
     yield _annotation(
         "Alerts firing",
         'max by (alertname, priority) (ALERTS{alertstate="firing",priority=~"P[1-4]"})',
@@ -86,20 +82,9 @@ def _annotations(queries: Queries) -> Iterator[builders.AnnotationQuery]:
         Tone.BAD,
         queries,
     )
-    yield _annotation(
-        "Rollout changes",
-        "changes(payments_feature_flag_rollout_ratio[2m]) > 0",
-        "The rollout changed",
-        Tone.WARNING,
-        queries,
-    )
-    yield _annotation(
-        "Deployments",
-        "count by (version) (payments_build_info) unless count by (version) (payments_build_info offset 5m)",
-        "Release {{version}}",
-        Tone.NEUTRAL,
-        queries,
-    )
+    for mark in catalog.marks:
+        if queries.reads_known(mark.expr):
+            yield _annotation(mark.name, mark.expr, mark.title, mark.tone, queries)
 
 
 def _annotation(name: str, expr: str, title: str, tone: Tone, queries: Queries) -> builders.AnnotationQuery:

@@ -10,7 +10,21 @@ from generators.dashboards.looks import FIRING, PENDING, without_alert
 from generators.wording import spoken_value
 from rules.index import Index
 from rules.promql import labels_carried, selectors, with_matchers
-from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Severity, Signal, Unit, matchers, plain
+from rules.vocabulary import (
+    Alert,
+    Catalog,
+    Comparison,
+    Curve,
+    Dashboard,
+    Narrowing,
+    Panel,
+    Severity,
+    Signal,
+    Source,
+    Unit,
+    matchers,
+    plain,
+)
 
 __all__ = ["BOUND_LABEL", "TARGET_MATCHERS", "WORD_LABEL", "Bound", "Queries", "without_variables"]
 
@@ -72,9 +86,27 @@ class Queries:
             jobs = tuple(dict.fromkeys(job for jobs in in_all for job in jobs))
             parts += [matchers(job=jobs)[1:-1]] if jobs else []
         parts.append(TARGET_MATCHERS)
-        if "payment_method" in self._index.declared(name):
-            parts.append('payment_method=~"$payment_method"')
+        carried = self._index.declared(name)
+        parts += [f'{one.label}=~"${one.label}"' for one in self._catalog.narrowings if one.label in carried]
         return ",".join(parts)
+
+    def narrowings(self, dashboard: Dashboard) -> tuple[Narrowing, ...]:
+        """By what one can narrow it: the labels that one of its panels' series carry."""
+        asked = self.scoped("\n".join(curve.expr for panel in dashboard.panels for curve in panel.curves))
+        return tuple(one for one in self._catalog.narrowings if f'"${one.label}"' in asked)
+
+    def reads_known(self, expr: str) -> bool:
+        """Whether somebody exports or records every series that it reads."""
+        return not any(self._index.is_unknown(one.name) for one in selectors(without_variables(expr)))
+
+    @property
+    def first_words(self) -> tuple[str, ...]:
+        """With what the names begin that the exporter and the application export, and that the rules record."""
+        names = {read.signal.name for read in self._index.signals}
+        for name, metric in self._index.by_series.items():
+            if metric.source.exported or metric.source is Source.APPLICATION:
+                names.add(name)
+        return tuple(sorted({re.split("[_:]", name)[0] for name in names}))
 
     def curve(self, curve: Curve, unit: Unit) -> str:
         """What a curve asks; moments in milliseconds, as Grafana shows them."""

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from generators.rules import STALE_AFTER_INTERVALS, AlertingRule, Expressions, rule_groups
+from generators.rules import AlertingRule, Expressions, rule_groups
 from paymon.gate.counting import counted
 from paymon.gate.sequential import Crossing, Ratio, first_crossing
 from paymon.live.prometheus import Course, Prometheus
 from paymon.live.times import clock, shown
 from rules.promql import selectors
 from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
     Alert,
     Catalog,
     Environment,

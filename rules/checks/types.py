@@ -35,10 +35,14 @@ def _definitions(catalog: Catalog) -> Iterator[tuple[str, Any]]:
     yield "rules.payments.organisation", catalog.organisation
     for item in catalog.items:
         yield f"rules.payments.runbook.items: item {item.id}", item
-    for procedure in catalog.procedures:
-        yield f"procedure {procedure.title!r}", procedure
+    for chapter in catalog.chapters:
+        yield f"chapter {chapter.title!r}", chapter
     for dashboard in catalog.dashboards:
         yield f"dashboard {dashboard.uid}", dashboard
+    for mark in catalog.marks:
+        yield f"mark {mark.name!r}", mark
+    for narrowing in catalog.narrowings:
+        yield f"narrowing {narrowing.label!r}", narrowing
 
 
 @cache

@@ -4,6 +4,7 @@ from rules.payments.organisation import ORGANISATION
 from rules.payments.rare_events import events_since_start
 from rules.payments.runbook.procedures import EXPORTER_DOCTOR, EXPORTER_LOG, RESTART_EXPORTER
 from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
     Alert,
     Counter,
     Example,
@@ -425,7 +426,7 @@ exporter_stale = Alert(
     watches=source_age,
     thresholds=(
         above(
-            3,
+            STALE_AFTER_INTERVALS,
             Severity.WARNING,
             Priority.P3,
             lasting=minutes(5),

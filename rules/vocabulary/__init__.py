@@ -15,10 +15,34 @@ from rules.vocabulary.alert import (
     only_if,
     unless,
 )
-from rules.vocabulary.catalog import Area, Catalog, Item, Served
-from rules.vocabulary.dashboard import COLUMNS, Curve, Dashboard, Level, Panel, Picture, Row, State, Tone
+from rules.vocabulary.catalog import Area, Catalog, Chapter, Item, Served
+from rules.vocabulary.dashboard import (
+    COLUMNS,
+    Curve,
+    Dashboard,
+    Level,
+    Mark,
+    Narrowing,
+    Panel,
+    Picture,
+    Row,
+    State,
+    Tone,
+)
 from rules.vocabulary.durations import days, hours, minutes, prometheus_duration, seconds, spoken_duration
-from rules.vocabulary.metric import OTHER, Counter, Gauge, Histogram, Label, Metric, Source, excluding, matchers, plain
+from rules.vocabulary.metric import (
+    OTHER,
+    STALE_AFTER_INTERVALS,
+    Counter,
+    Gauge,
+    Histogram,
+    Label,
+    Metric,
+    Source,
+    excluding,
+    matchers,
+    plain,
+)
 from rules.vocabulary.objective import BurnRate, Objective
 from rules.vocabulary.people import (
     BusinessHours,
@@ -41,6 +65,7 @@ from rules.vocabulary.units import Unit
 __all__ = [
     "COLUMNS",
     "OTHER",
+    "STALE_AFTER_INTERVALS",
     "Alert",
     "Area",
     "Branch",
@@ -48,6 +73,7 @@ __all__ = [
     "BusinessHours",
     "Catalog",
     "Channel",
+    "Chapter",
     "Comparison",
     "Contact",
     "Counter",
@@ -65,7 +91,9 @@ __all__ = [
     "Level",
     "Limit",
     "Link",
+    "Mark",
     "Metric",
+    "Narrowing",
     "Objective",
     "Organisation",
     "Override",

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
-from rules.vocabulary.alert import Alert
-from rules.vocabulary.dashboard import Dashboard
+from rules.vocabulary.alert import Alert, Step
+from rules.vocabulary.dashboard import Dashboard, Mark, Narrowing
 from rules.vocabulary.metric import Metric
 from rules.vocabulary.objective import Objective
 from rules.vocabulary.people import Organisation
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.stage import Rollout
 
-__all__ = ["Area", "Catalog", "Item", "Served"]
+__all__ = ["Area", "Catalog", "Chapter", "Item", "Served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Item:
     text: str
     left_to_people: str = ""
     """Why no definition serves it."""
+    key_metric: bool = False
+    """True where the alerts that serve it stand in the index's table of key metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,15 @@ class Served:
     serves: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A part of the runbook's index that no alert leads to: procedures, and steps that stand by themselves."""
+
+    title: str
+    steps: tuple[Step, ...]
+    procedures: tuple[Served, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalog:
     """All definitions together; equal to itself alone, so that what was derived from it is found again at once."""
@@ -77,8 +88,12 @@ class Catalog:
     organisation: Organisation
     areas: tuple[Area, ...]
     items: tuple[Item, ...]
-    procedures: tuple[Served, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
+    """What every dashboard can be narrowed by, where one of its panels can."""
+    marks: tuple[Mark, ...] = ()
+    """What every dashboard marks, beside the alerts that fire."""
     rollout: Rollout | None = None
 
     @property
@@ -95,6 +110,11 @@ class Catalog:
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert, area by area."""
         return tuple(alert for area in self.areas for alert in area.alerts)
+
+    @property
+    def procedures(self) -> tuple[Served, ...]:
+        """Every procedure, chapter by chapter."""
+        return tuple(procedure for chapter in self.chapters for procedure in chapter.procedures)
 
     def area_of(self, definition: Metric | Signal | Alert) -> Area:
         """The area that defines it. Raises KeyError for a stranger."""

@@ -5,10 +5,11 @@ from decimal import Decimal
 from enum import Enum
 
 from rules.vocabulary.alert import Alert
+from rules.vocabulary.metric import Metric
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.units import Unit
 
-__all__ = ["COLUMNS", "Curve", "Dashboard", "Level", "Panel", "Picture", "Row", "State", "Tone"]
+__all__ = ["COLUMNS", "Curve", "Dashboard", "Level", "Mark", "Narrowing", "Panel", "Picture", "Row", "State", "Tone"]
 
 COLUMNS = 24
 """Grafana's grid is so many columns wide."""
@@ -130,6 +131,29 @@ class Row:
                 f"row {self.title!r} ends in a gap after panel {line[-1].title!r}; "
                 f"let its last line be {COLUMNS} columns wide"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowing:
+    """A label to some of whose values a person can narrow a dashboard's panels."""
+
+    label: str
+    title: str
+    description: str
+    listed_by: Metric
+    """The metric whose series have every value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Moments that a dashboard marks in all of its panels: those at which an expression has a value."""
+
+    name: str
+    expr: str
+    """PromQL, written as in a curve."""
+    title: str
+    """What stands at the mark; may name labels in double braces."""
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

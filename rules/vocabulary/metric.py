@@ -7,7 +7,19 @@ from enum import Enum
 
 from rules.vocabulary.units import Unit
 
-__all__ = ["OTHER", "Counter", "Gauge", "Histogram", "Label", "Metric", "Source", "excluding", "matchers", "plain"]
+__all__ = [
+    "OTHER",
+    "STALE_AFTER_INTERVALS",
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "Label",
+    "Metric",
+    "Source",
+    "excluding",
+    "matchers",
+    "plain",
+]
 
 OTHER = "other"
 """The value of a bounded label for everything that its allow-list does not name."""
@@ -52,6 +64,9 @@ class Source(Enum):
         """True where the scraped series carry the target label `environment`."""
         return self not in (Source.PROMETHEUS, Source.ALERTMANAGER)
 
+
+STALE_AFTER_INTERVALS = 3
+"""Age of a source's data, in its own intervals, from which no alert trusts them."""
 
 _NOT_SAMPLED = frozenset({Source.EXPORTER, Source.APPLICATION, Source.SCRAPE, Source.PROMETHEUS, Source.ALERTMANAGER})
 

@@ -76,6 +76,8 @@ class Link:
     title: str
     url: str
     serves: tuple[str, ...] = ()
+    first: bool = False
+    """True where it stands at the top of each page of the runbook: one looks there before anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

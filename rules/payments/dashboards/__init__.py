@@ -4,7 +4,8 @@ from rules.payments.dashboards.database import DATABASE
 from rules.payments.dashboards.monitoring import MONITORING
 from rules.payments.dashboards.overview import OVERVIEW
 from rules.payments.dashboards.stripe import STRIPE
+from rules.payments.dashboards.surroundings import MARKS, NARROWINGS
 
-__all__ = ["DASHBOARDS"]
+__all__ = ["DASHBOARDS", "MARKS", "NARROWINGS"]
 
 DASHBOARDS = (OVERVIEW, STRIPE, DATABASE, MONITORING)

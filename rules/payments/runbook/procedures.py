@@ -1,7 +1,7 @@
 """Which steps do several runbook entries share, with the commands as they really work?"""
 
 from rules.payments.organisation import ORGANISATION, STRIPE_SUPPORT
-from rules.vocabulary import Served, Step
+from rules.vocabulary import Chapter, Served, Step
 
 _API = ORGANISATION.api_url
 _FLAG = f"{ORGANISATION.flags_url}/{ORGANISATION.feature_flag}"
@@ -136,7 +136,7 @@ IDEMPOTENCY = Step(
     "javascript",
 )
 
-STAGES = (
+_STAGES = (
     Served(
         title="Staging at 10 %",
         text="Turn the flag to 10 % in staging and see the three smoke-test events processed within three seconds.",
@@ -170,4 +170,13 @@ STAGES = (
         text="`paymon gate --back 0 --watch` says whether the flag or the kill switch is off and nobody has paid since.",
         serves=("RB-02",),
     ),
+)
+
+CHAPTERS = (
+    Chapter(
+        title="Rolling out, and back",
+        procedures=_STAGES,
+        steps=(SET_STAGE, Step("To switch live payments off at once:", PULL_KILL_SWITCH.command)),
+    ),
+    Chapter(title="After a rollback", steps=(MARK_FOR_REVIEW,)),
 )
