@@ -3,8 +3,7 @@
 import difflib
 import os
 import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -49,21 +48,27 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
     alone. Stale files go last, and what a run that was killed left beside a file. Raises OutputError at the first that
     fails.
     """
+    present = _present(root, files, owned)
+    beside = f".{os.urandom(4).hex()}{_BESIDE}"
+    folders: set[str] = set()
     written = 0
     for path, text in files.items():
         target = root / path
+        folder = path.rpartition("/")[0]
         try:
-            if _read(target) == text:
+            if path in present and _read(target) == text:
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _replace(target, text)
+            if folder not in folders:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(folder)
+            _replace(target, target.with_name(f".{target.name}{beside}"), text)
         except OSError as error:
             raise OutputError(
                 target, error.strerror or str(error), "make the folder writable, or choose another with --out"
             ) from error
         written += 1
     removed = 0
-    for path in sorted(_stale(root, files, owned)):
+    for path in sorted(present - files.keys()):
         try:
             (root / path).unlink()
         except OSError as error:
@@ -74,7 +79,7 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
 
 def differences(root: Path, files: Mapping[str, str], owned: str) -> tuple[Drift, ...]:
     """Every file below `root` that is not as it would be generated, in the order of their paths."""
-    found = [Drift(path, DriftKind.STALE) for path in _stale(root, files, owned)]
+    found = [Drift(path, DriftKind.STALE) for path in _present(root, files, owned) - files.keys()]
     untracked = _untracked(root, files)
     for path, text in files.items():
         current = _read(root / path)
@@ -99,25 +104,39 @@ def _read(path: Path) -> str | None:
         return ""
 
 
-def _replace(target: Path, text: str) -> None:
-    handle, beside = tempfile.mkstemp(_BESIDE, f".{target.name}.", target.parent)
+def _replace(target: Path, beside: Path, text: str) -> None:
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
-        Path(beside).chmod(0o644)
-        Path(beside).replace(target)
+            os.fchmod(handle, 0o644)
+        beside.replace(target)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
-def _stale(root: Path, files: Mapping[str, str], owned: str) -> set[str]:
-    """What lies in the owned folder and is not among the files, and what a killed run left beside one elsewhere."""
-    present = [path for path in (root / owned).rglob("*") if path.is_symlink() or path.is_file()]
+def _present(root: Path, files: Mapping[str, str], owned: str) -> set[str]:
+    """What lies in the owned folder; elsewhere those of the files that exist, and what a killed run left beside one."""
+    found = set(_files_below(root, owned))
     for path in map(PurePosixPath, files):
         if not path.is_relative_to(owned):
-            present += (root / path.parent).glob(f".{path.name}.*{_BESIDE}")
-    return {str(PurePosixPath(path.relative_to(root))) for path in present} - set(files)
+            places = [root / path, *(root / path.parent).glob(f".{path.name}.*{_BESIDE}")]
+            found |= {place.relative_to(root).as_posix() for place in places if place.is_symlink() or place.exists()}
+    return found
+
+
+def _files_below(root: Path, folder: str) -> Iterator[str]:
+    """The paths below `root` of what lies in the folder and in those within, links as what they are."""
+    try:
+        entries = list(os.scandir(root / folder))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(root, f"{folder}/{entry.name}")
+        elif entry.is_symlink() or entry.is_file():
+            yield f"{folder}/{entry.name}"
 
 
 def _untracked(root: Path, files: Mapping[str, str]) -> set[str]:

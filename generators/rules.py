@@ -9,7 +9,7 @@ from functools import lru_cache
 from generators.panel_links import panel_link
 from generators.text import as_yaml, generated_header
 from generators.wording import spoken_value, value_template
-from rules.index import Index
+from rules.index import index_of
 from rules.promql import expanded, with_matchers
 from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
@@ -121,7 +121,7 @@ class Expressions:
     def __init__(self, catalog: Catalog, environment: Environment) -> None:
         self.catalog = catalog
         self.environment = environment
-        self.index = Index(catalog)
+        self.index = index_of(catalog)
 
     @property
     def recorded_labels(self) -> tuple[tuple[str, str], ...]:

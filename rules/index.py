@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from rules.promql import Expression, PromqlError, Selector, Sign, labels_carried, parse, selectors, sign_of, walk
 from rules.vocabulary import Alert, Area, Catalog, Environment, Metric, Signal, Source, Threshold, Unit, minutes
 
-__all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch"]
+__all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch", "index_of"]
 
 TARGET_LABELS = frozenset({"job", "instance", "environment", "service"})
 """The labels that a scrape adds to every series, and that no metric declares."""
@@ -246,6 +246,12 @@ class Index:
 def _raw(outer: Selector, known: Mapping[str, tuple[Selector, ...]]) -> tuple[Selector, ...]:
     inner = known.get(outer.name)
     return (outer,) if inner is None else tuple(replace(one, calls=one.calls + outer.calls) for one in inner)
+
+
+@lru_cache(maxsize=2)
+def index_of(catalog: Catalog) -> Index:
+    """The catalog's index, made once: whoever looks at one catalog shares it."""
+    return Index(catalog)
 
 
 def _bounded(interval: timedelta) -> timedelta:

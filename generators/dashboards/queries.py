@@ -8,7 +8,7 @@ from functools import cached_property
 
 from generators.dashboards.looks import FIRING, PENDING, without_alert
 from generators.wording import spoken_value
-from rules.index import Index
+from rules.index import index_of
 from rules.promql import labels_carried, selectors, with_matchers
 from rules.vocabulary import (
     Alert,
@@ -63,7 +63,7 @@ class Queries:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._index = Index(catalog)
+        self._index = index_of(catalog)
 
     @cached_property
     def _always(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
@@ -344,6 +345,7 @@ def _firings(rules: Sequence[AlertingRule], at: timedelta, series: Series, value
     return Firings(rules[0].alert.name, at, tuple(firing))
 
 
+@lru_cache(maxsize=1024)
 def _around(
     comparison: Comparison, bound: Decimal, unit: Unit
 ) -> tuple[tuple[Decimal, ...], tuple[Decimal, ...], tuple[Decimal, ...]]:

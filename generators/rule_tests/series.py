@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rules.vocabulary import plain
 
@@ -24,8 +23,7 @@ _RUN = re.compile(rf"({_NUMBER})(?:([-+][0-9.]+(?:[eE][-+]?[0-9]+)?)?x([0-9]+))?
 _GAP = re.compile(r"_(?:x([0-9]+))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One series: a name and its labels, these as they are written, escapes and all."""
 
     name: str
@@ -75,7 +73,7 @@ def _matches(operator: str, wanted: str, value: str) -> bool:
 
 def labels_text(labels: Iterable[tuple[str, str]]) -> str:
     """Labels in braces, as promtool reads and PromQL matches them."""
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}"
+    return "{" + ",".join([f'{name}="{value}"' for name, value in labels]) + "}"
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from rules.checks import alerts, examples, expressions, names, organisation
 from rules.checks.problem import Problem
 from rules.checks.types import mistyped
-from rules.index import Index
+from rules.index import index_of
 from rules.vocabulary import Catalog
 
 __all__ = ["Problem", "check", "mistyped"]
@@ -19,5 +19,5 @@ def check(catalog: Catalog) -> tuple[Problem, ...]:
     wrong = mistyped(catalog)
     if wrong:
         return wrong
-    index = Index(catalog)
+    index = index_of(catalog)
     return tuple(dict.fromkeys(problem for one in _CHECKS for problem in one(index)))

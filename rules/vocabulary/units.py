@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 
 __all__ = ["Unit"]
 
@@ -25,7 +26,7 @@ class Unit(Enum):
     BOOLEAN = "0 or 1"
     DEVIATIONS = "standard deviations"
 
-    @property
+    @cached_property
     def lowest(self) -> Decimal | None:
         """The smallest value that can occur, None where there is none."""
         if self is Unit.EXCESS:
@@ -33,7 +34,7 @@ class Unit(Enum):
         signed = (Unit.BUDGETS_LEFT, Unit.DEVIATIONS, Unit.MINOR_UNITS, Unit.SECONDS)
         return None if self in signed else Decimal(0)
 
-    @property
+    @cached_property
     def highest(self) -> Decimal | None:
         """The largest value that can occur, None where there is none."""
         return Decimal(1) if self in (Unit.RATIO, Unit.BOOLEAN, Unit.EXCESS, Unit.BUDGETS_LEFT) else None
