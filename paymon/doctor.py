@@ -10,7 +10,8 @@ import click
 
 from exporters.configuration.configfile import ConfigurationError
 from exporters.configuration.settings import Settings, load
-from exporters.process.diagnosis import Verdict, diagnose
+from exporters.process.diagnosis import diagnose
+from exporters.process.finding import Verdict
 from exporters.process.logs import LOGGER, configure
 
 __all__ = ["doctor"]
@@ -50,5 +51,7 @@ async def _examine(settings: Settings) -> int:
     to_mend = 0
     async for finding in diagnose(settings, time.time):
         click.echo(click.style(finding.verdict.value, fg=_COLOURS[finding.verdict.value]) + f"  {finding}")
+        for line in finding.statement.splitlines():
+            click.echo(f"          {line}")
         to_mend += finding.verdict is Verdict.MEND
     return to_mend

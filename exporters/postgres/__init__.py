@@ -3,7 +3,7 @@
 from exporters.postgres.attempts import attempts_questions
 from exporters.postgres.connection import Database
 from exporters.postgres.custom import custom_questions
-from exporters.postgres.explain import Scan, scans
+from exporters.postgres.explain import Plan, Scan, plan_of, scans
 from exporters.postgres.inbox import inbox_questions
 from exporters.postgres.leader import Leader, LeaderSettings
 from exporters.postgres.payments import payments_questions
@@ -22,10 +22,12 @@ __all__ = [
     "Database",
     "Leader",
     "LeaderSettings",
+    "Plan",
     "PostgresSettings",
     "Question",
     "Relations",
     "Scan",
+    "plan_of",
     "questions",
     "samplers",
     "scans",

@@ -6,6 +6,7 @@ that it also passes a pooler in transaction mode; a deadline of our own that can
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +37,20 @@ _ADDRESSES = 4
 """How many addresses of a DSN may fail to answer, one connect_timeout each, before the whole of it does."""
 
 
+_TYPES = """
+SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)
+FROM unnest(%(oids)s::oid[]) WITH ORDINALITY AS asked (oid, place) JOIN pg_type AS t USING (oid) ORDER BY place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The rows of a query, and the type of each of its columns."""
+
+    rows: tuple[Row, ...]
+    types: tuple[int, ...]
+
+
 class Database:
     """The one connection to the payments database: opened when needed, behind every protection."""
 
@@ -56,6 +71,24 @@ class Database:
 
         Raises NoConnectionError where no query could succeed, SampleError where this one did not.
         """
+        return (await self._asked(query, parameters, where, timeout)).rows
+
+    async def types(
+        self,
+        query: sql.Composed,
+        parameters: Mapping[str, object],
+        *,
+        where: str,
+        timeout: timedelta | None = None,
+    ) -> tuple[str, ...]:
+        """The type of each column that the query gives, as Postgres calls it. Raises as rows() does."""
+        oids = (await self._asked(query, parameters, where, timeout)).types
+        rows = await self.rows(sql.SQL(_TYPES).format(), {"oids": list(oids)}, where=where)
+        return tuple(name for (name,) in rows)
+
+    async def _asked(
+        self, query: sql.Composed, parameters: Mapping[str, object], where: str, timeout: timedelta | None
+    ) -> "_Result":
         limit = timeout or self._settings.statement_timeout
         async with self._turn:
             for retry in reversed(range(_RETRIES + 1)):
@@ -69,11 +102,9 @@ class Database:
                     lost = connection.closed
                     if retry and (lost or transient(error)):
                         continue
-                    raise (
-                        connection_failure(error, _DSN)
-                        if lost
-                        else query_failure(error, where, query.as_string(connection).strip())
-                    ) from None
+                    if lost:
+                        raise connection_failure(error, _DSN) from None
+                    raise query_failure(error, where, query.as_string(connection).strip()) from None
             raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
@@ -131,12 +162,12 @@ async def _transaction(
     query: sql.Composed,
     parameters: Mapping[str, object],
     prologue: sql.Composed,
-) -> tuple[Row, ...]:
+) -> "_Result":
     async with connection.cursor() as cursor:
         try:
             await cursor.execute(prologue)
             await cursor.execute(query, parameters)
-            return tuple(await cursor.fetchall())
+            return _Result(tuple(await cursor.fetchall()), tuple(one.type_code for one in cursor.description or ()))
         finally:
             if not connection.closed:
                 await cursor.execute("ROLLBACK")

@@ -107,7 +107,7 @@ async def plan_of(question: Question, database: Database, now: float, *, large: 
 
 _BLOCKING = {"Sort", "Incremental Sort", "Aggregate", "Group", "Hash", "WindowAgg", "Unique", "SetOp", "Materialize"}
 _BY_INDEX = {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}
-_FOREIGN = {"Foreign Scan": "the foreign table", "Custom Scan": "an extension's scan of"}
+_FOREIGN = {"Foreign Scan": "the foreign table", "Custom Scan": "by an extension's scan"}
 
 
 def _visits(
@@ -118,8 +118,8 @@ def _visits(
     here = (stops_early or kind == "Limit") and kind not in _BLOCKING
     relation = plan if "Relation Name" in plan else heap
     if kind in _FOREIGN:
-        name = plan.get("Relation Name", "somewhere else")
-        unknown[f"{_FOREIGN[kind]} {name}"] = None
+        name = plan.get("Relation Name") or plan.get("Relations") or plan.get("Custom Plan Provider", "")
+        unknown[f"{_FOREIGN[kind]}: {name}"] = None
     elif relation is not None and (kind in ("Seq Scan", "Sample Scan") or kind in _BY_INDEX):
         condition = str(plan.get("Index Cond", ""))
         filtered = "Filter" in plan

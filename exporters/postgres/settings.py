@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -19,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from exporters.configuration.dsn import Dsn
 from exporters.configuration.secrets import Section
+from exporters.postgres.statement import one_select
 from rules.vocabulary import OTHER, Gauge, Label, Source, Unit
 
 __all__ = [
@@ -179,7 +181,7 @@ class CustomQuery(Section):
     """A query of one's own: one gauge, with one series for each row."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-    sql: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    sql: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(one_select)]
     """One SELECT; `%(now)s` in it is the time of the sample."""
     metric: Annotated[str, StringConstraints(pattern=r"^payments_custom_[a-z0-9_]+$")]
     help: Annotated[str, StringConstraints(min_length=10, max_length=200, pattern=r"[^.]$")]

@@ -7,20 +7,18 @@ read-only transactions. The dozen reads of Stripe come out of the account's allo
 import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 
 import psycopg
-from psycopg import sql
 
 from exporters.configuration.secrets import Secret
 from exporters.configuration.settings import Settings
-from exporters.postgres import Database, PostgresSettings, Relations, questions, scans
 from exporters.postgres.connection import opened, within
 from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
 from exporters.process.assembly import assemble
+from exporters.process.database_diagnosis import clock_skew, diagnose_database
+from exporters.process.finding import Finding, Verdict, failed, fine, mend, note
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler
 from exporters.sampling.volume import most_series
@@ -41,47 +39,13 @@ _PERMISSIONS: Mapping[Source, Mapping[str, str]] = {
 }
 """What a restricted key has to read for each source: the endpoints, and how Stripe's dashboard names each."""
 
-_MONTH = timedelta(days=30).total_seconds()
-_LARGEST_SKEW = 30.0
+_ASKED_BY_QUERY = {Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION}
+"""Sources each of whose queries is tried by itself."""
 
-_ROLE = sql.SQL(
-    "SELECT rolsuper, rolcreaterole OR rolcreatedb, pg_is_in_recovery(),"
-    " extract(epoch FROM clock_timestamp())::float8 FROM pg_roles WHERE rolname = current_user"
-).format()
-_WRITABLE = sql.SQL(
-    "SELECT seen.oid::regclass::text FROM ("
-    "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'f')"
-    " AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE')"
-    " ORDER BY c.relispartition, c.oid LIMIT 10000"
-    ") AS seen WHERE has_table_privilege(seen.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
-    " OR has_any_column_privilege(seen.oid, 'INSERT, UPDATE') ORDER BY 1 LIMIT {most}"
-)
-_NAMED = 10
-"""How many tables that can be written to are named."""
+_MONTH = timedelta(days=30).total_seconds()
 
 _STATE = "SELECT pg_is_in_recovery(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
 _STATE_SECONDS = 5.0
-
-
-class Verdict(Enum):
-    """What a finding asks of its reader."""
-
-    FINE = "fine"
-    NOTE = "note"
-    MEND = "mend"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    verdict: Verdict
-    where: str
-    what: str
-    how_to_fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"; {self.how_to_fix}" if self.how_to_fix else "")
 
 
 async def diagnose(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
@@ -92,37 +56,22 @@ async def diagnose(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         yield await _state(settings.stripe.state)
         if settings.leader and settings.stripe.state.backend == "sqlite":
             what = "sqlite keeps a file for each replica: one that leads later counts again from its own"
-            yield _note("stripe.state.backend", what, "use postgres where several replicas run")
+            yield note("stripe.state.backend", what, "use postgres where several replicas run")
     if settings.leader:
         yield await _election(settings.leader)
     if settings.postgres:
-        async for finding in _database(settings.postgres, clock):
+        async for finding in diagnose_database(settings.postgres, clock, stripe=settings.stripe is not None):
             yield finding
     async for finding in _sources(settings, clock):
         yield finding
-
-
-def _fine(where: str, what: str) -> Finding:
-    return Finding(Verdict.FINE, where, what)
-
-
-def _note(where: str, what: str, how_to_fix: str = "") -> Finding:
-    return Finding(Verdict.NOTE, where, what, how_to_fix)
-
-
-def _mend(where: str, what: str, how_to_fix: str) -> Finding:
-    return Finding(Verdict.MEND, where, what, how_to_fix)
-
-
-def _failed(error: SampleError) -> Finding:
-    return _mend(error.where, error.what, error.how_to_fix)
+    yield note("the web configuration", "not tried: `paymon exporter --web.config.file FILE --check-config` does")
 
 
 def _key(settings: StripeSettings) -> Sequence[Finding]:
     wanted = ", ".join(dict.fromkeys(name for names in _PERMISSIONS.values() for name in names.values()))
-    found = [_note("stripe.api_key", f"needs to read {wanted}, and nothing else")]
+    found = [note("stripe.api_key", f"needs to read {wanted}, and nothing else")]
     if settings.has_full_access:
-        found.append(_mend("stripe.api_key", "may do everything to the live account", "make a restricted key"))
+        found.append(mend("stripe.api_key", "may do everything to the live account", "make a restricted key"))
     return found
 
 
@@ -131,12 +80,12 @@ async def _state(settings: StateSettings) -> Finding:
         return await _state_database(settings.dsn)
     if settings.backend == "memory":
         how_to_fix = "use sqlite or postgres in production"
-        return _note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix)
+        return note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix)
     folder = settings.path.parent
     if os.access(folder, os.W_OK | os.X_OK):
-        return _fine("stripe.state.path", f"{folder} can be written to")
+        return fine("stripe.state.path", f"{folder} can be written to")
     how_to_fix = "create it and let this user write there, or mount a volume"
-    return _mend("stripe.state.path", f"{folder} is not there or cannot be written to", how_to_fix)
+    return mend("stripe.state.path", f"{folder} is not there or cannot be written to", how_to_fix)
 
 
 async def _state_database(dsn: Secret) -> Finding:
@@ -153,78 +102,21 @@ async def _state_database(dsn: Secret) -> Finding:
         finally:
             await connection.close()
     except SampleError as error:
-        return _failed(error)
+        return failed(error)
     if replica:
-        return _mend(where, "leads to a replica, where nothing can be written", "name the primary")
+        return mend(where, "leads to a replica, where nothing can be written", "name the primary")
     if not may_create:
         what = "the role may not create tables in the first schema of its search path"
-        return _mend(where, what, "grant it CREATE on that schema, or give it one of its own")
-    return _fine(where, "can be connected to, and tables can be created there")
+        return mend(where, what, "grant it CREATE on that schema, or give it one of its own")
+    return fine(where, "can be connected to, and tables can be created there")
 
 
 async def _election(settings: LeaderSettings) -> Finding:
     try:
         await (await opened(settings.dsn, settings.lease, "leader.dsn")).close()
     except SampleError as error:
-        return _failed(error)
-    return _fine("leader.dsn", "can be connected to")
-
-
-async def _database(settings: PostgresSettings, clock: Clock) -> AsyncIterator[Finding]:
-    database = Database(settings)
-    try:
-        async for finding in _role(database, clock):
-            yield finding
-        by_source = questions(settings, LabelOverflow())
-        relations = Relations(one for asked in by_source.values() for one in asked)
-        for asked in by_source.values():
-            for question in asked:
-                try:
-                    await relations.examine(question, database, clock())
-                    await question.answer(database, clock())
-                    large = await scans(question, database, clock(), large=settings.large_table)
-                except SampleError as error:
-                    yield _mend(f"postgres, {question.name}", error.what, error.how_to_fix)
-                    continue
-                for scan in large:
-                    what = f"reads the whole of {scan.table} ({scan.size // 1024**2} MiB) each time"
-                    how_to_fix = "create the indexes of deploy/postgres/indexes.sql and run ANALYZE"
-                    yield _mend(f"postgres, {question.name}", what, how_to_fix)
-                if not large:
-                    yield _fine(f"postgres, {question.name}", "answers, and reads no large table as a whole")
-    except SampleError as error:
-        yield _failed(error)
-    finally:
-        await database.close()
-
-
-async def _role(database: Database, clock: Clock) -> AsyncIterator[Finding]:
-    """Raises SampleError where the database cannot be asked at all."""
-    where = "postgres, the role"
-    rows = await database.rows(_ROLE, {}, where=where)
-    superuser, creates, replica, their_time = rows[0]
-    how_to_fix = "use a role made by deploy/postgres/role.sql"
-    if superuser:
-        yield _mend(where, "is a superuser", how_to_fix)
-    elif creates:
-        yield _mend(where, "may create roles or databases", how_to_fix)
-    rows = await database.rows(_WRITABLE.format(most=sql.Literal(_NAMED + 1)), {}, where=where)
-    writable = [name for (name,) in rows]
-    if writable and not superuser:
-        more = " and more" if len(writable) > _NAMED else ""
-        yield _mend(where, f"may write to {', '.join(writable[:_NAMED])}{more}", how_to_fix)
-    if not (superuser or creates or writable):
-        yield _fine(where, "may only read")
-    yield _note("postgres", "is a replica" if replica else "is a primary")
-    yield _skew("postgres, the clock", clock() - their_time)
-
-
-def _skew(where: str, seconds: float) -> Finding:
-    """`seconds` is how far our clock is ahead of the other one."""
-    if abs(seconds) > _LARGEST_SKEW:
-        direction = "ahead of" if seconds > 0 else "behind"
-        return _mend(where, f"ours is {abs(seconds):.0f} s {direction} it", "synchronise this machine's clock (NTP)")
-    return _fine(where, f"agrees with ours within {_LARGEST_SKEW:.0f} s")
+        return failed(error)
+    return fine("leader.dsn", "can be connected to; the lock is not tried, since whoever holds it leads")
 
 
 async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
@@ -233,6 +125,8 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     monthly = 0.0
     try:
         for sampler in assembly.samplers:
+            if sampler.source in _ASKED_BY_QUERY:
+                continue
             where = f"{sampler.source.value}, a sample"
             try:
                 await sampler.sample(clock())
@@ -241,26 +135,20 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 if snapshot.problem:
                     raise snapshot.problem
             except SampleError as error:
-                if sampler.source is Source.RECONCILIATION:
-                    yield _note(where, error.what, error.how_to_fix)
-                    continue
                 for one in await _each(error, sampler.source, settings.stripe, clock):
-                    yield _mend(where, one.what, one.how_to_fix)
-                continue
-            if snapshot.complete_until is None:
-                yield _note(where, "has nothing of Stripe's to compare with", "mend Stripe's sources first")
+                    yield mend(where, one.what, one.how_to_fix)
                 continue
             if sampler.source in _PERMISSIONS:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
-            yield _fine(where, f"gives {_series(snapshot.readings)} series")
+            yield fine(where, f"gives {_series(snapshot.readings)} series")
         if settings.stripe:
             about = _about(assembly.samplers)
             for skew in about.get(monitoring.clock_skew, ()):
-                yield _skew("stripe, the clock", skew)
+                yield clock_skew("stripe, the clock", skew)
             yield _budget(monthly, sum(about.get(account.read_allowance, ())))
         sources = {sampler.source for sampler in assembly.samplers}
-        yield _note("the page", f"has at most {most_series(settings, sources, catalog().metrics)} series")
+        yield note("the page", f"has at most {most_series(settings, sources, catalog().metrics)} series")
     finally:
         for sampler in assembly.samplers:
             await sampler.close()
@@ -288,8 +176,8 @@ async def _each(
 def _budget(monthly: float, allowance: float) -> Finding:
     what = f"about {monthly:,.0f} reads in 30 days, of {allowance:,.0f} that the exporter may spend"
     if monthly > allowance:
-        return _mend("stripe, the reads", what, "raise stripe.interval or stripe.read_share")
-    return _fine("stripe, the reads", what)
+        return mend("stripe, the reads", what, "raise stripe.interval or stripe.read_share")
+    return fine("stripe, the reads", what)
 
 
 def _without_traces(settings: Settings) -> Settings:

@@ -1,6 +1,7 @@
 """What becomes of a query of the user's own?"""
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -77,18 +78,72 @@ def test_a_null_is_an_error_unless_the_query_says_otherwise(payments_database: P
 
 
 @pytest.mark.parametrize(
-    "sql",
+    ("sql", "said"),
     [
-        "SELECT 'usd' AS currency, 1 AS value) AS a; DROP TABLE payments; SELECT * FROM (SELECT 1",
-        "DROP TABLE payments",
-        "WITH gone AS (DELETE FROM payments RETURNING currency) SELECT currency, 1 AS value FROM gone",
-        "COMMIT",
+        ("SELECT 1 AS value) AS a; DROP TABLE payments; SELECT * FROM (SELECT 1", "it is more than one statement"),
+        ("DROP TABLE payments", "it is not a SELECT"),
+        ("DELETE FROM payments", "it is not a SELECT"),
+        ("/* SELECT */ -- SELECT", "it is not a SELECT"),
+        (
+            "WITH gone AS (DELETE FROM payments RETURNING currency) SELECT currency, 1 AS value FROM gone",
+            r"it would write \(DELETE\)",
+        ),
+        ("COMMIT", "it is not a SELECT"),
     ],
 )
-def test_only_one_select_can_be_asked(payments_database: PaymentsDatabase, sql: str) -> None:
-    in_currencies(payments_database, "usd")
-    assert seen(payments_database, QUERY | {"sql": sql}).value(metrics.query_success, query="by_currency") == 0
-    assert payments_database.value("SELECT count(*) FROM payments") == 1
+def test_only_one_select_can_be_asked(sql: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=f"{said}; write one SELECT"):
+        PostgresSettings.model_validate({"dsn": "host=x", "queries": [QUERY | {"sql": sql}]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "value"),
+    [
+        ("SELECT count(*) > 0 AS value FROM payments", 0),
+        ("SELECT true AS value", 1),
+        ("SELECT to_timestamp(1800000000.5) AS value", NOW + 0.5),
+        ("SELECT timestamp '2027-01-15 17:00' AS value", NOW),
+        ("SELECT date '2027-01-16' AS value", NOW + 7 * 3600),
+        ("SELECT interval '1 day 0.5 seconds' AS value", 86_400.5),
+        ("SELECT 1.5::money AS value", 1.5),
+        ("SELECT '7' AS value", 7),
+        ("SELECT 7 AS value -- that is all", 7),
+        ("SELECT 7 AS value; -- that is all; really", 7),
+        ("SELECT 7 AS value; /* that; /* is; */ all */", 7),
+        ("SELECT length(';''--') AS value ;", 4),
+        ("SELECT length($x$;--$x$) AS value;", 3),
+        ('SELECT ";" AS value FROM (SELECT 5 AS ";") AS a', 5),
+        ("VALUES (3)", 3),
+        ("(WITH a AS (SELECT 1 AS value) SELECT value FROM a)", 1),
+    ],
+)
+def test_truths_moments_spans_and_comments_are_served_as_psql_would_show_them(
+    payments_database: PaymentsDatabase, asked: str, value: float
+) -> None:
+    plain = {**QUERY, "sql": asked, "labels": {}, "value": "column1" if asked.startswith("VALUES") else "value"}
+    metric = PostgresSettings.model_validate({"dsn": "host=x", "queries": [plain]}).queries[0].gauge
+    assert seen(payments_database, plain, time_zone="Asia/Tokyo").value(metric) == value
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("SELECT now() AS value, 'x' AS currency, '{}'::json AS value2", None),
+        ("SELECT '{}'::json AS value", "its column value is of type json, which is no number; cast it in the query"),
+        ("SELECT 'x' AS value", "a value is not of the type that is needed (SQLSTATE 22P02)"),
+        ("SELECT sum(id) AS value FROM payments", "its column value is NULL, as an aggregate of no rows is; set"),
+        ("SELECT 1 AS values", 'column "value" does not exist'),
+        ("SELECT nonsense(1) AS value", "function nonsense(integer) does not exist (SQLSTATE 42883)"),
+        ("SELECT 1 AS value FROM", "syntax error at or near"),
+    ],
+)
+def test_why_a_query_of_ones_own_cannot_be_served_is_said(
+    payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture, asked: str, said: str | None
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = seen(payments_database, QUERY | {"sql": asked, "labels": {}})
+    assert found.value(metrics.query_success, query="by_currency") == (said is None)
+    assert said is None or any(line.startswith(f"by_currency: {said}") for line in caplog.messages), caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from exporters.postgres import Database, PostgresSettings, Scan, questions, scans
+from exporters.postgres import Database, Plan, PostgresSettings, Scan, plan_of, questions, scans
+from exporters.postgres.questions import SingleQuery
 from exporters.postgres.settings import QueryName
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading
@@ -150,3 +153,87 @@ def test_the_shipped_role_can_sample_everything_and_write_or_read_nothing_else(
     finally:
         with psycopg.connect(postgres.dsn(large), autocommit=True) as connection:
             connection.execute("DROP OWNED BY paymon_exporter; DROP ROLE paymon_exporter")
+
+
+def plan(dsn: str, statement: str, large: int) -> Plan:
+    """What is found out about a question that asks this."""
+
+    async def looked() -> Plan:
+        database = Database(PostgresSettings.model_validate({"dsn": dsn}))
+        try:
+            second = timedelta(seconds=1)
+            question = SingleQuery("mine", second, None, sql.SQL(statement).format(), lambda _: ())
+            return await plan_of(question, database, NOW, large=large)
+        finally:
+            await database.close()
+
+    return asyncio.run(looked())
+
+
+@pytest.fixture(scope="module")
+def partitioned(postgres: PostgresServer) -> Iterator[str]:
+    """The DSN of a database with a table of sixteen partitions, 60 kB each."""
+    dsn = postgres.create("partitioned")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE parts (id int, kind text, at timestamptz) PARTITION BY HASH (id)")
+        for part in range(16):
+            connection.execute(
+                f"CREATE TABLE part_{part} PARTITION OF parts FOR VALUES WITH (MODULUS 16, REMAINDER {part})".encode()
+            )
+        connection.execute("INSERT INTO parts SELECT n, 'kind ' || n % 9, now() FROM generate_series(1, 20000) AS n")
+        connection.execute("CREATE INDEX ON parts (kind, at)")
+        connection.execute("VACUUM ANALYZE")
+    yield dsn
+    postgres.drop("partitioned")
+
+
+def test_partitions_that_are_small_each_are_large_together(partitioned: str) -> None:
+    [scan] = plan(partitioned, "SELECT count(*) FROM parts WHERE id %% 7 = 0", 512 * 1024).scans
+    assert scan.table == "public.parts"
+    assert 16 * 48 * 1024 < scan.size < 16 * 96 * 1024
+    assert plan(partitioned, "SELECT count(*) FROM part_3 WHERE id %% 7 = 0", 512 * 1024).scans == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "whole"),
+    [
+        ("SELECT count(*) FROM entries WHERE kind = 'kind 3' AND at > now()", False),
+        ("SELECT at FROM entries WHERE kind = 'kind 3' ORDER BY at DESC LIMIT 1", False),
+        ("SELECT count(*) FROM (SELECT 1 FROM entries WHERE kind > 'kind 9999' LIMIT 10) AS few", False),
+        ("SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 10) AS few", False),
+        ("SELECT count(*) FROM entries WHERE at > now()", True),
+        ("SELECT kind FROM entries WHERE at < now() ORDER BY at LIMIT 1", True),
+        ("SELECT count(*) FROM entries", True),
+        ("SELECT max(other) FROM entries", True),
+    ],
+)
+def test_an_index_whose_first_column_has_no_bound_is_read_as_a_whole(
+    postgres: PostgresServer, statement: str, whole: bool
+) -> None:
+    name = "entries"
+    with psycopg.connect(postgres.create(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE entries (kind text, at timestamptz, other int)")
+        connection.execute(
+            "INSERT INTO entries SELECT 'kind ' || n, now() - n * interval '1 s', n FROM generate_series(1, 20000) AS n"
+        )
+        connection.execute("CREATE INDEX ON entries (kind, at)")
+        connection.execute("VACUUM ANALYZE")
+    try:
+        found = plan(postgres.dsn(name), statement, 256 * 1024)
+    finally:
+        postgres.drop(name)
+    assert [scan.table for scan in found.scans] == (["public.entries"] if whole else [])
+
+
+def test_of_a_foreign_table_nothing_is_claimed(postgres: PostgresServer) -> None:
+    name = "foreign"
+    with psycopg.connect(postgres.create(name), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION postgres_fdw")
+        connection.execute("CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw")
+        connection.execute("CREATE USER MAPPING FOR PUBLIC SERVER elsewhere")
+        connection.execute("CREATE FOREIGN TABLE far (id int) SERVER elsewhere")
+    try:
+        found = plan(postgres.dsn(name), "SELECT count(*) FROM far WHERE id %% 2 = 0", 0)
+    finally:
+        postgres.drop(name)
+    assert found == Plan((), ("the foreign table: Aggregate on (public.far)",))
