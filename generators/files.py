@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from generators.alertmanager import alertmanager_files
+from generators.checks import checks_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
 from generators.rule_tests import rule_test_files
@@ -32,6 +33,7 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
         files.update({f"{OWNED}/{path}": text for path, text in shared.items()})
     files.update(traceability_files(catalog))
     files.update(thresholds_files(catalog))
+    files.update(checks_files(catalog))
     return files
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
+from rules.checks import Problem
 from rules.vocabulary import Catalog
 
-__all__ = ["definitions_read", "load", "load_sound"]
+__all__ = ["definitions_read", "everything_wrong", "load", "load_sound"]
 
 
 @contextmanager
@@ -38,21 +39,34 @@ def load() -> Catalog:
         loaded = catalog()
     from rules.checks import mistyped
 
-    _refuse(mistyped(loaded))
+    _refuse(told(mistyped(loaded)))
     return loaded
 
 
 def load_sound() -> Catalog:
     """The catalog, checked. Ends the program with status 1 and every problem where there are any."""
     catalog = load()
-    with definitions_read():
-        from generators.problems import problems
-    _refuse(problems(catalog))
+    _refuse(everything_wrong(catalog))
     return catalog
 
 
-def _refuse(found: Iterable[object]) -> None:
-    lines = [str(problem) for problem in found]
+def everything_wrong(catalog: Catalog) -> tuple[str, ...]:
+    """Every problem of the definitions and of what they become, each with the file and line of its definition."""
+    with definitions_read():
+        from generators.problems import problems
+    from paymon.places import strays
+
+    return told((*problems(catalog), *strays(catalog, _rules())))
+
+
+def told(found: Iterable[Problem]) -> tuple[str, ...]:
+    """The problems as people read them, each behind the place of its definition."""
+    from paymon.places import placed
+
+    return tuple(placed(problem, (_rules(),)) for problem in found)
+
+
+def _refuse(lines: tuple[str, ...]) -> None:
     if lines:
         for line in lines:
             click.echo(line, err=True)

@@ -1,6 +1,6 @@
 """What does a check say about a definition that breaks a promise?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Problem"]
 
@@ -10,8 +10,11 @@ class Problem:
     """One broken promise: place, cause and cure."""
 
     where: str
+    """The module and the definition: `rules.payments.outcomes: alert PaymentSuccessRateLow`."""
     what: str
     how_to_fix: str
+    check: str = field(default="", compare=False)
+    """The name of the check that found it, by which a definition can be excused from it; empty where nothing excuses."""
 
     def __str__(self) -> str:
         return " ".join(f"{self.where} {self.what}; {self.how_to_fix}".split())

@@ -15,7 +15,7 @@ from rules.vocabulary.alert import (
     only_if,
     unless,
 )
-from rules.vocabulary.catalog import Area, Catalog, Chapter, Item, Served
+from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Served
 from rules.vocabulary.dashboard import (
     COLUMNS,
     Curve,
@@ -82,6 +82,7 @@ __all__ = [
     "Delivery",
     "Environment",
     "Example",
+    "Excuse",
     "Gauge",
     "Guard",
     "Histogram",

@@ -182,7 +182,7 @@ def _thresholds_with(comparison: Comparison) -> _Bound:
         severity: Severity,
         priority: Priority,
         *,
-        because: str,
+        because: str = "",  # what lacks it is told by the threshold, in words
         lasting: timedelta = NONE,
         keep_firing: timedelta = NONE,
         respond_within: timedelta | None = None,

@@ -12,7 +12,7 @@ from rules.vocabulary.people import Organisation
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.stage import Rollout
 
-__all__ = ["Area", "Catalog", "Chapter", "Item", "Served"]
+__all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,21 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excuse:
+    """A definition that need not keep one promise, for a reason."""
+
+    check: str
+    """The check's name, as docs/checks.md has it."""
+    definition: str
+    """The name of the alert, signal, metric or whatever else the check complains of."""
+    because: str
+
+    def __post_init__(self) -> None:
+        if not self.because.strip():
+            raise ValueError(f"excuse of {self.definition} from {self.check} has no because; say why it need not hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
     """A part of the runbook's index that no alert leads to: procedures, and steps that stand by themselves."""
 
@@ -95,6 +110,7 @@ class Catalog:
     marks: tuple[Mark, ...] = ()
     """What every dashboard marks, beside the alerts that fire."""
     rollout: Rollout | None = None
+    excuses: tuple[Excuse, ...] = ()
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

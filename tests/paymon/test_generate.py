@@ -229,12 +229,16 @@ def test_fields_of_another_type_are_told_all_at_once(project: Path, command: str
     result = paymon(project, command)
 
     assert result.returncode == 1
-    assert result.stderr.splitlines() == [
-        "rules.payments.budget: alert PaymentFailuresPerHourHigh has None as its watches; give a Signal",
-        "rules.payments.latency: alert PaymentApiLatencyHigh has 600 as its thresholds[0].lasting; "
-        "write seconds(), minutes(), hours() or days()",
-        "2 problems in rules/; nothing was written",
-    ]
+    first, second, last = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"rules/payments/budget\.py:\d+: alert PaymentFailuresPerHourHigh has None as its watches; give a Signal", first
+    )
+    assert re.fullmatch(
+        r"rules/payments/latency\.py:\d+: alert PaymentApiLatencyHigh has 600 as its thresholds\[0\]\.lasting; "
+        r"write seconds\(\), minutes\(\), hours\(\) or days\(\)",
+        second,
+    )
+    assert last == "2 problems in rules/; nothing was written"
 
 
 def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -> None:
@@ -249,6 +253,63 @@ def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -
     assert any("PaymentRolloutDrift" in line for line in lines)
     assert lines[-1] == f"{len(lines) - 1} problems in rules/; nothing was written"
     assert not (project / "generated").exists()
+
+
+WRONG_VALUES = {
+    "a weekday": ("monday", "mondays", "business_hours names 'mondays', which is no weekday; write monday"),
+    "a time": ('start="09:00"', 'start="9:00"', "business_hours has the start '9:00', which is no time of day; .*"),
+    "a zone": (
+        "America/New_York",
+        "America/NewYork",
+        ".*'America/NewYork', which nobody knows; write America/New_York.*",
+    ),
+    "an address": ('https://api.gametriq.com"', 'api.gametriq.com"', "api_url is .*; write https://api.gametriq.com"),
+    "a mailbox": ("vp-eng@gametriq.com", "vp-eng@gametriq", "contact VP Engineering has the address .*"),
+    "a method": ('"sepa_debit"', '"sepa-debit"', "payment_methods lists 'sepa-debit', .*; write sepa_debit, if you .*"),
+    "a currency": ('"usd"', '"USD"', "currencies lists 'USD', which is no currency's code; write usd"),
+    "a team": ('team="payments"', 'team="Our team"', "team Our team has a name that cannot be .*: our-team"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_VALUES)
+def test_what_alertmanager_would_refuse_at_night_is_told_here_with_its_line(project: Path, wrong: str) -> None:
+    old, new, message = WRONG_VALUES[wrong]
+    _replace(project / "rules/payments/organisation.py", old, new)
+
+    result = paymon(project, "generate")
+
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    told = [
+        one for one in lines if re.fullmatch(rf"rules/payments/organisation\.py:\d+: {message} \[values/\S+\]", one)
+    ]
+    assert told, result.stderr
+    assert not (project / "generated").exists()
+
+
+def test_a_module_that_no_area_takes_is_told(project: Path) -> None:
+    text = (project / "rules/payments/latency.py").read_text()
+    (project / "rules/payments/queues.py").write_text(text)
+
+    result = paymon(project, "generate")
+
+    assert result.returncode == 1
+    assert re.fullmatch(
+        r"rules/payments/queues\.py:\d+: histogram \w+ is in a module that no area takes, so that nothing comes of it; "
+        r"add the module to the catalog's areas, with with_area\(\.\.\.\)\n1 problem in rules/; nothing was written\n",
+        result.stderr,
+    ), result.stderr
+
+
+def test_a_threshold_without_a_reason_is_told_in_our_words(project: Path) -> None:
+    reason = "one missed sample is bad luck, three are a fault; alerts on this source are quiet meanwhile"
+    _replace(project / "rules/payments/monitoring.py", f'            because="{reason}",\n', "")
+
+    result = paymon(project, "generate")
+
+    assert re.fullmatch(
+        r"rules/payments/monitoring\.py:\d+: threshold > 3 has no because; say why it is there\n", result.stderr
+    ), result.stderr
 
 
 def test_a_place_where_nothing_can_be_written_is_an_error_that_names_it(project: Path) -> None:

@@ -1,0 +1,106 @@
+"""In which file, and on which line, stands what a problem speaks of, and which files does no catalog take?"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from rules.checks import Problem
+from rules.vocabulary import Catalog
+
+__all__ = ["placed", "strays"]
+
+_WHERE = re.compile(r"([\w.]+): (?:(\w+) )?(.+?)(?:, .*)?\Z")
+_NAMING = frozenset({"name", "service", "team", "threshold", "title", "uid"})
+_DEFINING = frozenset({"Alert", "Counter", "Gauge", "Histogram", "Objective", "Signal"})
+_NO_DEFINITIONS = frozenset({"build", "dist", "docs", "generated", "node_modules", "tests"})
+
+
+def placed(problem: Problem, folders: Iterable[Path]) -> str:
+    """The problem as people read it, with `file:line: ` before it where its definition stands in one of the folders.
+
+    A definition's name is a whole string literal, written once: where the module that the problem names has it, there
+    it is, and else in whichever module of the folders has it. Behind it stands the name of the check.
+    """
+    found = _WHERE.match(problem.where)
+    place = next(_places(found[1], found[3].strip("'\""), tuple(folders)), None) if found else None
+    told = f"{place}: {str(problem).removeprefix(f'{found[1]}: ')}" if place and found else str(problem)
+    return f"{told} [{problem.check}]" if problem.check else told
+
+
+def strays(catalog: Catalog, folder: Path) -> Iterator[Problem]:
+    """Modules below the folder that define alerts, signals or metrics, and are no area of the catalog."""
+    taken = {_file(area.module) for area in catalog.areas}
+    for path in sorted(folder.rglob("*.py")):
+        inside = path.relative_to(folder).parts
+        if path.resolve() in taken or _NO_DEFINITIONS & set(inside) or any(part.startswith(".") for part in inside):
+            continue
+        if _in_an_environment(path, folder):
+            continue
+        for line, kind, name in _defined(path):
+            yield Problem(
+                f"{path.relative_to(folder.parent if folder.name == 'rules' else folder)}:{line}: {kind} {name}",
+                "is in a module that no area takes, so that nothing comes of it",
+                "add the module to the catalog's areas, with with_area(...)",
+            )
+            break
+
+
+def _places(module: str, name: str, folders: tuple[Path, ...]) -> Iterator[str]:
+    others = (path for one in list(sys.modules) if (path := _file(one)))
+    for path in dict.fromkeys([own] if (own := _file(module)) else others):
+        folder = next((one for one in folders if path.is_relative_to(one)), None)
+        if folder is not None and (line := _lines_of_names(path).get(name)):
+            yield f"{path.relative_to(folder.parent if folder.name == 'rules' else folder)}:{line}"
+
+
+def _file(module: str) -> Path | None:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).resolve() if file else None
+
+
+@cache
+def _lines_of_names(path: Path) -> dict[str, int]:
+    """The line of each string that names something, and of each field of the organisation's."""
+    lines: dict[str, int] = {}
+    for call in (node for node in ast.walk(_tree(path)) if isinstance(node, ast.Call)):
+        named = [*call.args[:1], *(one.value for one in call.keywords if one.arg in _NAMING)]
+        for one in named:
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                lines.setdefault(one.value, one.lineno)
+        if _called(call) in ("Organisation", "Service", "Delivery"):
+            for keyword in call.keywords:
+                lines.setdefault(keyword.arg or "", keyword.value.lineno)
+    return lines
+
+
+def _defined(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, kind and name of what a module defines at its top level."""
+    for node in _tree(path).body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if isinstance(value, ast.Call) and _called(value) in _DEFINING and value.args:
+            first = value.args[0]
+            if isinstance(first, ast.Constant):
+                yield node.lineno, _called(value).lower(), str(first.value)
+
+
+def _tree(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text())
+    except (OSError, SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
+
+
+def _in_an_environment(path: Path, folder: Path) -> bool:
+    """Whether a virtual environment lies between the folder and the file."""
+    return any((parent / "pyvenv.cfg").exists() for parent in path.parents if parent.is_relative_to(folder))
