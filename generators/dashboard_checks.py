@@ -76,8 +76,9 @@ class _Dashboard:
 
     @property
     def panels(self) -> list[_Json]:
-        """Every panel that is no row."""
-        return [panel for panel in self.data["panels"] if panel["type"] != "row"]
+        """Every panel that is no row, those in collapsed rows too."""
+        inner = [panel for row in self.data["panels"] for panel in row.get("panels", ())]
+        return [panel for panel in (*self.data["panels"], *inner) if panel["type"] != "row"]
 
     @property
     def targets(self) -> Iterator[tuple[str, _Json]]:
@@ -338,15 +339,31 @@ def _not_by_colour_alone(dashboard: _Dashboard) -> Iterator[Problem]:
                     f"tells {override['matcher'].get('options')!r} apart by colour alone",
                     "give it a line style as well",
                 )
-        coloured = len(config.get("defaults", {}).get("thresholds", {}).get("steps", [])) > 1
-        worded = bool(config.get("defaults", {}).get("mappings")) or any(
+        defaults = config.get("defaults", {})
+        as_lines = defaults.get("custom", {}).get("thresholdsStyle", {}).get("mode") == "dashed"
+        coloured = len(defaults.get("thresholds", {}).get("steps", [])) > 1 and not as_lines
+        worded = bool(defaults.get("mappings")) or any(
             one["id"] == "mappings" for override in config.get("overrides", []) for one in override["properties"]
         )
         if coloured and not worded:
             yield Problem(dashboard.at(panel), "says by colour alone what is breached", "map its values to words")
 
 
-_OWN_RULES = (_grid, _titles_fit, _not_by_colour_alone)
+def _in_sight(dashboard: _Dashboard) -> Iterator[Problem]:
+    """No link and no annotation is put away into a menu, which Grafana's SDK asks for where nobody did."""
+    listed = [("link", one) for one in dashboard.data.get("links", ())]
+    listed += [("annotation", one) for one in dashboard.data.get("annotations", {}).get("list", ())]
+    listed += [(f"panel {panel['id']}'s link", one) for panel in dashboard.panels for one in panel.get("links", ())]
+    for kind, one in listed:
+        if "placement" in one:
+            yield Problem(
+                f"{dashboard.where}: {kind} {one.get('title', one.get('name'))!r}",
+                f"has the placement {one['placement']!r}, which hides it",
+                "remove the key",
+            )
+
+
+_OWN_RULES = (_grid, _titles_fit, _not_by_colour_alone, _in_sight)
 
 
 def _doubled_uids(dashboards: list[_Dashboard]) -> Iterator[Problem]:

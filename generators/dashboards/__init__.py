@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from generators.dashboards.provisioning import provisioning_files
 from generators.dashboards.queries import Queries
@@ -31,9 +32,20 @@ def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
     queries = Queries(catalog)
     files: dict[str, str] = {}
     for dashboard in catalog.dashboards:
-        data = json.loads(JSONEncoder().encode(dashboard_model(dashboard, catalog, queries)))
+        data = _without_placement(json.loads(JSONEncoder().encode(dashboard_model(dashboard, catalog, queries))))
         files[f"grafana/dashboards/{dashboard.uid}.json"] = _as_json({"id": None, **data}) + "\n"
     return {**files, **provisioning_files(catalog)}
+
+
+def _without_placement(value: Any) -> Any:
+    """Without what the SDK writes unasked: from 12.3, Grafana puts what has `inControlsMenu` away into a menu."""
+    match value:
+        case dict():
+            return {key: _without_placement(one) for key, one in value.items() if key != "placement"}
+        case list():
+            return [_without_placement(one) for one in value]
+        case _:
+            return value
 
 
 def _as_json(value: object, margin: str = "") -> str:

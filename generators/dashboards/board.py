@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from generators.dashboards.looks import TONE_COLOURS
 from generators.dashboards.panels import DATASOURCE, PanelBuilder, panel_builder
 from generators.dashboards.queries import Queries
-from rules.vocabulary import COLUMNS, Catalog, Dashboard, Link, Signal, Tone
+from rules.vocabulary import COLUMNS, Catalog, Dashboard, Link, Signal, Tone, prometheus_duration
 
 __all__ = ["TAG", "dashboard_model"]
 
@@ -24,24 +24,33 @@ _WHOSE_TARGET = "Narrows the panels on raw series. Recorded series have a job an
 def dashboard_model(dashboard: Dashboard, catalog: Catalog, queries: Queries) -> models.Dashboard:
     """The dashboard in Grafana's classic schema, version 42, which Grafana 10 to 13 import."""
     built = builders.Dashboard(dashboard.title).uid(dashboard.uid).description(dashboard.description).tags([TAG])
-    built.readonly().refresh("30s").time("now-6h", "now").timezone("browser")
+    built.readonly().refresh("30s").time(f"now-{prometheus_duration(dashboard.past)}", "now").timezone("browser")
     built.tooltip(models.DashboardCursorSync.CROSSHAIR)
     built.links([*_links(catalog)])
     built.variables([*_variables(dashboard, catalog, queries)])
     built.annotations([*_annotations(catalog, queries)])
     top = 0
     for number, row in enumerate(dashboard.rows, 1):
-        built.with_row(
-            builders.Row(row.title).id(_ROW_IDS + number).grid_pos(models.GridPos(h=1, w=COLUMNS, x=0, y=top))
-        )
+        heading = builders.Row(row.title).id(_ROW_IDS + number).grid_pos(models.GridPos(h=1, w=COLUMNS, x=0, y=top))
         top += 1
         left = 0
+        placed: list[PanelBuilder] = []
+        below = top
         for panel in row.panels:
-            placed: PanelBuilder = panel_builder(panel, catalog, queries)
-            built.with_panel(placed.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=left, y=top)))
+            place = models.GridPos(h=panel.height, w=panel.width, x=left, y=below)
+            placed.append(panel_builder(panel, catalog, queries).grid_pos(place))
             left += panel.width
             if left == COLUMNS:
-                left, top = 0, top + panel.height
+                left, below = 0, below + panel.height
+        if row.collapsed:
+            for one in placed:
+                heading.with_panel(one)
+            built.with_row(heading)
+            continue
+        top = below
+        built.with_row(heading)
+        for one in placed:
+            built.with_panel(one)
     return built.build()
 
 
@@ -75,21 +84,26 @@ def _all_or_some(name: str, query: str) -> builders.QueryVariable:
 
 
 def _annotations(catalog: Catalog, queries: Queries) -> Iterator[builders.AnnotationQuery]:
+    firing = 'max by (alertname, priority) (ALERTS{alertstate="firing",priority=~"P[12]"}%s)'
     yield _annotation(
-        "Alerts firing",
-        'max by (alertname, priority) (ALERTS{alertstate="firing",priority=~"P[1-4]"})',
+        "P1 and P2 begin",
+        f"{firing % ''}\nunless {firing % ' offset 2m'}",
         "{{priority}} {{alertname}}",
         Tone.BAD,
         queries,
+        step="60s",
     )
     for mark in catalog.marks:
         if queries.reads_known(mark.expr):
-            yield _annotation(mark.name, mark.expr, mark.title, mark.tone, queries)
+            yield _annotation(mark.name, mark.expr, mark.title, mark.tone, queries, step="300s")
 
 
-def _annotation(name: str, expr: str, title: str, tone: Tone, queries: Queries) -> builders.AnnotationQuery:
+def _annotation(
+    name: str, expr: str, title: str, tone: Tone, queries: Queries, *, step: str
+) -> builders.AnnotationQuery:
+    """An annotation asked every `step`: 300s reaches back 38 days with the 11,000 points that Prometheus gives."""
     annotation = builders.AnnotationQuery().name(name).datasource(DATASOURCE).enable(True)
-    return annotation.icon_color(TONE_COLOURS[tone]).expr(queries.scoped(expr)).step("60s").title_format(title)
+    return annotation.icon_color(TONE_COLOURS[tone]).expr(queries.scoped(expr)).step(step).title_format(title)
 
 
 def _links(catalog: Catalog) -> Iterator[builders.DashboardLink]:

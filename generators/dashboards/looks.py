@@ -3,34 +3,48 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rules.vocabulary import Panel, Severity, Tone, Unit
+from rules.vocabulary import Hue, Panel, Priority, Severity, Tone, Unit
 
 __all__ = [
     "BOUND_STYLES",
-    "FIRING",
     "GRAFANA_UNITS",
+    "HUES",
+    "NOT_JUDGED",
     "PENDING",
     "TONE_COLOURS",
     "Style",
+    "firing",
     "style",
+    "urgencies",
     "without_alert",
     "word_tones",
 ]
 
-BLUE, SKY, GREEN, PURPLE, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#F0E442"
-ORANGE, VERMILLION, GREY = "#E69F00", "#D55E00", "#999999"
-"""The colours of Okabe and Ito, which people with any kind of colour vision tell apart; grey for their black, which a
-dark background would swallow. Orange and vermillion are kept for warnings and breaches."""
+HUES = {
+    Hue.BLUE: "#0072B2",
+    Hue.SKY: "#3A8FC7",
+    Hue.GREEN: "#009E73",
+    Hue.PURPLE: "#B5679B",
+    Hue.OLIVE: "#9A8700",
+    Hue.GREY: "#808080",
+    Hue.ORANGE: "#C77C00",
+    Hue.VERMILLION: "#D55E00",
+}
+"""The colours of Okabe and Ito, which people with any kind of colour vision tell apart, each as light or as dark as a
+line has to be to stand out (3 to 1) from Grafana's dark and from its light background. Orange and vermillion are kept
+for warnings and breaches, and for what fails."""
 
-TONE_COLOURS = {Tone.GOOD: BLUE, Tone.WARNING: ORANGE, Tone.BAD: VERMILLION, Tone.NEUTRAL: GREY}
+TONE_COLOURS = {Tone.GOOD: "#1F5F8B", Tone.WARNING: "#FFB84D", Tone.BAD: "#B33F00", Tone.NEUTRAL: "#5C6066"}
+"""What tiles and timelines are filled with. Grafana writes white on the dark ones and black on the light one, with a
+contrast of 4.5 to 1 at least, whatever the theme."""
 
-FIRING, PENDING = "FIRING", "PENDING"
-"""The words beside a number whose alert fires, or is about to."""
+PENDING, NOT_JUDGED = "PENDING", "NOT JUDGED"
+"""The words beside a number whose alert is about to fire, and beside one that no rule looks at at the moment."""
 
 GRAFANA_UNITS = {
     Unit.SECONDS: "s",
     Unit.RATIO: "percentunit",
-    Unit.COUNT: "short",
+    Unit.COUNT: "locale",
     Unit.EVENTS_PER_SECOND: "cps",
     Unit.PER_MINUTE: "cpm",
     Unit.BUDGETS: "none",
@@ -40,6 +54,7 @@ GRAFANA_UNITS = {
     Unit.INTERVALS: "none",
     Unit.BYTES: "bytes",
     Unit.MINOR_UNITS: "locale",
+    Unit.MONEY: "locale",
     Unit.TIMESTAMP: "dateTimeFromNow",
     Unit.BOOLEAN: "none",
     Unit.DEVIATIONS: "none",
@@ -55,36 +70,49 @@ class Style:
     width: int = 2
 
 
-_SERIES_COLOURS = (BLUE, SKY, GREEN, PURPLE, YELLOW, GREY)
+_SERIES_HUES = (Hue.BLUE, Hue.GREEN, Hue.PURPLE, Hue.SKY, Hue.OLIVE, Hue.GREY)
 _SERIES_DASHES = ((), (10, 6), (2, 6), (14, 4, 2, 4))
 
 BOUND_STYLES = {
-    Severity.CRITICAL: Style(VERMILLION, (20, 6), 2),
-    Severity.WARNING: Style(ORANGE, (8, 8), 2),
-    Severity.INFO: Style(GREY, (3, 8), 1),
-    Severity.NONE: Style(GREY, (3, 8), 1),
+    Severity.CRITICAL: Style(HUES[Hue.VERMILLION], (20, 6), 2),
+    Severity.WARNING: Style(HUES[Hue.ORANGE], (8, 8), 2),
+    Severity.INFO: Style(HUES[Hue.GREY], (3, 8), 1),
+    Severity.NONE: Style(HUES[Hue.GREY], (3, 8), 1),
 }
 
 
-def style(index: int) -> Style:
-    """The style of the panel's series number `index`: neighbours differ in both colour and dashes."""
-    return Style(_SERIES_COLOURS[index % len(_SERIES_COLOURS)], _SERIES_DASHES[index % len(_SERIES_DASHES)])
+def style(index: int, hue: Hue | None = None) -> Style:
+    """The style of the panel's series number `index`: neighbours differ in dashes, and in colour unless it has one."""
+    colour = HUES[hue or _SERIES_HUES[index % len(_SERIES_HUES)]]
+    return Style(colour, _SERIES_DASHES[index % len(_SERIES_DASHES)])
+
+
+def firing(priority: Priority) -> str:
+    """The word beside a number of which an alert of that priority fires."""
+    return f"{priority.value} FIRING"
 
 
 def without_alert(panel: Panel) -> str:
-    """The word beside a number whose alert neither fires nor is about to; what is a word already is not called OK."""
-    return "no alert" if panel.states else "OK"
+    """The word beside a number whose alerts neither fire nor are about to; what is a word already is not called OK."""
+    return "watched" if panel.states else "OK"
+
+
+def urgencies(panel: Panel) -> Mapping[Priority, Tone]:
+    """The priorities that the panel's alerts can have, the most urgent first, each with the tone of its severest."""
+    found: dict[Priority, Tone] = {}
+    for threshold in (one for alert in panel.alerts for one in alert.thresholds):
+        bad = threshold.severity is Severity.CRITICAL or found.get(threshold.priority) is Tone.BAD
+        found[threshold.priority] = Tone.BAD if bad else Tone.WARNING
+    return {priority: found[priority] for priority in sorted(found, key=lambda one: one.value)}
 
 
 def word_tones(panel: Panel) -> Mapping[str, Tone]:
     """The words that can stand beside a stat's number, each with its tone; none for a number that nobody judges."""
+    words = {firing(priority): tone for priority, tone in urgencies(panel).items()}
+    if panel.alerts:
+        words[PENDING] = Tone.WARNING
     if panel.levels:
-        return {level.word: level.tone for level in panel.levels}
-    if not panel.alerts:
-        return {}
-    critical = any(one.severity is Severity.CRITICAL for alert in panel.alerts for one in alert.thresholds)
-    return {
-        FIRING: Tone.BAD if critical else Tone.WARNING,
-        PENDING: Tone.WARNING,
-        without_alert(panel): Tone.GOOD,
-    }
+        words |= {level.word: level.tone for level in panel.levels}
+    elif panel.alerts:
+        words[without_alert(panel)] = Tone.GOOD
+    return words | {NOT_JUDGED: Tone.NEUTRAL} if words else {}

@@ -1,6 +1,7 @@
 """How does Grafana draw each panel?"""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TypeVar
 
 from grafana_foundation_sdk.builders import common, heatmap, prometheus, stat, statetimeline, table, timeseries
@@ -11,7 +12,7 @@ from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 
 from generators.dashboards.looks import BOUND_STYLES, GRAFANA_UNITS, TONE_COLOURS, Style, style, word_tones
-from generators.dashboards.queries import WORD_LABEL, Queries
+from generators.dashboards.queries import WORD_LABEL, Bound, Queries
 from generators.rules import runbook_anchor
 from generators.wording import spoken_value
 from rules.vocabulary import Alert, Catalog, Comparison, Curve, Panel, Picture, State, Tone, Unit, spoken_duration
@@ -22,6 +23,9 @@ DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasourc
 
 _HIDDEN_COLUMNS = ("Time", "environment", "instance", "job", "service")
 _LETTERS = "ABCDEFGH"
+
+_WORD_PIXELS, _NUMBER_PIXELS = 16, 30
+"""Sizes of a tile's text: the same on every tile, so that what shouts is the colour."""
 
 PanelBuilder = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
 _AnyPanel = TypeVar("_AnyPanel", stat.Panel, timeseries.Panel, heatmap.Panel, statetimeline.Panel, table.Panel)
@@ -45,6 +49,8 @@ def panel_builder(panel: Panel, catalog: Catalog, queries: Queries) -> PanelBuil
 def _common(built: _AnyPanel, panel: Panel, catalog: Catalog) -> _AnyPanel:
     built.id(panel.id).title(panel.title).description(_description(panel, catalog)).datasource(DATASOURCE)
     built.unit(GRAFANA_UNITS[panel.unit])
+    if panel.unit.whole:
+        built.decimals(0)
     built.links([_runbook_link(alert, catalog) for alert in panel.alerts])
     return built
 
@@ -112,6 +118,14 @@ def _words(states: Iterable[State]) -> list[models.ValueMapping]:
     ]
 
 
+def _nothing(panel: Panel) -> models.SpecialValueMap:
+    """The word for NaN, which stands where an alert fires and there is nothing to measure."""
+    said = models.ValueMappingResult(text=panel.nothing, index=len(panel.states))
+    return models.SpecialValueMap(
+        models.DashboardSpecialValueMapOptions(match=models.SpecialValueMatch.NA_N, result=said)
+    )
+
+
 def _by_thresholds() -> builders.FieldColor:
     return builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
 
@@ -122,12 +136,12 @@ def _property(name: str, value: object) -> models.DynamicConfigValue:
 
 def _stat(panel: Panel, catalog: Catalog, queries: Queries) -> stat.Panel:
     built = _common(stat.Panel(), panel, catalog)
-    built.thresholds(_always(Tone.NEUTRAL)).color_scheme(_by_thresholds()).no_value("no data")
-    built.color_mode(common_models.BigValueColorMode.VALUE).graph_mode(common_models.BigValueGraphMode.NONE)
+    built.thresholds(_always(Tone.NEUTRAL)).color_scheme(_by_thresholds()).no_value(panel.nothing)
+    built.text(common.VizTextDisplayOptions().title_size(_WORD_PIXELS).value_size(_NUMBER_PIXELS))
+    built.color_mode(common_models.BigValueColorMode.BACKGROUND_SOLID).graph_mode(common_models.BigValueGraphMode.NONE)
     built.text_mode(common_models.BigValueTextMode.VALUE_AND_NAME).orientation(common_models.VizOrientation.HORIZONTAL)
     built.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
-    if panel.states:
-        built.mappings(_words(panel.states))
+    built.mappings([*(_words(panel.states) if panel.states else ()), _nothing(panel)])
     tones = word_tones(panel)
     if not tones:
         return built.targets(list(_now(panel, queries)))
@@ -154,8 +168,18 @@ def _timeseries(panel: Panel, catalog: Catalog, queries: Queries) -> timeseries.
         common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI).sort(common_models.SortOrder.DESCENDING)
     )
     bounds = queries.bounds(panel) if panel.picture is Picture.TIMESERIES else ()
-    if _from_zero(panel):
-        built.axis_soft_min(0)
+    lowest, highest = _axis(panel, bounds)
+    if lowest is not None:
+        built.axis_soft_min(float(lowest))
+    if highest is not None:
+        built.axis_soft_max(float(highest))
+    fixed = sorted({one.value: one for one in reversed(bounds) if one.value is not None}.items())
+    if fixed:
+        steps = [models.Threshold(value=None, color="transparent")]
+        steps += [models.Threshold(value=float(value), color=BOUND_STYLES[one.severity].colour) for value, one in fixed]
+        built.thresholds(builders.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
+        dashed = common.GraphThresholdsStyleConfig().mode(common_models.GraphThresholdsStyleMode.DASHED)
+        built.thresholds_style(dashed)
     # What no override below names is told apart by brightness.
     built.color_scheme(builders.FieldColor().mode(models.FieldColorModeId.SHADES).fixed_color(style(0).colour))
     if panel.picture is Picture.STACKED:
@@ -163,23 +187,30 @@ def _timeseries(panel: Panel, catalog: Catalog, queries: Queries) -> timeseries.
     else:
         built.fill_opacity(0)
     _draw_series(built, panel, queries)
-    for number, bound in enumerate(bounds, 1):
+    asked = (bound for bound in bounds if bound.value is None)
+    for number, bound in enumerate(asked, 1):
         built.with_target(_target(bound.expr, bound.legend, f"L{number}").range())
         built.override_by_query(f"L{number}", _drawn(BOUND_STYLES[bound.severity]))
     return built
 
 
-def _from_zero(panel: Panel) -> bool:
-    if panel.unit.lowest != 0 and panel.unit is not Unit.SECONDS:
-        return False
-    downward = (Comparison.BELOW, Comparison.AT_MOST)
-    return not any(threshold.comparison in downward for alert in panel.alerts for threshold in alert.thresholds)
+def _axis(panel: Panel, bounds: tuple[Bound, ...]) -> tuple[Decimal | None, Decimal | None]:
+    """Between which values the axis runs while the series stay there: each bound is on it, and in its middle half."""
+    values = [one.value for one in bounds if one.value is not None]
+    downward = [one for one in bounds if one.comparison in (Comparison.BELOW, Comparison.AT_MOST)]
+    nearest = max((one.value for one in downward if one.value is not None), default=None)
+    if nearest is not None and panel.unit.highest is not None:
+        return max(Decimal(0), panel.unit.highest - 2 * (panel.unit.highest - nearest)), panel.unit.highest
+    from_zero = panel.unit.lowest == 0 or panel.unit is Unit.SECONDS
+    highest = 2 * max(values) if values and max(values) > 0 else None
+    return Decimal(0) if from_zero else None, highest
 
 
 def _draw_series(built: timeseries.Panel, panel: Panel, queries: Queries) -> None:
     names = [name for curve in panel.curves for name in queries.series_names(curve)]
+    hues = dict(panel.hues)
     for index, name in enumerate(names):
-        built.override_by_name(name, _drawn(style(index)))
+        built.override_by_name(name, _drawn(style(index, hues.get(name))))
 
 
 def _drawn(drawn: Style) -> list[models.DynamicConfigValue]:

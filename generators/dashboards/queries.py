@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from generators.dashboards.looks import FIRING, PENDING, without_alert
+from generators.dashboards.looks import NOT_JUDGED, PENDING, firing, urgencies, without_alert
 from generators.wording import spoken_value
 from rules.index import index_of
 from rules.promql import labels_carried, selectors, with_matchers
@@ -18,6 +18,7 @@ from rules.vocabulary import (
     Dashboard,
     Narrowing,
     Panel,
+    Priority,
     Severity,
     Signal,
     Source,
@@ -51,6 +52,9 @@ class Bound:
     expr: str
     legend: str
     severity: Severity
+    comparison: Comparison
+    value: Decimal | None
+    """Where it lies, the same in every environment; None where they differ, so that it has to be asked for."""
 
 
 def without_variables(expr: str) -> str:
@@ -120,26 +124,32 @@ class Queries:
     def worded(self, panel: Panel) -> str:
         """A stat's number, with the word for it in the label WORD_LABEL.
 
-        The word is the state of the panel's alerts themselves, with their guards and their environment's bounds: panel
-        and page agree. Where no alert watches, it is that of the number's level.
+        The word is the state of the most urgent of the panel's alerts, with their guards and their environment's
+        bounds: panel and page agree. An alert that fires is told even where there is no number, as NaN. Where none has
+        anything to say, the word is that of the number's level, or says that all is well: either only while this
+        environment's rules are evaluated at all.
         """
         value = self.curve(panel.curves[0], panel.unit)
-        if panel.levels:
-            cases = [
-                (value if level.above is None else f"({value}) > {plain(level.above)}", level.word)
-                for level in panel.levels
-            ]
-        else:
-            cases = [
-                (f"({value}) and on () {self._alerts(panel, 'firing')}", FIRING),
-                (f"({value}) and on () {self._alerts(panel, 'pending')}", PENDING),
-                (value, without_alert(panel)),
-            ]
+        cases = []
+        for priority in urgencies(panel):
+            fires = self._alerts(panel, "firing", priority)
+            cases.append((f"(({value}) or on () NaN * max({fires})) and on () {fires}", firing(priority)))
+        if panel.alerts:
+            cases.append((f"({value}) and on () {self._alerts(panel, 'pending')}", PENDING))
+        judged = f"and on () {self.scoped(self._always)}"
+        for level in panel.levels:
+            reached = f"({value})" if level.above is None else f"(({value}) > {plain(level.above)})"
+            cases.append((f"{reached} {judged}", level.word))
+        if not panel.levels:
+            cases.append((f"({value}) {judged}", without_alert(panel)))
+        cases.append((value, NOT_JUDGED))
         return "\nor on ()\n".join(_labelled(expr, WORD_LABEL, word) for expr, word in cases)
 
-    def _alerts(self, panel: Panel, state: str) -> str:
+    def _alerts(self, panel: Panel, state: str, priority: Priority | None = None) -> str:
         names = tuple(alert.name for alert in panel.alerts)
-        return self.scoped("ALERTS" + matchers(alertname=names[0] if len(names) == 1 else names, alertstate=state))
+        one_or_all = names[0] if len(names) == 1 else names
+        chosen = {"priority": priority.value} if priority else {}
+        return self.scoped("ALERTS" + matchers(alertname=one_or_all, alertstate=state, **chosen))
 
     def bounds(self, panel: Panel) -> tuple[Bound, ...]:
         """A line for each bound of an alert whose watched signal the panel shows, alike ones as one, severest first."""
@@ -152,7 +162,8 @@ class Queries:
             names = ", ".join(dict.fromkeys(name for name, _ in alerts))
             severity = min((severity for _, severity in alerts), key=_SEVEREST_FIRST.index)
             expr, spoken = self._line(values, panel.unit)
-            lines.append(Bound(expr, f"{names}: {comparison.words} {spoken}", severity))
+            constant = values[0] if len(set(values)) == 1 else None
+            lines.append(Bound(expr, f"{names}: {comparison.words} {spoken}", severity, comparison, constant))
         return tuple(sorted(lines, key=lambda line: _SEVEREST_FIRST.index(line.severity)))
 
     def _watched(self, panel: Panel) -> Iterator[tuple[Alert, Comparison, tuple[Decimal, ...], Severity, str]]:

@@ -1,6 +1,7 @@
 """What do people look at, and which signals and thresholds does each picture show?"""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -9,7 +10,20 @@ from rules.vocabulary.metric import Metric
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.units import Unit
 
-__all__ = ["COLUMNS", "Curve", "Dashboard", "Level", "Mark", "Narrowing", "Panel", "Picture", "Row", "State", "Tone"]
+__all__ = [
+    "COLUMNS",
+    "Curve",
+    "Dashboard",
+    "Hue",
+    "Level",
+    "Mark",
+    "Narrowing",
+    "Panel",
+    "Picture",
+    "Row",
+    "State",
+    "Tone",
+]
 
 COLUMNS = 24
 """Grafana's grid is so many columns wide."""
@@ -33,6 +47,19 @@ class Tone(Enum):
     WARNING = "warning"
     BAD = "bad"
     NEUTRAL = "neutral"
+
+
+class Hue(Enum):
+    """One of the colours of lines, for what has the same colour on every panel."""
+
+    BLUE = "blue"
+    SKY = "sky"
+    GREEN = "green"
+    PURPLE = "purple"
+    OLIVE = "olive"
+    GREY = "grey"
+    ORANGE = "orange"
+    VERMILLION = "vermillion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +109,16 @@ class Panel:
     unit: Unit
     curves: tuple[Curve, ...]
     alerts: tuple[Alert, ...] = ()
-    """Their thresholds become its lines, their states the word and colour of a stat; the first panel that is no stat is
-    where each leads to."""
+    """Their thresholds become its lines. A stat is judged by all of them, and the most urgent that fires gives it its word
+    and colour. The first panel that is no stat is where each leads to."""
     states: tuple[State, ...] = ()
     """The words for its values, where they are few."""
     levels: tuple[Level, ...] = ()
-    """The words for a stat's number where no alert has one, the highest level first."""
+    """The words for a stat's number while none of its alerts has one, the highest level first."""
+    nothing: str = ""
+    """What it means that a stat has no number, in a word that is true for it: no traffic, none open, not measured."""
+    hues: tuple[tuple[str, Hue], ...] = ()
+    """The colours of the series that have one everywhere, by their legends."""
     width: int = 8
     height: int = 8
     serves: tuple[str, ...] = ()
@@ -101,8 +132,10 @@ class Panel:
             raise ValueError(f"panel {self.title!r} has no curve; say which signal it shows")
         if bool(self.states) != (self.picture is Picture.STATE_TIMELINE or self.unit is Unit.BOOLEAN):
             raise ValueError(f"panel {self.title!r} needs words where its values are states, and only there")
-        if self.levels and (self.picture is not Picture.STAT or self.alerts):
-            raise ValueError(f"panel {self.title!r} has levels; only a stat without an alert has them")
+        if self.levels and self.picture is not Picture.STAT:
+            raise ValueError(f"panel {self.title!r} has levels; only a stat has them")
+        if bool(self.nothing) != (self.picture is Picture.STAT):
+            raise ValueError(f"panel {self.title!r} needs a word for nothing where it is a stat, and only there")
         if any((level.above is None) != (level is self.levels[-1]) for level in self.levels):
             raise ValueError(f"panel {self.title!r} has levels of which not exactly the last is without a bound")
 
@@ -113,6 +146,8 @@ class Row:
 
     title: str
     panels: tuple[Panel, ...]
+    collapsed: bool = False
+    """Whether it opens by a click, and asks nothing before."""
 
     def __post_init__(self) -> None:
         line: list[Panel] = []
@@ -164,6 +199,8 @@ class Dashboard:
     title: str
     description: str
     rows: tuple[Row, ...]
+    past: timedelta = timedelta(hours=6)
+    """How much of the past it shows when it opens."""
     serves: tuple[str, ...] = ()
 
     @property

@@ -22,6 +22,7 @@ class Unit(Enum):
     INTERVALS = "intervals"
     BYTES = "bytes"
     MINOR_UNITS = "minor units of a currency"
+    MONEY = "whole units of a currency"
     TIMESTAMP = "seconds since 1970"
     BOOLEAN = "0 or 1"
     DEVIATIONS = "standard deviations"
@@ -31,7 +32,7 @@ class Unit(Enum):
         """The smallest value that can occur, None where there is none."""
         if self is Unit.EXCESS:
             return Decimal(-1)
-        signed = (Unit.BUDGETS_LEFT, Unit.DEVIATIONS, Unit.MINOR_UNITS, Unit.SECONDS)
+        signed = (Unit.BUDGETS_LEFT, Unit.DEVIATIONS, Unit.MINOR_UNITS, Unit.MONEY, Unit.SECONDS)
         return None if self in signed else Decimal(0)
 
     @cached_property

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from generators.dashboards import dashboard_files
-from generators.dashboards.looks import TONE_COLOURS, style
+from generators.dashboards.looks import HUES, TONE_COLOURS, style
 from generators.dashboards.queries import Queries
 from generators.files import environment_files
 from generators.panel_links import panel_link, panel_of
@@ -28,7 +28,7 @@ from paymon.programs import find
 from rules.catalog import catalog
 from rules.payments import budget, database, disputes, health, latency, monitoring, outcomes, rollout
 from rules.payments.dashboards import DASHBOARDS
-from rules.vocabulary import Curve, Environment, Level, Panel, Picture, Row, State, Tone, Unit
+from rules.vocabulary import Curve, Environment, Hue, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
 from tests.servers import prometheus
 
@@ -39,7 +39,9 @@ BOARDS = {path: json.loads(text) for path, text in FILES.items() if path.endswit
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """Every panel in the order in which it is read, those of collapsed rows too."""
+    inside = [(row, *row.get("panels", ())) for row in board["panels"]]
+    return [panel for line in inside for panel in line if panel["type"] != "row"]
 
 
 def panel(uid: str, title: str) -> dict[str, Any]:
@@ -85,7 +87,32 @@ def test_a_dashboard_survives_the_round_trip_through_grafanas_own_types(path: st
     board = BOARDS[path]
     again = json.loads(JSONEncoder().encode(Dashboard.from_json(board)))
 
-    assert {"id": None, **again} == board
+    assert {"id": None, **without("placement", again)} == board
+
+
+def without(key: str, value: Any) -> Any:
+    """The same without that key at any depth."""
+    if isinstance(value, dict):
+        return {name: without(key, one) for name, one in value.items() if name != key}
+    return [without(key, one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", BOARDS)
+def test_links_and_annotations_stay_in_sight(path: str) -> None:
+    assert "inControlsMenu" not in FILES[path]
+    assert BOARDS[path]["links"]
+    assert BOARDS[path]["annotations"]["list"]
+
+
+def test_the_overview_opens_on_the_past_hour_and_asks_for_what_is_needed_first() -> None:
+    board = BOARDS["grafana/dashboards/paymon-overview.json"]
+    asked = [target for one in board["panels"] if one["type"] != "row" for target in one["targets"]]
+
+    assert board["time"] == {"from": "now-1h", "to": "now"}
+    assert len(asked) <= 51
+    assert next(row["title"] for row in board["panels"] if row["type"] == "row" and row["collapsed"]) == (
+        "Is it switched off, or not as planned?"
+    )
 
 
 @pytest.mark.parametrize("path", BOARDS)
@@ -143,7 +170,7 @@ def test_every_selector_follows_the_variables() -> None:
 
 
 def test_what_tells_payment_methods_apart_follows_that_variable_too() -> None:
-    (target, _) = panel("paymon-overview", "Technical failures by payment method, as a share")["targets"]
+    (target,) = panel("paymon-overview", "Technical failures by payment method, as a share")["targets"]
 
     assert target["expr"] == (
         "payment_method:technical_failure:ratio_rate5m{"
@@ -235,13 +262,14 @@ def test_a_panel_without_the_watched_signal_has_no_line_for_it() -> None:
 
 RECORDED = 'environment="production",instance="rules",job="paymon",service="payments"'
 ATTEMPTS = f"{outcomes.attempts_5m}{{{RECORDED}}}"
-STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",{RECORDED}}}'
+STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",priority="P1",{RECORDED}}}'
+BEATS = f"{monitoring.heartbeat}{{{RECORDED}}}"
 
 
 @pytest.mark.parametrize("version", ["2.42", "3.5"])
 @pytest.mark.parametrize(
     ("alertstates", "word"),
-    [((), "OK"), (("pending",), "PENDING"), (("firing",), "FIRING"), (("pending", "firing"), "FIRING")],
+    [((), "OK"), (("pending",), "PENDING"), (("firing",), "P1 FIRING"), (("pending", "firing"), "P1 FIRING")],
 )
 def test_no_attempt_at_night_is_ok_and_by_day_what_its_alert_says(
     version: str, alertstates: tuple[str, ...], word: str, tmp_path: Path
@@ -253,10 +281,80 @@ def test_no_attempt_at_night_is_ok_and_by_day_what_its_alert_says(
         version,
         tmp_path,
         with_defaults(target["expr"]),
-        {ATTEMPTS: "0", **alerts},
+        {ATTEMPTS: "0", BEATS: "1", **alerts},
         {ATTEMPTS.replace("}", f',state="{word}"}}'): 0},
     )
     assert target["legendFormat"] == "{{state}}"
+
+
+def test_a_number_at_which_no_rule_looks_is_not_called_ok(tmp_path: Path) -> None:
+    (target,) = panel("paymon-overview", "Attempts in 5 min")["targets"]
+
+    answers(
+        "3.5",
+        tmp_path,
+        with_defaults(target["expr"]),
+        {ATTEMPTS: "0"},
+        {ATTEMPTS.replace("}", ',state="NOT JUDGED"}'): 0},
+    )
+
+
+def test_an_alert_that_fires_is_told_where_there_is_nothing_to_measure_too(tmp_path: Path) -> None:
+    shown = panel("paymon-stripe", "Webhooks accepted")
+    disabled = f'ALERTS{{alertname="StripeWebhookEndpointDisabled",alertstate="firing",priority="P2",{RECORDED}}}'
+    expr = with_defaults(shown["targets"][0]["expr"])
+
+    answers(
+        "3.5", tmp_path, f"count by (state) ({expr} != {expr})", {disabled: "1", BEATS: "1"}, {'{state="P2 FIRING"}': 1}
+    )
+    (nothing,) = (one for one in shown["fieldConfig"]["defaults"]["mappings"] if one["type"] == "special")
+    assert nothing["options"] == {"match": "nan", "result": {"text": "no request", "index": 0}}
+    assert shown["fieldConfig"]["defaults"]["noValue"] == "no request"
+
+
+SUCCESS = f"{outcomes.success_ratio_2m}{{{RECORDED}}}"
+
+
+def test_the_share_that_succeeds_is_judged_by_the_most_urgent_of_all_alerts_on_it(tmp_path: Path) -> None:
+    (target,) = panel("paymon-overview", "Payments succeed")["targets"]
+    declines = f'ALERTS{{alertname="PaymentDeclineRateAnomalous",alertstate="firing",priority="P3",{RECORDED}}}'
+    degraded = f'ALERTS{{alertname="PaymentsDegraded",alertstate="firing",priority="P2",{RECORDED}}}'
+
+    answers(
+        "3.5",
+        tmp_path,
+        with_defaults(target["expr"]),
+        {SUCCESS: "0.48", BEATS: "1", declines: "1", degraded: "1"},
+        {SUCCESS.replace("}", ',state="P2 FIRING"}'): 0.48},
+    )
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance by WCAG 2.2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast by WCAG 2.2, from 1 to 21."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("tone", Tone)
+def test_the_text_that_grafana_writes_on_a_tile_can_be_read(tone: Tone) -> None:
+    filled = TONE_COLOURS[tone]
+    red, green, blue = (int(filled[at : at + 2], 16) for at in (1, 3, 5))
+    written = "#202226" if (red * 299 + green * 587 + blue * 114) / 1000 > 180 else "#FFFFFF"
+
+    assert contrast(filled, written) >= 4.5
+
+
+@pytest.mark.parametrize("background", ["#181B1F", "#FFFFFF"])
+@pytest.mark.parametrize("hue", Hue)
+def test_a_line_stands_out_on_the_dark_and_on_the_light_background(hue: Hue, background: str) -> None:
+    assert contrast(HUES[hue], background) >= 3
 
 
 @pytest.mark.parametrize(("left", "word"), [(0.4, "LEFT"), (0, "SPENT"), (-0.2, "SPENT")])
@@ -268,7 +366,7 @@ def test_a_budget_of_which_nothing_is_left_is_called_spent(left: float, word: st
         "3.5",
         tmp_path,
         with_defaults(target["expr"]),
-        {series: str(left)},
+        {series: str(left), BEATS: "1"},
         {series.replace("}", f',state="{word}"}}'): left},
     )
 
@@ -307,9 +405,11 @@ def test_a_number_has_the_colour_of_its_word_and_no_other() -> None:
     left = panel("paymon-overview", "Budget left")
 
     good, warning, bad = (TONE_COLOURS[tone] for tone in (Tone.GOOD, Tone.WARNING, Tone.BAD))
-    assert colours(attempts) == {"FIRING": bad, "PENDING": warning, "OK": good}
-    assert colours(refunds) == {"FIRING": warning, "PENDING": warning, "OK": good}
-    assert colours(left) == {"LEFT": good, "SPENT": warning}
+    neutral = TONE_COLOURS[Tone.NEUTRAL]
+    either_way = {"PENDING": warning, "NOT JUDGED": neutral}
+    assert colours(attempts) == {"P1 FIRING": bad, "P2 FIRING": bad, "OK": good, **either_way}
+    assert colours(refunds) == {"P3 FIRING": warning, "OK": good, **either_way}
+    assert colours(left) == {"P3 FIRING": warning, "LEFT": good, "SPENT": warning, **either_way}
     for one in (attempts, refunds, left):
         assert len(one["fieldConfig"]["defaults"]["thresholds"]["steps"]) == 1
         assert one["options"]["textMode"] == "value_and_name"
@@ -426,7 +526,7 @@ def test_a_dashboard_leads_to_the_runbook_to_stripe_and_to_error_tracking(path: 
 @pytest.mark.parametrize("path", BOARDS)
 def test_a_dashboard_marks_alerts_rollout_changes_and_deployments(path: str) -> None:
     assert [one["name"] for one in BOARDS[path]["annotations"]["list"]] == [
-        "Alerts firing",
+        "P1 and P2 begin",
         "Rollout changes",
         "Deployments",
     ]
@@ -473,12 +573,16 @@ def test_an_alert_that_is_on_no_dashboard_leads_nowhere() -> None:
         ),
         (
             {"levels": (Level("LEFT", Tone.GOOD),)},
-            "panel 'Technical failures' has levels; only a stat without an alert has them",
+            "panel 'Technical failures' has levels; only a stat has them",
+        ),
+        (
+            {"picture": Picture.STAT},
+            "panel 'Technical failures' needs a word for nothing where it is a stat, and only there",
         ),
         (
             {
                 "picture": Picture.STAT,
-                "alerts": (),
+                "nothing": "no attempt",
                 "levels": (Level("SPENT", Tone.WARNING), Level("LEFT", Tone.GOOD, above=Decimal(0))),
             },
             "panel 'Technical failures' has levels of which not exactly the last is without a bound",
@@ -546,9 +650,12 @@ def production(version: str, folder: Path) -> Any:
 
 
 def queries() -> Iterator[tuple[str, str]]:
+    """What panels ask, but for recorded series of days ago: the rules have only just begun to record."""
     for board in BOARDS.values():
         for one in panels(board):
             for target in one["targets"]:
+                if target["expr"].endswith((" offset 1d", " offset 1w")):
+                    continue
                 yield f"{board['uid']}, {one['title']}, {target['refId']}", target["expr"]
 
 

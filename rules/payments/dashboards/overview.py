@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from rules.payments import account, budget, database, declines, health, latency, outcomes, rollout, webhooks
-from rules.payments.dashboards.shapes import OK, READY, SWITCH, buckets, counted, pace
-from rules.vocabulary import Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit
+from rules.payments import account, budget, database, declines, health, latency, monitoring, outcomes, rollout, webhooks
+from rules.payments.dashboards.shapes import INTERVAL, OK, OUTCOMES, READY, SWITCH, buckets, counted, pace, quantile
+from rules.vocabulary import Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit, hours
 
 __all__ = ["OVERVIEW"]
 
@@ -18,6 +18,7 @@ OVERVIEW = Dashboard(
     title="Payments overview",
     description="Is it broken, since when, how badly, whose fault is it, and what changed? Read it from the top.",
     serves=("LNK-01",),
+    past=hours(1),
     rows=(
         Row(
             title="Is it broken?",
@@ -29,7 +30,14 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.RATIO,
                     curves=(Curve(outcomes.success_ratio_2m, "now"),),
-                    alerts=(outcomes.complete_failure,),
+                    alerts=(
+                        outcomes.complete_failure,
+                        outcomes.degraded,
+                        outcomes.success_rate_low,
+                        declines.decline_rate_anomalous,
+                        declines.block_rate_high,
+                    ),
+                    nothing="no attempt",
                     width=4,
                     height=4,
                     serves=("SEV-P1",),
@@ -41,7 +49,14 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.RATIO,
                     curves=(Curve(outcomes.technical_success_5m, "now"),),
-                    alerts=(outcomes.success_rate_low,),
+                    alerts=(
+                        outcomes.success_rate_low,
+                        outcomes.degraded,
+                        outcomes.complete_failure,
+                        budget.burn_fast,
+                        declines.method_degraded,
+                    ),
+                    nothing="no attempt",
                     width=4,
                     height=4,
                     serves=("KM-01", "HLT-11"),
@@ -53,7 +68,12 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
                     curves=(Curve(budget.failures_1h, "now"),),
-                    alerts=(budget.failures_per_hour,),
+                    alerts=(
+                        budget.failures_per_hour,
+                        outcomes.degraded,
+                        budget.burn_fast,
+                    ),
+                    nothing="not counted",
                     width=4,
                     height=4,
                     serves=("KM-04",),
@@ -65,7 +85,11 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
                     curves=(Curve(outcomes.attempts_5m, "now"),),
-                    alerts=(outcomes.traffic_stopped,),
+                    alerts=(
+                        outcomes.traffic_stopped,
+                        outcomes.metrics_absent,
+                    ),
+                    nothing="not counted",
                     width=4,
                     height=4,
                     serves=("HLT-10",),
@@ -77,7 +101,11 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.BUDGETS,
                     curves=(Curve(budget.burn_1h, "now"),),
-                    alerts=(budget.burn_fast,),
+                    alerts=(
+                        budget.burn_fast,
+                        budget.burn_slow,
+                    ),
+                    nothing="no attempt",
                     width=4,
                     height=4,
                 ),
@@ -88,7 +116,9 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.BUDGETS_LEFT,
                     curves=(Curve(budget.budget_left, "of 30 days"),),
+                    alerts=(budget.burn_slow,),
                     levels=(Level("LEFT", Tone.GOOD, above=Decimal(0)), Level("SPENT", Tone.WARNING)),
+                    nothing="no attempt",
                     width=4,
                     height=4,
                 ),
@@ -99,19 +129,30 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.RATIO,
                     curves=(Curve(latency.api_slow, "now"),),
-                    alerts=(latency.api_latency_high,),
+                    alerts=(
+                        latency.api_latency_high,
+                        latency.payment_timeouts,
+                    ),
+                    nothing="no request",
                     width=4,
                     height=4,
                     serves=("KM-02",),
                 ),
                 Panel(
                     id=8,
-                    title="Webhooks over 3 s",
-                    description="Share of webhook events of the past 5 minutes that took more than 3 seconds to process.",
+                    title="Webhooks that wait",
+                    description="Age of the oldest webhook event that we received and have not processed, or that Stripe still retries.",
                     picture=Picture.STAT,
-                    unit=Unit.RATIO,
-                    curves=(Curve(webhooks.slow, "now"),),
-                    alerts=(webhooks.delay,),
+                    unit=Unit.SECONDS,
+                    curves=(Curve(f"max({webhooks.inbox_age} or {webhooks.retrying_age})", "the oldest"),),
+                    alerts=(
+                        webhooks.backlog,
+                        webhooks.events_dead,
+                        webhooks.endpoint_disabled,
+                        webhooks.signature_failures,
+                        webhooks.delay,
+                    ),
+                    nothing="none waits",
                     width=4,
                     height=4,
                     serves=("KM-03",),
@@ -123,7 +164,11 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.SECONDS,
                     curves=(Curve(database.since_completed, "now"),),
-                    alerts=(database.processing_lag_high,),
+                    alerts=(
+                        database.processing_lag_high,
+                        database.payments_stuck,
+                    ),
+                    nothing="none known",
                     width=4,
                     height=4,
                     serves=("HLT-13",),
@@ -135,8 +180,12 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
                     curves=(Curve(health.healthy, "now"),),
-                    alerts=(health.health_down,),
+                    alerts=(
+                        health.health_down,
+                        health.health_check_failing,
+                    ),
                     states=OK,
+                    nothing="not asked",
                     width=4,
                     height=4,
                     serves=("HLT-01", "HLT-02"),
@@ -148,8 +197,12 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
                     curves=(Curve(account.charges_enabled, "now"),),
-                    alerts=(account.account_disabled,),
+                    alerts=(
+                        account.account_disabled,
+                        account.requirements_past_due,
+                    ),
                     states=OK,
+                    nothing="not asked",
                     width=4,
                     height=4,
                 ),
@@ -160,8 +213,12 @@ OVERVIEW = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
                     curves=(Curve(rollout.kill_switch, "now"),),
-                    alerts=(rollout.kill_switch_active,),
+                    alerts=(
+                        rollout.kill_switch_active,
+                        outcomes.kill_switch_ineffective,
+                    ),
                     states=SWITCH,
+                    nothing="not asked",
                     width=4,
                     height=4,
                     serves=("RB-01", "RB-02"),
@@ -192,7 +249,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.TIMESTAMP,
                     curves=(
                         Curve(
-                            "max by (priority, severity, alertname, tier) (\n"
+                            "max by (priority, alertname, tier) (\n"
                             f"  ALERTS_FOR_STATE and ignoring (alertstate) {_FIRING_NOW}\n"
                             ")",
                             "since",
@@ -210,8 +267,9 @@ OVERVIEW = Dashboard(
                     id=40,
                     title="Attempts by outcome",
                     description="Technical failures are ours or Stripe's, declines are the issuers', blocks are the fraud rules', abandoned ones the customers'.",
+                    hues=OUTCOMES,
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
+                    unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(outcomes.attempts, "result"), "{{result}}"),),
                     width=6,
                 ),
@@ -219,8 +277,9 @@ OVERVIEW = Dashboard(
                     id=41,
                     title="Failures by class",
                     description="Why attempts failed: soft and hard declines, authentication, customers' data, fraud rules, technical reasons, integration errors.",
+                    hues=OUTCOMES,
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
+                    unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(declines.failures, "class"), "{{class}}"),),
                     width=6,
                     serves=("RSP-02",),
@@ -248,6 +307,24 @@ OVERVIEW = Dashboard(
                     width=6,
                     serves=("STEP-05",),
                 ),
+                Panel(
+                    id=76,
+                    title="Ours or Stripe's?",
+                    description="Whether the service reaches Stripe, by its own account, and whether the exporter does: both failing is Stripe, or the way there.",
+                    picture=Picture.STATE_TIMELINE,
+                    unit=Unit.BOOLEAN,
+                    curves=(
+                        Curve(f"min({health.check_ok.where(check='stripe_api')})", "the service reaches Stripe"),
+                        Curve(
+                            f"max({monitoring.source_up.where(source='stripe_events')})", "the exporter reads Stripe"
+                        ),
+                        Curve(health.healthy, "the service is healthy"),
+                    ),
+                    states=OK,
+                    width=24,
+                    height=5,
+                    serves=("RSP-02",),
+                ),
             ),
         ),
         Row(
@@ -273,6 +350,7 @@ OVERVIEW = Dashboard(
                     id=21,
                     title="Technical failures, as a share of attempts",
                     description="Share of attempts of 5 minutes that failed for technical reasons.",
+                    hues=OUTCOMES,
                     picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(outcomes.failure_ratio_5m, "technical failures, 5 minutes"),),
@@ -291,6 +369,9 @@ OVERVIEW = Dashboard(
                         Curve(outcomes.expected_recently, "expected in 5 minutes, from the past half-hour"),
                         Curve(outcomes.expected_weekly, "expected in 5 minutes, from a week ago"),
                         Curve(outcomes.attempts_15m, "attempts in 15 minutes"),
+                        Curve(outcomes.attempts_2m, "attempts in 2 minutes"),
+                        Curve(f"{outcomes.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
+                        Curve(f"{outcomes.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
                     ),
                     alerts=(outcomes.traffic_stopped,),
                     width=12,
@@ -300,6 +381,7 @@ OVERVIEW = Dashboard(
                     id=23,
                     title="Technical failures, counted",
                     description="Technical failures in 5 minutes and in an hour.",
+                    hues=OUTCOMES,
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
@@ -314,6 +396,7 @@ OVERVIEW = Dashboard(
         ),
         Row(
             title="Is it switched off, or not as planned?",
+            collapsed=True,
             panels=(
                 Panel(
                     id=73,
@@ -371,6 +454,7 @@ OVERVIEW = Dashboard(
         ),
         Row(
             title="Which payments fail?",
+            collapsed=True,
             panels=(
                 Panel(
                     id=42,
@@ -390,6 +474,21 @@ OVERVIEW = Dashboard(
                     unit=Unit.COUNT,
                     curves=(Curve(declines.method_failures, "{{payment_method}}"),),
                     width=12,
+                ),
+                Panel(
+                    id=36,
+                    title="Success by payment method, as a share",
+                    description="Share of attempts that succeed, all causes of failure counted.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.RATIO,
+                    curves=(
+                        Curve(
+                            f"{pace(outcomes.attempts.where(result='success'), 'payment_method')}\n"
+                            f"/ ({pace(outcomes.attempts, 'payment_method')} > 0)",
+                            "{{payment_method}}",
+                        ),
+                    ),
+                    width=24,
                 ),
                 Panel(
                     id=44,
@@ -440,14 +539,16 @@ OVERVIEW = Dashboard(
                     id=49,
                     title="Payment intents by outcome",
                     description="What became of whole payments: an intent can hold several attempts.",
+                    hues=OUTCOMES,
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
+                    unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(outcomes.intents, "outcome"), "{{outcome}}"),),
                 ),
             ),
         ),
         Row(
             title="Is it the service or what it depends on?",
+            collapsed=True,
             panels=(
                 Panel(
                     id=60,
@@ -512,6 +613,7 @@ OVERVIEW = Dashboard(
         ),
         Row(
             title="Is it slow?",
+            collapsed=True,
             panels=(
                 Panel(
                     id=50,
@@ -563,6 +665,34 @@ OVERVIEW = Dashboard(
                     serves=("CHK-09",),
                 ),
                 Panel(
+                    id=57,
+                    title="Durations: 95th and 99th percentile",
+                    description="Estimates from the buckets; the shares beside them are exact.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.SECONDS,
+                    curves=(
+                        Curve(quantile("0.95", latency.api_request_duration), "API requests, 95th percentile"),
+                        Curve(quantile("0.99", latency.api_request_duration), "API requests, 99th percentile"),
+                        Curve(quantile("0.95", latency.payment_duration), "payments, 95th percentile"),
+                        Curve(quantile("0.99", latency.payment_duration), "payments, 99th percentile"),
+                    ),
+                    width=12,
+                ),
+                Panel(
+                    id=58,
+                    title="API requests by status",
+                    description="Requests a minute by the class of their status.",
+                    picture=Picture.STACKED,
+                    unit=Unit.PER_MINUTE,
+                    curves=(
+                        Curve(
+                            f"60 * sum by (status_class) (rate({latency.api_request_duration}_count[{INTERVAL}]))",
+                            "{{status_class}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+                Panel(
                     id=55,
                     title="API requests, refusals and timeouts, counted",
                     description="What the shares beside are shares of, in 5 minutes.",
@@ -594,6 +724,7 @@ OVERVIEW = Dashboard(
         ),
         Row(
             title="How much of the error budget does it cost?",
+            collapsed=True,
             panels=(
                 Panel(
                     id=30,

@@ -1,8 +1,26 @@
 """Which words and shapes of PromQL do several dashboards share?"""
 
-from rules.vocabulary import Histogram, Metric, State, Tone
+from rules.payments import webhooks
+from rules.vocabulary import Histogram, Hue, Metric, State, Tone
 
-__all__ = ["DUE", "INTERVAL", "MISSING", "OK", "RANGE", "READY", "SWITCH", "YES_OR_NO", "buckets", "counted", "pace"]
+__all__ = [
+    "ACCEPTED",
+    "DUE",
+    "INTERVAL",
+    "MISSING",
+    "OK",
+    "OUTCOMES",
+    "RANGE",
+    "READY",
+    "SWITCH",
+    "WAITING",
+    "YES_OR_NO",
+    "buckets",
+    "counted",
+    "counted_of",
+    "pace",
+    "quantile",
+]
 
 INTERVAL = "$__rate_interval"
 """The shortest window over which Grafana can tell a rate at the zoom at hand."""
@@ -14,18 +32,60 @@ OK = (State(0, "Failing", Tone.BAD), State(1, "OK", Tone.GOOD))
 DUE = (State(0, "Failing", Tone.WARNING), State(1, "OK", Tone.GOOD))
 SWITCH = (State(0, "Off", Tone.GOOD), State(1, "Engaged", Tone.WARNING))
 READY = (State(0, "Not ready", Tone.NEUTRAL), State(1, "Ready", Tone.GOOD))
-MISSING = (State(0, "There", Tone.GOOD), State(1, "Missing", Tone.BAD))
+MISSING = (State(0, "Present", Tone.GOOD), State(1, "Missing", Tone.BAD))
 YES_OR_NO = (State(0, "No", Tone.NEUTRAL), State(1, "Yes", Tone.GOOD))
 
 
-def pace(metric: Metric, by: str) -> str:
-    """PromQL for events a second by a label, where two exporters that count the same count once."""
-    return f"sum by ({by}) (max without (instance, pod) (rate({metric}[{INTERVAL}])))"
+OUTCOMES = (
+    ("success", Hue.BLUE),
+    ("succeeded", Hue.BLUE),
+    ("processed", Hue.BLUE),
+    ("issuer_declined", Hue.PURPLE),
+    ("blocked", Hue.OLIVE),
+    ("technical_failure", Hue.VERMILLION),
+    ("technical", Hue.VERMILLION),
+    ("failed", Hue.VERMILLION),
+    ("technical failures, 5 minutes", Hue.VERMILLION),
+    ("technical failures in 5 minutes", Hue.VERMILLION),
+    ("technical failures in an hour", Hue.ORANGE),
+    ("integration", Hue.ORANGE),
+    ("invalid_signature", Hue.ORANGE),
+    ("abandoned", Hue.GREY),
+    ("canceled", Hue.GREY),
+)
+"""What has the same colour on every panel."""
+
+
+def _requests(which: str) -> str:
+    return f"sum(rate({webhooks.events}{which}[{INTERVAL}]))"
+
+
+_REFUSED = '{outcome=~"failed|invalid_signature"}'
+ACCEPTED = f"1 - ({_requests(_REFUSED)} or 0 * {_requests('')}) / ({_requests('')} > 0)"
+"""PromQL for the share of webhook requests that were not refused."""
+
+WAITING = f"sum(max by (state) ({webhooks.undelivered})) + (max({webhooks.inbox_backlog}) or vector(0))"
+"""PromQL for webhook events that wait, at Stripe and in our inbox."""
+
+
+def pace(metric: Metric | str, by: str) -> str:
+    """PromQL for events a minute by a label, where two exporters that count the same count once."""
+    return f"60 * sum by ({by}) (max without (instance, pod) (rate({metric}[{INTERVAL}])))"
+
+
+def counted_of(selector: str, by: str) -> str:
+    """PromQL for events in the time shown by a label, where two exporters that count the same count once."""
+    return f"sum by ({by}) (max without (instance, pod) (increase({selector}[{RANGE}])))"
 
 
 def counted(metric: Metric, by: str) -> str:
-    """PromQL for events in the time shown by a label, where two exporters that count the same count once."""
-    return f"sum by ({by}) (max without (instance, pod) (increase({metric}[{RANGE}])))"
+    """PromQL for events in the time shown by a label, without the values of which there were none."""
+    return f"{counted_of(str(metric), by)} > 0"
+
+
+def quantile(share: str, histogram: Histogram) -> str:
+    """PromQL for the duration that this share of observations stays below, estimated from its buckets."""
+    return f"histogram_quantile({share}, sum by (le) (rate({histogram}_bucket[{INTERVAL}])))"
 
 
 def buckets(histogram: Histogram) -> str:

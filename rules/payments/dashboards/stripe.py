@@ -1,7 +1,19 @@
 """Stripe: does it reach us, may we take payments, and do customers take their money back?"""
 
 from rules.payments import account, declines, disputes, webhooks
-from rules.payments.dashboards.shapes import INTERVAL, OK, RANGE, buckets, counted
+from rules.payments.dashboards.shapes import (
+    ACCEPTED,
+    INTERVAL,
+    OK,
+    OUTCOMES,
+    RANGE,
+    WAITING,
+    buckets,
+    counted,
+    counted_of,
+    quantile,
+)
+from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["STRIPE"]
@@ -24,6 +36,7 @@ STRIPE = Dashboard(
                     curves=(Curve(account.charges_enabled, "now"),),
                     alerts=(account.account_disabled,),
                     states=OK,
+                    nothing="not asked",
                     width=4,
                     height=4,
                     serves=("CHK-05",),
@@ -37,29 +50,41 @@ STRIPE = Dashboard(
                     curves=(Curve(account.payouts_enabled, "now"),),
                     alerts=(account.payouts_disabled,),
                     states=OK,
+                    nothing="not asked",
                     width=4,
                     height=4,
                     serves=("CHK-06",),
                 ),
                 Panel(
                     id=3,
-                    title="Dead events",
-                    description="Events that Stripe has given up delivering: what they said has not happened here.",
+                    title="Webhooks accepted",
+                    description="Share of webhook requests of the past 5 minutes that were accepted: processed, ignored, or seen before.",
                     picture=Picture.STAT,
-                    unit=Unit.COUNT,
-                    curves=(Curve(webhooks.dead_events, "now"),),
-                    alerts=(webhooks.events_dead,),
+                    unit=Unit.RATIO,
+                    curves=(Curve(ACCEPTED, "now"),),
+                    alerts=(
+                        webhooks.signature_failures,
+                        webhooks.endpoint_disabled,
+                        webhooks.event_unsubscribed,
+                        webhooks.unsigned_accepted,
+                    ),
+                    nothing="no request",
                     width=4,
                     height=4,
                 ),
                 Panel(
                     id=4,
-                    title="Disabled endpoints",
-                    description="Webhook endpoints that Stripe has disabled.",
+                    title="Events that wait",
+                    description="Webhook events that we have not processed, that Stripe retries, and that it has given up.",
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(webhooks.disabled_endpoints, "now"),),
-                    alerts=(webhooks.endpoint_disabled,),
+                    curves=(Curve(WAITING, "now"),),
+                    alerts=(
+                        webhooks.backlog,
+                        webhooks.events_dead,
+                        webhooks.delay,
+                    ),
+                    nothing="not asked",
                     width=4,
                     height=4,
                     serves=("CHK-07",),
@@ -71,7 +96,11 @@ STRIPE = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.RATIO,
                     curves=(Curve(f"max({disputes.dispute_ratio})", "30 days"),),
-                    alerts=(disputes.dispute_rate_high,),
+                    alerts=(
+                        disputes.dispute_rate_high,
+                        disputes.dispute_rate_rising,
+                    ),
+                    nothing="few charges",
                     width=4,
                     height=4,
                     serves=("KM-05",),
@@ -84,6 +113,7 @@ STRIPE = Dashboard(
                     unit=Unit.RATIO,
                     curves=(Curve(disputes.refund_ratio_30d, "30 days"),),
                     alerts=(disputes.refund_rate_high,),
+                    nothing="few charges",
                     width=4,
                     height=4,
                     serves=("KM-06",),
@@ -173,8 +203,34 @@ STRIPE = Dashboard(
                     title="Webhook requests by outcome",
                     description="What the endpoint did with each request.",
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
-                    curves=(Curve(f"sum by (outcome) (rate({webhooks.events}[{INTERVAL}]))", "{{outcome}}"),),
+                    unit=Unit.PER_MINUTE,
+                    curves=(Curve(f"60 * sum by (outcome) (rate({webhooks.events}[{INTERVAL}]))", "{{outcome}}"),),
+                    hues=OUTCOMES,
+                ),
+                Panel(
+                    id=9,
+                    title="Events processed by type",
+                    description="Events a minute that were processed to their end; a type that stops while payments go on has lost its subscription, or its handler.",
+                    picture=Picture.STACKED,
+                    unit=Unit.PER_MINUTE,
+                    curves=(
+                        Curve(
+                            f"60 * sum by (event_type) (rate({webhooks.duration}_count[{INTERVAL}]))", "{{event_type}}"
+                        ),
+                    ),
+                    width=12,
+                ),
+                Panel(
+                    id=8,
+                    title="Processing time: 95th and 99th percentile",
+                    description="Estimates from the buckets; the share over 3 seconds is exact.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.SECONDS,
+                    curves=(
+                        Curve(quantile("0.95", webhooks.duration), "95th percentile"),
+                        Curve(quantile("0.99", webhooks.duration), "99th percentile"),
+                    ),
+                    width=12,
                 ),
                 Panel(
                     id=18,
@@ -262,6 +318,7 @@ STRIPE = Dashboard(
                     description="Payments that card networks reported as fraud, over the time range of the dashboard: refunded in time, they do not become disputes.",
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
+                    nothing="none",
                     curves=(
                         Curve(
                             f"sum(max without (instance, pod) (increase({disputes.warnings}[{RANGE}])))",
@@ -363,21 +420,28 @@ STRIPE = Dashboard(
                 Panel(
                     id=33,
                     title="Balance by currency",
-                    description="In each currency's smallest unit: cents, pence, yen.",
+                    description="In whole units of each currency.",
                     picture=Picture.TABLE,
-                    unit=Unit.MINOR_UNITS,
-                    curves=(Curve(f"max by (currency, state) ({account.balance})", "balance"),),
+                    unit=Unit.MONEY,
+                    curves=(
+                        Curve(
+                            in_whole_units(str(account.balance), lambda of: f"max by (currency, state) ({of})"),
+                            "balance",
+                        ),
+                    ),
                     width=12,
                 ),
                 Panel(
                     id=34,
                     title="Volume and refunds by currency, in the time shown",
-                    description="Successful payments and refunds, in each currency's smallest unit, over the time range of the dashboard.",
+                    description="Successful payments and refunds, in whole units of each currency, over the time range of the dashboard.",
                     picture=Picture.TABLE,
-                    unit=Unit.MINOR_UNITS,
+                    unit=Unit.MONEY,
                     curves=(
-                        Curve(counted(declines.amount, "currency"), "paid"),
-                        Curve(counted(disputes.refunded, "currency"), "refunded"),
+                        Curve(in_whole_units(str(declines.amount), lambda of: counted_of(of, "currency")), "paid"),
+                        Curve(
+                            in_whole_units(str(disputes.refunded), lambda of: counted_of(of, "currency")), "refunded"
+                        ),
                     ),
                     width=12,
                 ),
@@ -401,8 +465,8 @@ STRIPE = Dashboard(
                     title="Requests to Stripe by answer",
                     description="Codes of Stripe's answers to the exporter: 401 and 403 are its key, 429 is its pace, 0 is no answer.",
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
-                    curves=(Curve(f"sum by (code) (rate({account.requests}[{INTERVAL}]))", "{{code}}"),),
+                    unit=Unit.PER_MINUTE,
+                    curves=(Curve(f"60 * sum by (code) (rate({account.requests}[{INTERVAL}]))", "{{code}}"),),
                     width=12,
                 ),
             ),

@@ -18,13 +18,13 @@ _BUILD = latency.application_build
 MARKS = (
     Mark(
         name="Rollout changes",
-        expr=f"changes({rollout.rollout}[2m]) > 0",
+        expr=f"changes({rollout.rollout}[6m]) > 0",
         title="The rollout changed",
         tone=Tone.WARNING,
     ),
     Mark(
         name="Deployments",
-        expr=f"count by (version) ({_BUILD}) unless count by (version) ({_BUILD} offset 5m)",
+        expr=f"count by (version) ({_BUILD}) unless count by (version) ({_BUILD} offset 6m)",
         title="Release {{version}}",
         tone=Tone.NEUTRAL,
     ),
