@@ -11,8 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
+from exporters.libraries import httpx
 from exporters.probes.settings import Authorities
 from exporters.sampling.model import ErrorClass
 

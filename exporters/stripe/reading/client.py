@@ -15,10 +15,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import httpx
-import stripe
-from stripe import StripeClient, _util
-
+from exporters.libraries import httpx, stripe
 from exporters.sampling.model import Clock, ErrorClass, SampleError
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StripeSettings
@@ -112,7 +109,7 @@ class StripeReads:
         self._governor = governor
         self._clock = clock
         self._pause = pause
-        self._client: StripeClient | None = None
+        self._client: stripe.StripeClient | None = None
         self._http: _PlainBodies | None = None
         self._last_sent = 0.0
         self.skew: float | None = None
@@ -166,15 +163,16 @@ class StripeReads:
         finally:
             self._governor.answered(endpoint, code)
 
-    def _connected(self) -> StripeClient:
+    def _connected(self) -> stripe.StripeClient:
         """The client, made inside the event loop that will use it."""
         if self._client is None:
             stripe.enable_telemetry = False
             stripe.set_app_info("paymon", version=_version())
             logging.getLogger("stripe").setLevel(logging.ERROR)
-            stripe.log = _util.STRIPE_LOG = None  # the variable of that name has answers printed, past every filter
+            # The variable of that name has answers printed, past every filter.
+            stripe.log = stripe._util.STRIPE_LOG = None
             self._http = _PlainBodies(timeout=self._settings.timeout.total_seconds())
-            self._client = StripeClient(
+            self._client = stripe.StripeClient(
                 self._settings.api_key.get_secret_value(),
                 base_addresses={"api": str(self._settings.api_url).rstrip("/")},
                 max_network_retries=0,
