@@ -6,6 +6,7 @@ from generators.alertmanager import alertmanager_files
 from generators.checks import checks_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
+from generators.manifest import manifest_files
 from generators.rule_tests import rule_test_files
 from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
@@ -29,6 +30,7 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
         dashboard_files(catalog),
         runbook_files(catalog),
         deploy_files(catalog),
+        manifest_files(catalog),
     ):
         files.update({f"{OWNED}/{path}": text for path, text in shared.items()})
     files.update(traceability_files(catalog))

@@ -11,6 +11,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "generate": "paymon.generate:generate",
+    "upgrade": "paymon.upgrade:upgrade",
     "lint": "paymon.lint:lint",
     "test": "paymon.test:test",
     "explain": "paymon.explain:explain",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ _DIFF_LINES = 200
     default=Path(),
     help="Folder that receives generated/ and docs/.  [default: this folder]",
 )
-def generate(check: bool, environment: str | None, out: Path) -> None:
+@click.option("--older", is_flag=True, help="Write although a newer paymon wrote what is there.")
+def generate(check: bool, environment: str | None, out: Path, older: bool) -> None:
     """Write rules, tests, dashboards, routing and pages from the definitions in rules/.
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
@@ -36,8 +38,17 @@ def generate(check: bool, environment: str | None, out: Path) -> None:
     catalog = load_sound()
     from generators.files import OWNED
     from generators.output import OutputError, differences, write
+    from paymon.versions import written_by_a_newer_one
 
     files, owned = _files(catalog, environment)
+    if newer := written_by_a_newer_one(out / OWNED):
+        ours = version("paymon")
+        if not older and not check:
+            raise click.ClickException(
+                f"{out / OWNED} was written by paymon {newer}, and this is {ours}; install {newer}, "
+                f"or see what going back changes with `paymon upgrade` and write it with --older"
+            )
+        click.echo(f"{out / OWNED} was written by paymon {newer}, and this is {ours}", err=True)
     if check:
         _report(differences(out, files, owned), _cure(files, environment, out))
         return

@@ -15,7 +15,7 @@ from rules.vocabulary.alert import (
     only_if,
     unless,
 )
-from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Served
+from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Renamed, Served
 from rules.vocabulary.dashboard import (
     COLUMNS,
     Curve,
@@ -104,6 +104,7 @@ __all__ = [
     "Picture",
     "Priority",
     "PriorityPolicy",
+    "Renamed",
     "Rollout",
     "Row",
     "Runbook",

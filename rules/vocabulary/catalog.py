@@ -1,5 +1,6 @@
 """Which definitions are there, and where is the one of a given name?"""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -12,7 +13,7 @@ from rules.vocabulary.people import Organisation
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.stage import Rollout
 
-__all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Served"]
+__all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Renamed", "Served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,25 @@ class Excuse:
     def __post_init__(self) -> None:
         if not self.because.strip():
             raise ValueError(f"excuse of {self.definition} from {self.check} has no because; say why it need not hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """A name that was another one in an earlier version, and until when the old one works beside it."""
+
+    kind: str
+    """`metric`, `signal`, `alert`, `area` or `setting`."""
+    old: str
+    new: str
+    since: str
+    """The version that has the new name first."""
+    until: str
+    """The version from which the old name is gone."""
+    because: str
+
+    def says(self, text: str) -> bool:
+        """Whether a text says the old name, as a whole word."""
+        return re.search(rf"(?<![\w:]){re.escape(self.old)}(?![\w:])", text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

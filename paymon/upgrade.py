@@ -1,0 +1,234 @@
+"""`paymon upgrade`: what does this version change for this team, in words, before anything is written?"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paymon.definitions import load
+from paymon.versions import NotAManifest, newer, read_manifest
+from rules.payments.renamed import RENAMED
+from rules.vocabulary import Renamed
+
+__all__ = ["changes", "mentions", "upgrade"]
+
+Manifest = Mapping[str, Any]
+
+_PAGES = ("P1", "P2")
+_TEXTS = frozenset({".json", ".md", ".py", ".toml", ".yaml", ".yml"})
+_NOT_THEIRS = frozenset({"build", "dist", "docs", "generated", "node_modules"})
+_LARGEST = 1_000_000
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder that has generated/.  [default: this folder]",
+)
+def upgrade(out: Path) -> None:
+    """Say what the installed paymon changes for your team: alerts, numbers, names. Writes nothing.
+
+    It compares your definitions, as the installed version reads them, with the manifest that the last `paymon generate`
+    wrote. Then `paymon generate` writes what was told.
+    """
+    from generators.files import OWNED
+
+    renamed = tuple(mentions(out, RENAMED))
+    try:
+        catalogs = (load(),)
+    except SystemExit:
+        for line in renamed:
+            click.echo(line, err=True)
+        click.echo("your definitions do not hold with this version; mend what is told above, then ask again", err=True)
+        raise
+    from generators.manifest import MANIFEST, manifest
+
+    told = False
+    for catalog in catalogs:
+        path = out / OWNED / MANIFEST
+        new = json.loads(json.dumps(manifest(catalog)))
+        try:
+            old = read_manifest(path)
+        except NotAManifest as error:
+            raise click.ClickException(str(error)) from error
+        told = _say(old, new, renamed) or told
+    if not told:
+        click.echo("nothing changes")
+
+
+def _say(old: Manifest, new: Manifest, renamed: tuple[str, ...]) -> bool:
+    click.echo(f"generated/ was written by paymon {old['paymon']}, this is {new['paymon']}")
+    if newer(old["paymon"], new["paymon"]):
+        click.echo("it is the older one: what follows is what going back changes")
+    sections = [*changes(old, new, RENAMED), *([("Names that your files still say", list(renamed))] if renamed else [])]
+    for title, lines in sections:
+        click.echo(f"\n{title}")
+        for line in lines:
+            click.echo(f"  {line}")
+    return bool(sections)
+
+
+def changes(old: Manifest, new: Manifest, renamed: Iterable[Renamed]) -> Iterator[tuple[str, list[str]]]:
+    """What differs between two manifests, in titled groups of sentences; a group without any is left out."""
+    renamed = tuple(renamed)
+    for title, lines in (
+        ("Environments", _environments(old, new)),
+        ("Alerts", _alerts(old, new, {one.old: one for one in renamed if one.kind == "alert"})),
+        ("Numbers", _numbers(old, new, {one.old: one.new for one in renamed if one.kind == "alert"})),
+        ("Metrics", _metrics(old, new, {one.old: one for one in renamed if one.kind == "metric"})),
+        ("Signals", _signals(old, new, {one.old: one for one in renamed if one.kind == "signal"})),
+    ):
+        found = list(lines)
+        if found:
+            yield title, found
+
+
+def _environments(old: Manifest, new: Manifest) -> Iterator[str]:
+    for name in new["environments"]:
+        if name not in old["environments"]:
+            yield f"new: {name}; its rules fire once its Prometheus loads generated/{name}/rules/"
+    for name in old["environments"]:
+        if name not in new["environments"]:
+            yield (
+                f"gone: {name}; what fires there ends without a word when Prometheus drops its rules. "
+                f'Look first: ALERTS{{environment="{name}",alertstate="firing"}}'
+            )
+
+
+def _alerts(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+    before, now = old["alerts"], new["alerts"]
+    arrived = {one.new for one in renamed.values() if one.old in before}
+    for name in now:
+        if name not in before and name not in arrived:
+            yield f"new: {name} ({_urgency(now[name])}, {now[name]['area']}): {now[name]['summary']}"
+    for name in before:
+        if name in now:
+            if before[name]["area"] != now[name]["area"]:
+                yield (
+                    f"moved: {name}, from {before[name]['area']} to {now[name]['area']}: "
+                    "its rule group, its runbook page and links to it move with it"
+                )
+        elif name in renamed:
+            yield f"renamed: {name} is now {renamed[name].new}; silences and routes that name it need the new one"
+        else:
+            yield f"gone: {name}; nothing watches any more: {before[name]['watches']}"
+
+
+def _urgency(alert: Manifest) -> str:
+    priorities = sorted({one["priority"] for there in alert["thresholds"].values() for one in there.values()})
+    return priorities[0] if priorities else "none"
+
+
+def _numbers(old: Manifest, new: Manifest, renamed: Mapping[str, str]) -> Iterator[str]:
+    for name, before in old["alerts"].items():
+        now = new["alerts"].get(renamed.get(name, name))
+        if now is None:
+            continue
+        said: dict[str, list[str]] = {}
+        for environment, thresholds in before["thresholds"].items():
+            there = now["thresholds"].get(environment)
+            if there is None:
+                continue
+            for line in _of_thresholds(thresholds, there, name, renamed.get(name, name)):
+                said.setdefault(line, []).append(environment)
+        for line, environments in said.items():
+            yield f"{line} [{', '.join(environments)}]"
+
+
+def _of_thresholds(before: Manifest, now: Manifest, name: str, new_name: str) -> Iterator[str]:
+    for key, was in before.items():
+        shown = new_name + key.removeprefix(name)
+        isnow = now.get(shown)
+        if isnow is None:
+            yield f"{shown}: the bound {was['bound']} is gone"
+            continue
+        for what, word in (("bound", ""), ("lasting", "for "), ("keep_firing", "kept firing for ")):
+            if was[what] != isnow[what]:
+                yield f"{shown}: {word}{was[what]} -> {word}{isnow[what]}, because {isnow['because']}"
+        if was["priority"] != isnow["priority"]:
+            wakes = was["priority"] not in _PAGES and isnow["priority"] in _PAGES
+            calm = was["priority"] in _PAGES and isnow["priority"] not in _PAGES
+            what = "; it wakes somebody now" if wakes else "; it wakes nobody any more" if calm else ""
+            yield f"{shown}: {was['priority']} -> {isnow['priority']}{what}"
+        if was["guards"] != isnow["guards"]:
+            lost = [one for one in was["guards"] if one not in isnow["guards"]]
+            won = [one for one in isnow["guards"] if one not in was["guards"]]
+            yield f"{shown}: " + "; ".join([*(f"no longer {one}" for one in lost), *(f"now {one}" for one in won)])
+    for key, isnow in now.items():
+        if key not in {new_name + one.removeprefix(name) for one in before}:
+            yield f"{key}: fires also when {isnow['bound']} for {isnow['lasting']}, because {isnow['because']}"
+
+
+def _metrics(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+    before, now = old["metrics"], new["metrics"]
+    arrived = {one.new for one in renamed.values() if one.old in before}
+    for name, metric in now.items():
+        if name not in before and name not in arrived:
+            yield f"new: {name} ({_exporter(metric)}): {metric['help']}"
+    for name, metric in before.items():
+        if name in renamed and name not in now:
+            one = renamed[name]
+            yield f"renamed: {name} is now {one.new}, because {one.because}; both are there until {one.until}"
+        elif name not in now:
+            yield f"gone: {name} ({_exporter(metric)})"
+        elif metric["labels"] != now[name]["labels"]:
+            yield from _labels(name, metric["labels"], now[name]["labels"])
+        if name in now and metric["source"] != now[name]["source"]:
+            yield f"{name}: was exported by {_exporter(metric)}, is now by {_exporter(now[name])}"
+
+
+def _exporter(metric: Manifest) -> str:
+    return "your service exports it" if metric["source"] == "application" else f"source {metric['source']}"
+
+
+def _labels(name: str, before: Manifest, now: Manifest) -> Iterator[str]:
+    for label in before.keys() - now.keys():
+        yield f"{name}: loses label {label}"
+    for label in now.keys() - before.keys():
+        yield f"{name}: gains label {label}"
+    for label in before.keys() & now.keys():
+        for value in sorted(set(before[label]) - set(now[label])):
+            yield f"{name}: {label} is never {value!r} any more"
+        for value in sorted(set(now[label]) - set(before[label])):
+            yield f"{name}: {label} can be {value!r}"
+
+
+def _signals(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+    before, now = old["signals"], new["signals"]
+    arrived = {one.new for one in renamed.values() if one.old in before}
+    for name in now:
+        if name not in before and name not in arrived:
+            yield f"new: {name}"
+    for name, expr in before.items():
+        if name in renamed and name not in now:
+            yield f"renamed: {name} is now {renamed[name].new}; both are recorded until {renamed[name].until}"
+        elif name not in now:
+            yield f"gone: {name}; panels and rules of your own that read it show nothing"
+        elif _in_one_line(expr) != _in_one_line(now[name]):
+            yield f"{name} reads otherwise: {_in_one_line(now[name])}"
+
+
+def _in_one_line(expr: str) -> str:
+    return " ".join(expr.split())
+
+
+def mentions(folder: Path, renamed: Iterable[Renamed]) -> Iterator[str]:
+    """Where the team's own files say a name that is another one now."""
+    renamed = tuple(renamed)
+    for path in sorted(folder.rglob("*")) if renamed else ():
+        inside = path.relative_to(folder).parts
+        if path.suffix not in _TEXTS or _NOT_THEIRS & set(inside) or any(part.startswith(".") for part in inside):
+            continue
+        try:
+            text = path.read_text() if path.stat().st_size <= _LARGEST else ""
+        except (OSError, UnicodeDecodeError):
+            continue
+        for one in renamed:
+            for number, line in enumerate(text.splitlines(), 1):
+                if one.says(line):
+                    place = f"{path.relative_to(folder)}:{number}"
+                    yield f"{place}: {one.old} is now {one.new}; write that before {one.until}"

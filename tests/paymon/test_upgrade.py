@@ -1,0 +1,180 @@
+"""Does a team hear in words what a new version changes for it, and is what nobody can tell not taken for nothing?"""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generators.manifest import manifest
+from paymon.upgrade import changes, mentions
+from paymon.versions import NotAManifest, newer, read_manifest, written_by_a_newer_one
+from rules.vocabulary import Area, Catalog, Environment, Override, Priority, Renamed, Severity, above, minutes, only_if
+from tests.paymon import test_generate
+from tests.paymon.test_generate import paymon
+from tests.rules import small
+
+project = test_generate.project
+
+ORDERS = small.signal("sum(increase(orders_total[5m]))", name="shop:orders:increase5m")
+QUEUE = small.signal("sum(queue_length)", name="shop:queue:sum")
+TOO_MUCH = small.alert(ORDERS)
+
+
+def written(*areas: Area, **changed: Any) -> dict[str, Any]:
+    """What the manifest of that catalog holds, as it comes back from the disk."""
+    found: dict[str, Any] = json.loads(json.dumps(manifest(small.catalog(*areas, **changed))))
+    return found
+
+
+def told(old: dict[str, Any], new: dict[str, Any], *renamed: Renamed) -> dict[str, list[str]]:
+    return dict(changes(old, new, renamed))
+
+
+BEFORE = written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,)))
+
+
+def test_where_nothing_changes_nothing_is_said() -> None:
+    assert told(BEFORE, BEFORE) == {}
+
+
+def test_alerts_that_are_new_gone_and_moved_are_named_with_what_they_are_for() -> None:
+    new = small.alert(QUEUE, name="QueueLong", summary="The queue is long.")
+    assert told(BEFORE, written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH, new)))) == {
+        "Alerts": ["new: QueueLong (P3, shop): The queue is long."]
+    }
+    assert told(BEFORE, written(small.area(ORDERS, QUEUE))) == {
+        "Alerts": ["gone: TooMuch; nothing watches any more: A signal"]
+    }
+    moved = (small.area(ORDERS, QUEUE), small.area(alerts=(TOO_MUCH,), metrics=(), name="till"))
+    assert told(BEFORE, written(*moved)) == {
+        "Alerts": [
+            "moved: TooMuch, from shop to till: its rule group, its runbook page and links to it move with it",
+        ]
+    }
+
+
+def test_every_number_that_moves_is_said_once_for_the_environments_that_it_moves_in() -> None:
+    bound = above(7, Severity.CRITICAL, Priority.P2, because="we sell more", lasting=minutes(2))
+    guarded = replace(TOO_MUCH, thresholds=(bound,), guards=(only_if(QUEUE, ">=", 1, "open"),))
+    staging = Environment(
+        name="staging", pages=False, overrides=(Override(threshold="TooMuch", value=Decimal(5), because="small"),)
+    )
+    environments = (small.PRODUCTION, staging)
+    before = written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,)), environments=environments)
+    after = written(small.area(ORDERS, QUEUE, alerts=(guarded,)), environments=environments)
+
+    assert told(before, after) == {
+        "Numbers": [
+            "TooMuch: above 5 -> above 7, because we sell more [production]",
+            "TooMuch: for 0s -> for 2m, because we sell more [production]",
+            "TooMuch: P3 -> P2; it wakes somebody now [production]",
+            "TooMuch: now only if shop:queue:sum >= 1 [production, staging]",
+            "TooMuch: for 0s -> for 2m, because small [staging]",
+        ]
+    }
+
+
+def test_a_renamed_metric_is_told_with_its_new_name_and_its_end() -> None:
+    metrics = tuple(replace(one, name="parcels_total") if one is small.ORDERS else one for one in small.METRICS)
+    signal = replace(ORDERS, expr="sum(increase(parcels_total[5m]))")
+    note = Renamed(
+        kind="metric", old="orders_total", new="parcels_total", since="0.2.0", until="0.4.0", because="they are parcels"
+    )
+    after = written(small.area(signal, QUEUE, alerts=(TOO_MUCH,), metrics=metrics))
+
+    assert told(BEFORE, after, note) == {
+        "Metrics": ["renamed: orders_total is now parcels_total, because they are parcels; both are there until 0.4.0"],
+        "Signals": ["shop:orders:increase5m reads otherwise: sum(increase(parcels_total[5m]))"],
+    }
+    assert told(BEFORE, after)["Metrics"] == [
+        "new: parcels_total (your service exports it): Orders by what became of them",
+        "gone: orders_total (your service exports it)",
+    ]
+
+
+def test_an_environment_that_goes_is_told_with_where_to_look_first() -> None:
+    eu = Environment(name="eu", pages=True)
+    both = written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,)), environments=(small.PRODUCTION, eu))
+    assert told(both, BEFORE) == {
+        "Environments": [
+            "gone: eu; what fires there ends without a word when Prometheus drops its rules. "
+            'Look first: ALERTS{environment="eu",alertstate="firing"}'
+        ]
+    }
+    assert told(BEFORE, both) == {
+        "Environments": ["new: eu; its rules fire once its Prometheus loads generated/eu/rules/"]
+    }
+
+
+def test_a_team_s_own_files_that_say_an_old_name_are_named_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "generated").mkdir()
+    (tmp_path / "generated/rules.yml").write_text("orders_total")
+    (tmp_path / "area.py").write_text("# ours\nexpr = 'sum(orders_total)'\nother = 'my_orders_total'\n")
+    note = Renamed(kind="metric", old="orders_total", new="parcels_total", since="0.2.0", until="0.4.0", because="so")
+    assert list(mentions(tmp_path, (note,))) == [
+        "area.py:2: orders_total is now parcels_total; write that before 0.4.0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "is missing, so that nobody can tell what was generated before"),
+        ("{", "cannot be read"),
+        ("[]", "is no manifest of paymon's"),
+        ('{"paymon": "9.0.0", "format": 2}', r"was written by paymon 9\.0\.0 in a format that this version"),
+        ('{"paymon": "0.1.0", "format": 1}', "lacks a part"),
+    ],
+)
+def test_what_cannot_be_told_is_never_taken_for_no_change(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(NotAManifest, match=message):
+        read_manifest(tmp_path / "manifest.json")
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert newer("0.10.0", "0.9.9")
+    assert newer("1.0", "0.99.99")
+    assert not newer("0.1.0", "0.1.0")
+    assert not newer("unknown", "0.1.0")
+
+
+def test_what_a_newer_paymon_wrote_is_not_overwritten_unasked(project: Path) -> None:
+    assert paymon(project, "generate").returncode == 0
+    path = project / "generated/manifest.json"
+    path.write_text(path.read_text().replace('"paymon": "', '"paymon": "9'))
+    before = path.read_text()
+    assert written_by_a_newer_one(project / "generated") is not None
+
+    refused = paymon(project, "generate")
+
+    assert refused.returncode == 1
+    assert "was written by paymon 9" in refused.stderr
+    assert path.read_text() == before
+    assert paymon(project, "generate", "--older").returncode == 0
+    assert path.read_text() != before
+
+
+def test_the_command_says_what_the_definitions_change(project: Path) -> None:
+    assert paymon(project, "upgrade").returncode == 1
+    assert paymon(project, "generate").returncode == 0
+    assert paymon(project, "upgrade").stdout.splitlines()[1:] == ["nothing changes"]
+    budget = project / "rules/payments/budget.py"
+    budget.write_text(budget.read_text().replace("        above(\n            50,", "        above(\n            60,"))
+
+    result = paymon(project, "upgrade")
+
+    assert result.returncode == 0
+    assert "PaymentFailuresPerHourHigh: above 50 -> above 60, because " in result.stdout
+    assert "[production, staging]" in result.stdout
+
+
+def test_the_manifest_of_this_catalog_is_the_same_for_equal_definitions() -> None:
+    def again() -> Catalog:
+        return small.catalog(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,)))
+
+    assert manifest(again()) == manifest(again())
