@@ -24,6 +24,9 @@ _SCRAPES = """\
 # metrics nobody hears of rules that fail and of notifications that are lost. They serve all environments, and so carry
 # the label of none.
 """
+_ALLOW_LISTS = """\
+# What the exporter counts under a name of its own, once its configuration names this file: allow_lists: {file: ...}
+"""
 _ONE_OF_TWO = """\
 # Apply this or {other}, never both: each series would be there twice.
 # It selects {selects}
@@ -50,10 +53,16 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
             + _monitors(catalog, environment, "ServiceMonitor"),
             "mimir.yml": as_yaml({"namespace": namespace}) + groups_text(groups),
+            "allow-lists.yaml": _ALLOW_LISTS + as_yaml(_allow_lists(catalog)),
         }
         for name, text in texts.items():
             files[f"{folder}/{name}"] = _HEADER + text
     return files
+
+
+def _allow_lists(catalog: Catalog) -> dict[str, object]:
+    organisation = catalog.organisation
+    return {"payment_methods": list(organisation.payment_methods), "currencies": list(organisation.currencies)}
 
 
 def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]:

@@ -28,7 +28,6 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
     for shared in (
         alertmanager_files(catalog),
         dashboard_files(catalog),
-        runbook_files(catalog),
         deploy_files(catalog),
         manifest_files(catalog),
     ):
@@ -40,8 +39,9 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
 
 
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
-    """The rules of one environment and their tests, below `generated/<environment>/`."""
+    """The rules of one environment, their tests and the runbook, below `generated/<environment>/`."""
     folder = f"{OWNED}/{environment.name}"
     rules = {f"rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
     tests = {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
-    return {f"{folder}/{path}": text for path, text in (rules | tests).items()}
+    pages = runbook_files(catalog, environment)
+    return {f"{folder}/{path}": text for path, text in {**rules, **tests, **pages}.items()}

@@ -34,9 +34,10 @@ def _drawn(catalog: Catalog) -> tuple[Problem, ...]:
 
 
 def _linked(catalog: Catalog) -> Iterator[Problem]:
-    pages = runbook_files(catalog)
     for environment in catalog.organisation.environments:
-        yield from link_problems(pages, rule_groups(catalog, environment), catalog)
+        yield from link_problems(
+            runbook_files(catalog, environment), rule_groups(catalog, environment), catalog, environment
+        )
 
 
 _BECOME: tuple[Callable[[Catalog], tuple[Problem, ...] | Iterator[Problem]], ...] = (

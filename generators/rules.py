@@ -9,6 +9,7 @@ from functools import lru_cache
 from generators.panel_links import panel_link
 from generators.text import as_yaml, generated_header
 from generators.wording import spoken_value, value_template
+from rules.composition import in_environment
 from rules.index import index_of
 from rules.promql import expanded, with_matchers
 from rules.vocabulary import (
@@ -119,9 +120,9 @@ class Expressions:
     """The catalog's PromQL as one environment evaluates it."""
 
     def __init__(self, catalog: Catalog, environment: Environment) -> None:
-        self.catalog = catalog
+        self.catalog = in_environment(catalog, environment)
         self.environment = environment
-        self.index = index_of(catalog)
+        self.index = index_of(self.catalog)
 
     @property
     def recorded_labels(self) -> tuple[tuple[str, str], ...]:
@@ -200,6 +201,7 @@ def runbook_anchor(alert: Alert) -> str:
 @lru_cache(maxsize=8)
 def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, ...]:
     """The environment's groups, one per area: the signals in the order of their text, then the alerts."""
+    catalog = in_environment(catalog, environment)
     expressions = Expressions(catalog, environment)
     return tuple(
         RuleGroup(
@@ -257,7 +259,10 @@ def _annotations(
         ("description", alert.description.format(value=value_template(unit), **templates)),
         ("because", "; ".join(reasons)),
         ("response", _response(threshold, organisation)),
-        ("runbook_url", f"{organisation.runbook_page(area.name)}#{runbook_anchor(alert)}"),
+        (
+            "runbook_url",
+            f"{organisation.runbook_page(area.name, expressions.environment.name)}#{runbook_anchor(alert)}",
+        ),
         ("dashboard_url", organisation.dashboard_url + panel_link(catalog, alert, expressions.environment)),
     )
 

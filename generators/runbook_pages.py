@@ -15,6 +15,7 @@ from generators.rules import Expressions, RuleGroup, runbook_anchor
 from generators.text import generated_header
 from generators.wording import spoken_bound
 from rules.checks import Problem
+from rules.composition import in_environment
 from rules.vocabulary import (
     Alert,
     Area,
@@ -22,6 +23,7 @@ from rules.vocabulary import (
     Catalog,
     Channel,
     Contact,
+    Environment,
     Link,
     Priority,
     Threshold,
@@ -51,9 +53,13 @@ def _templates() -> jinja2.Environment:
 
 
 @lru_cache(maxsize=1)
-def runbook_files(catalog: Catalog) -> Mapping[str, str]:
-    """One page for each area that has alerts, and an index, by their paths below `generated/`."""
-    pages = _Pages(catalog)
+def runbook_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
+    """One page for each area that has alerts, and an index, by their paths below `generated/<environment>/`.
+
+    Every command, query and address is that environment's own.
+    """
+    catalog = in_environment(catalog, environment)
+    pages = _Pages(catalog, environment)
     files = {f"runbook/{area.name}.md": pages.area(area) for area in catalog.areas if area.alerts}
     return {"runbook/index.md": pages.index(), **files}
 
@@ -66,10 +72,12 @@ def first_queries(alert: Alert, expressions: Expressions) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*watched, *guards)))
 
 
-def link_problems(files: Mapping[str, str], groups: Iterable[RuleGroup], catalog: Catalog) -> tuple[Problem, ...]:
+def link_problems(
+    files: Mapping[str, str], groups: Iterable[RuleGroup], catalog: Catalog, environment: Environment
+) -> tuple[Problem, ...]:
     """Alerts whose runbook_url leads to no page, or on its page to no heading."""
     headings = {
-        catalog.organisation.runbook_page(Path(path).stem): {
+        catalog.organisation.runbook_page(Path(path).stem, environment.name): {
             re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in _headings(text)
         }
         for path, text in files.items()
@@ -97,11 +105,11 @@ def _headings(page: str) -> list[str]:
 
 
 class _Pages:
-    """The pages of one catalog, described for its first environment."""
+    """The pages of one environment."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, environment: Environment) -> None:
         self._catalog = catalog
-        self._environment = catalog.organisation.environments[0]
+        self._environment = environment
         self._expressions = Expressions(catalog, self._environment)
 
     def area(self, area: Area) -> str:
@@ -115,9 +123,10 @@ class _Pages:
                 picture=self._picture,
                 alertmanager=self._catalog.organisation.alertmanager_url,
                 environment=self._environment.name,
+                service=self._catalog.organisation.service,
                 anchor=runbook_anchor,
-                priorities=lambda alert: ", ".join(dict.fromkeys(t.priority.value for t in alert.thresholds)),
-                conditions=lambda alert: "; ".join(self._condition(alert, t) for t in alert.thresholds),
+                priorities=lambda alert: ", ".join(dict.fromkeys(t.priority.value for t in self._thresholds(alert))),
+                conditions=lambda alert: "; ".join(self._condition(alert, t) for t in self._thresholds(alert)),
                 urgency=self._urgency,
                 queries=lambda alert: first_queries(alert, self._expressions),
                 calls=self._calls,
@@ -198,14 +207,14 @@ class _Pages:
             (area, alert)
             for area in self._catalog.areas
             for alert in area.alerts
-            if min(threshold.priority.value for threshold in alert.thresholds) == priority.value
+            if min(threshold.priority.value for threshold in self._thresholds(alert)) == priority.value
         ]
 
     def _key_metric(self, item: str) -> Iterable[tuple[str, ...]]:
         for alert in self._catalog.alerts:
             if item in alert.serves:
                 area = self._catalog.area_of(alert)
-                for threshold in alert.thresholds:
+                for threshold in self._thresholds(alert):
                     yield (
                         alert.watches.title,
                         self._condition(alert, threshold),
@@ -214,9 +223,11 @@ class _Pages:
                         f"[{alert.threshold_id(threshold)}]({area.name}.md#{runbook_anchor(alert)})",
                     )
 
-    @staticmethod
-    def _condition(alert: Alert, threshold: Threshold) -> str:
-        return _past(alert.branches(threshold)[0], threshold.lasting)
+    def _thresholds(self, alert: Alert) -> tuple[Threshold, ...]:
+        return alert.thresholds_in(self._environment)
+
+    def _condition(self, alert: Alert, threshold: Threshold) -> str:
+        return _past(alert.branches(threshold, self._environment)[0], threshold.lasting)
 
     def _respond_within(self, threshold: Threshold) -> timedelta:
         return threshold.respond_within or self._catalog.organisation.policy(threshold.priority).respond_within
@@ -225,14 +236,14 @@ class _Pages:
         if alert.always:
             return "Not at all: it always fires, and its absence is the alarm."
         parts = []
-        for threshold in alert.thresholds:
+        for threshold in self._thresholds(alert):
             tier = f"{threshold.tier}: " if threshold.tier else ""
             within = spoken_duration(self._respond_within(threshold))
             parts.append(f"{tier}{threshold.priority.value}, {threshold.severity.value}, respond within {within}")
         return "; ".join(parts) + "."
 
     def _calls(self, alert: Alert) -> str:
-        worst = min((threshold.priority for threshold in alert.thresholds), key=lambda priority: priority.value)
+        worst = min((threshold.priority for threshold in self._thresholds(alert)), key=lambda priority: priority.value)
         if worst is Priority.NONE:
             return "Whoever looks after Prometheus and Alertmanager."
         policy = self._catalog.organisation.policy(worst)
@@ -242,8 +253,8 @@ class _Pages:
         return "\n".join((*told, *then))
 
     def _reasons(self, alert: Alert) -> Iterable[_Reason]:
-        for index, threshold in enumerate(alert.thresholds):
-            first, *others = alert.branches(threshold)
+        for index, threshold in enumerate(self._thresholds(alert)):
+            first, *others = alert.branches(threshold, self._environment)
             word = f"{threshold.tier}: fires" if threshold.tier else "Fires"
             yield _Reason(
                 _way(f"{word} when", first, threshold.lasting), (*_guards(first), *self._elsewhere(alert, index))
@@ -251,13 +262,15 @@ class _Pages:
             for place, branch in enumerate(others, start=1):
                 elsewhere = self._elsewhere(alert, index, place)
                 yield _Reason(_way("Or when", branch, threshold.lasting), (*_guards(branch), *elsewhere))
-        for kept in dict.fromkeys(threshold.keep_firing for threshold in alert.thresholds if threshold.keep_firing):
+        for kept in dict.fromkeys(
+            threshold.keep_firing for threshold in self._thresholds(alert) if threshold.keep_firing
+        ):
             yield _Reason(f"It stays for {spoken_duration(kept)} after the last breach.")
 
     def _elsewhere(self, alert: Alert, index: int, place: int = 0) -> Iterable[str]:
-        threshold = alert.thresholds[index]
-        branch = alert.branches(threshold)[place]
-        for environment in self._catalog.organisation.environments[1:]:
+        threshold = self._thresholds(alert)[index]
+        branch = alert.branches(threshold, self._environment)[place]
+        for environment in self._catalog.organisation.environments:
             lasting = alert.thresholds_in(environment)[index].lasting
             other = alert.branches(alert.thresholds_in(environment)[index], environment)[place]
             if other.value != branch.value or (place == 0 and lasting != threshold.lasting):

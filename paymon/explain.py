@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from generators.rules import Expressions, rule_groups
+from generators.rules import AlertingRule, Expressions, rule_groups
 from generators.wording import spoken_value
 from paymon.definitions import load
 from rules.promql import PromqlError, selectors
@@ -105,7 +105,7 @@ def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     yield from _down_to_metrics([branch.watches for branch in alert.branches(alert.thresholds[0])], expressions)
     for rule in rule_groups(catalog, catalog.organisation.environments[0]):
         for one in rule.rules:
-            if getattr(one, "alert", None) is alert:
+            if isinstance(one, AlertingRule) and one.alert.name == alert.name:
                 yield "\nrule"
                 yield textwrap.indent(one.expr, "  ")
     yield "\nrunbook"

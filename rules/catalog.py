@@ -1,5 +1,6 @@
-"""Which areas make up the catalog, and in which order are they read?"""
+"""Which areas make up the definitions of payments, and in which order are they read?"""
 
+from rules.composition import Definitions
 from rules.payments import (
     account,
     budget,
@@ -15,14 +16,13 @@ from rules.payments import (
     webhooks,
 )
 from rules.payments.dashboards import DASHBOARDS, MARKS, NARROWINGS
-from rules.payments.dashboards.rest import with_the_rest
-from rules.payments.organisation import ORGANISATION
+from rules.payments.organisation import PEOPLE, SERVICE
 from rules.payments.runbook.items import ITEMS
 from rules.payments.runbook.procedures import CHAPTERS
 from rules.payments.runbook.stages import ROLLOUT
 from rules.vocabulary import Area, Catalog
 
-__all__ = ["catalog"]
+__all__ = ["PAYMENTS", "catalog"]
 
 _AREAS = (
     outcomes,
@@ -40,16 +40,18 @@ _AREAS = (
 )
 
 
+PAYMENTS = Definitions(
+    areas=tuple(map(Area.of, _AREAS)),
+    items=ITEMS,
+    chapters=CHAPTERS,
+    dashboards=DASHBOARDS,
+    narrowings=NARROWINGS,
+    marks=MARKS,
+    rollout=ROLLOUT,
+)
+"""What is true of live payments, for any team to take and to change."""
+
+
 def catalog() -> Catalog:
-    """Every definition of the project, unchecked."""
-    areas = tuple(Area.of(module) for module in _AREAS)
-    return Catalog(
-        organisation=ORGANISATION,
-        areas=areas,
-        items=ITEMS,
-        chapters=CHAPTERS,
-        dashboards=with_the_rest(DASHBOARDS, areas),
-        narrowings=NARROWINGS,
-        marks=MARKS,
-        rollout=ROLLOUT,
-    )
+    """The catalog of the example organisation, unchecked."""
+    return PAYMENTS.of(PEOPLE, SERVICE)

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from exporters.configuration.allowlists import AllowLists
 from exporters.configuration.configfile import ConfigurationError, Document, Fault, faults_in, read
 from exporters.configuration.secrets import Section
 from exporters.postgres.leader import LeaderSettings
@@ -22,6 +24,19 @@ PREFIX = "PAYMON_"
 NESTED = "__"
 
 
+def _of_file(given: object) -> object:
+    """What the file says that the setting names, where it names one."""
+    if not isinstance(given, dict) or "file" not in given:
+        return given
+    path = Path(str(given["file"]))
+    if len(given) > 1:
+        raise PydanticCustomError("file_and_lists", "a file and lists of its own; give one of the two")
+    try:
+        return read(path).settings
+    except ConfigurationError as error:
+        raise PydanticCustomError("unreadable", "{faults}", {"faults": "; ".join(map(str, error.faults))}) from None
+
+
 class Settings(Section):
     """The exporter's whole configuration; a source whose section is missing is off."""
 
@@ -32,6 +47,11 @@ class Settings(Section):
     probe: ProbeSettings | None = None
     flag: FlagSettings | None = None
     declared: DeclaredSettings | None = None
+    allow_lists: Annotated[AllowLists, BeforeValidator(_of_file)] = AllowLists()
+    """Written into the file by hand, or `file`: the one that `paymon generate` wrote."""
+
+
+_SOURCES = dict.fromkeys(name for name in Settings.model_fields if name != "allow_lists")
 
 
 class _Variables(EnvSettingsSource):
@@ -65,8 +85,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     except ValidationError as error:
         faults += faults_in(error, Settings, lambda keys: _place(keys, document, variables), _variable)
     else:
-        if not settings:
-            sections = ", ".join(Settings.model_fields)
+        if not settings.keys() & _SOURCES.keys():
+            sections = ", ".join(_SOURCES)
             faults.append(Fault(str(path), "configures no source", f"add at least one of {sections}"))
         if not faults:
             return found

@@ -23,11 +23,14 @@ class Assembly:
     samplers: tuple[Sampler, ...]
     leader: Leader | None
     samples_stripe: bool
+    allow_lists: str
+    """The hash of the lists by which it counts."""
 
     def about(self) -> tuple[Reading, ...]:
         """Whether this replica is the one that samples Stripe; nothing where none does."""
         leads = self.leader is None or self.leader.is_leader()
-        return (reading(monitoring.leader, leads),) if self.samples_stripe else ()
+        lists = reading(monitoring.allow_lists, 1, hash=self.allow_lists)
+        return (lists, reading(monitoring.leader, leads)) if self.samples_stripe else (lists,)
 
     async def run(self) -> None:
         """Stand for election until cancelled."""
@@ -46,6 +49,7 @@ def assemble(
 
     `monotonic` gives seconds that never go back, `pause` waits between two requests to Stripe.
     """
+    overflow.allowed = settings.allow_lists
     leader = Leader(settings.leader, monotonic) if settings.leader else None
     stripe = None
     if settings.stripe:
@@ -61,4 +65,4 @@ def assemble(
         declared=settings.declared,
         monotonic=monotonic,
     )
-    return Assembly(found, leader, stripe is not None)
+    return Assembly(found, leader, stripe is not None, settings.allow_lists.hash)

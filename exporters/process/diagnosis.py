@@ -25,7 +25,7 @@ from exporters.sampling.volume import most_series
 from exporters.stripe.reading.client import StripeReads
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StateSettings, StripeSettings
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS
 from rules.payments import account, monitoring
 from rules.vocabulary import Metric, Source
 
@@ -148,7 +148,7 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 yield clock_skew("stripe, the clock", skew)
             yield _budget(monthly, sum(about.get(account.read_allowance, ())))
         sources = {sampler.source for sampler in assembly.samplers}
-        yield note("the page", f"has at most {most_series(settings, sources, catalog().metrics)} series")
+        yield note("the page", f"has at most {most_series(settings, sources, PAYMENTS.metrics)} series")
     finally:
         for sampler in assembly.samplers:
             await sampler.close()

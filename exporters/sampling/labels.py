@@ -1,5 +1,6 @@
 """Which value of a label may be served, and how often was there one that may not?"""
 
+from exporters.configuration.allowlists import AllowLists
 from exporters.sampling.model import Reading, reading
 from rules.payments import monitoring
 from rules.vocabulary import OTHER, Label
@@ -13,12 +14,17 @@ _REST = "custom"
 class LabelOverflow:
     """The count of values that no allow-list names, by label."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: AllowLists | None = None) -> None:
+        self.allowed = allowed or AllowLists()
         self._counts = dict.fromkeys(_COUNTED, 0)
+
+    def values(self, label: Label) -> tuple[str, ...]:
+        """Every value of the label, those of the allow-lists where it is these that decide."""
+        return self.allowed.values(label)
 
     def bounded(self, label: Label, value: str, allowed: tuple[str, ...] = ()) -> str:
         """`value` where the label's own values, or else the setting's `allowed`, name it; counted as `other` if not."""
-        if value in (label.values or allowed):
+        if value in (self.values(label) or allowed):
             return value
         self._counts[label.name if label.name in self._counts else _REST] += 1
         return OTHER

@@ -109,7 +109,7 @@ def _checked(metric: Metric, labels: Mapping[str, str]) -> tuple[tuple[str, str]
         wanted = ", ".join(label.name for label in metric.labels) or "none"
         raise ValueError(f"{metric.name} has the labels {wanted}, not {', '.join(labels) or 'none'}")
     for label in metric.labels:
-        if label.values and labels[label.name] not in label.values:
+        if label.values and not label.open and labels[label.name] not in label.values:
             raise ValueError(f"{metric.name} has no {label.name}={labels[label.name]!r}; count it under other")
     return tuple((label.name, labels[label.name]) for label in metric.labels)
 

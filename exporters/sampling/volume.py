@@ -25,7 +25,7 @@ def most_series(settings: Settings, sources: Collection[Source], metrics: Iterab
     def values(metric: Metric, label: Label) -> int:
         if metric.source is Source.EXPORTER and label.name == "source":
             return len(sources)
-        return len(label.values) or listed.get(label.name, 1)
+        return len(settings.allow_lists.values(label)) or listed.get(label.name, 1)
 
     return sum(
         prod(values(metric, label) for label in metric.labels)

@@ -50,7 +50,7 @@ def samplers(
         _LOG.warning("stripe.api_key may do everything to the live account; use a restricted key with read permissions")
     governor = Governor(settings.read_share, random)
     reads = StripeReads(settings, governor, clock, pause)
-    state = State(settings.state, clock, overflow.bounded)
+    state = State(settings.state, clock, overflow)
     shared = Shared(reads, governor, clock, is_leader)
     webhooks = WebhooksSampler(shared, settings.webhook_api_version)
     events = EventsSampler(settings, shared, state)

@@ -45,7 +45,7 @@ class AccountSampler(Asking):
 
     def _money(self, balance: Balance) -> tuple[Reading, ...]:
         states = {"available": balance.available, "pending": balance.pending}
-        sums = {(currency, state): 0 for currency in declines.CURRENCY.values for state in states}
+        sums = {(currency, state): 0 for currency in self._overflow.values(declines.CURRENCY) for state in states}
         for state, amounts in states.items():
             for money in amounts:
                 sums[self._overflow.bounded(declines.CURRENCY, money.currency), state] += money.amount

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, ErrorClass, SampleError
 from exporters.stripe.counting.ledger import Ledger
-from exporters.stripe.counting.tally import Bounded
 from exporters.stripe.settings import StateSettings
 from exporters.stripe.storage.database import CorruptError
 from exporters.stripe.storage.postgres import open_postgres
@@ -13,12 +13,12 @@ from exporters.stripe.storage.sqlite import open_memory, open_sqlite
 __all__ = ["State", "open_ledger"]
 
 
-def open_ledger(settings: StateSettings, clock: Clock, bounded: Bounded) -> Ledger:
+def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow) -> Ledger:
     """The ledger that the settings name. Raises SampleError."""
     if settings.dsn is not None:
         database = open_postgres(settings.dsn)
         try:
-            return Ledger(database, bounded)
+            return Ledger(database, overflow)
         except CorruptError as damage:
             database.close()
             raise SampleError(
@@ -31,17 +31,17 @@ def open_ledger(settings: StateSettings, clock: Clock, bounded: Bounded) -> Ledg
             database.close()
             raise
     if settings.backend == "memory":
-        return Ledger(open_memory(), bounded)
-    return open_sqlite(settings.path, settings.largest_bytes, clock, lambda database: Ledger(database, bounded))
+        return Ledger(open_memory(), overflow)
+    return open_sqlite(settings.path, settings.largest_bytes, clock, lambda database: Ledger(database, overflow))
 
 
 class State:
     """The ledger while this replica holds it: opened when first wanted, and again after a failure."""
 
-    def __init__(self, settings: StateSettings, clock: Clock, bounded: Bounded) -> None:
+    def __init__(self, settings: StateSettings, clock: Clock, overflow: LabelOverflow) -> None:
         self._settings = settings
         self._clock = clock
-        self._bounded = bounded
+        self._overflow = overflow
         self._ledger: Ledger | None = None
         self._opening = asyncio.Lock()
 
@@ -57,7 +57,7 @@ class State:
                 await asyncio.to_thread(self.current.ping)
             if self._ledger is None or self._ledger.closed:
                 opened = asyncio.ensure_future(
-                    asyncio.to_thread(open_ledger, self._settings, self._clock, self._bounded)
+                    asyncio.to_thread(open_ledger, self._settings, self._clock, self._overflow)
                 )
                 try:
                     self._ledger = await asyncio.shield(opened)

@@ -110,7 +110,7 @@ def _links(catalog: Catalog) -> Iterator[builders.DashboardLink]:
     organisation = catalog.organisation
     others = builders.DashboardLink("Payments dashboards").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
     yield others.as_dropdown(True).include_vars(True).keep_time(True).icon("external link")
-    yield _link(Link(title="Runbook", url=organisation.runbook_url))
+    yield _link(Link(title="Runbook", url=organisation.runbook_page("index", "${environment}")))
     for link in organisation.links:
         if not link.url.startswith(organisation.dashboard_url):
             yield _link(link)

@@ -23,6 +23,8 @@ DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasourc
 
 _HIDDEN_COLUMNS = ("Time", "environment", "instance", "job", "service")
 _LETTERS = "ABCDEFGH"
+_CHOSEN = "${environment}"
+"""Grafana puts the environment that is chosen there."""
 
 _WORD_PIXELS, _NUMBER_PIXELS = 16, 30
 """Sizes of a tile's text: the same on every tile, so that what shouts is the colour."""
@@ -75,7 +77,7 @@ def _description(panel: Panel, catalog: Catalog) -> str:
 
 
 def _runbook_link(alert: Alert, catalog: Catalog) -> builders.DashboardLink:
-    page = f"{catalog.organisation.runbook_page(catalog.area_of(alert).name)}#{runbook_anchor(alert)}"
+    page = f"{catalog.organisation.runbook_page(catalog.area_of(alert).name, _CHOSEN)}#{runbook_anchor(alert)}"
     link = builders.DashboardLink(f"Runbook: {alert.name}").type(models.DashboardLinkType.LINK)
     return link.url(page).target_blank(True)
 

@@ -3,10 +3,10 @@
 from textwrap import indent
 
 from rules.payments import outcomes
-from rules.payments.organisation import ORGANISATION
 from rules.payments.outcomes import RESULT, total
 from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
+    CURRENCIES,
     OTHER,
     Alert,
     Counter,
@@ -28,7 +28,7 @@ FAILURE_CLASS = Label(
     "class",
     ("issuer_soft", "issuer_hard", "authentication", "customer_data", "fraud_block", "technical", "integration", OTHER),
 )
-CURRENCY = Label("currency", (*ORGANISATION.currencies, OTHER))
+CURRENCY = Label("currency", (CURRENCIES, OTHER))
 DECLINE_CODE = Label(
     "decline_code",
     (

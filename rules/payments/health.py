@@ -10,6 +10,8 @@ from rules.payments.runbook.procedures import (
     ROLL_BACK,
 )
 from rules.vocabulary import (
+    API_HOST,
+    API_URL,
     Alert,
     Example,
     Gauge,
@@ -321,7 +323,7 @@ health_answer_stale = Alert(
         meaning="Something between us and the service answers from memory, or a clock is wrong.",
         impact="The health endpoint says healthy, whatever the truth is.",
         diagnosis=(
-            Step("Look for a cache's headers (Age, X-Cache).", "curl -fsSI https://api.gametriq.com/health/payments"),
+            Step("Look for a cache's headers (Age, X-Cache).", f"curl -fsSI {API_URL}/health/payments"),
             Step("Compare the clocks of the service and of this machine."),
         ),
         mitigation=(Step("Exclude the path from the cache, with Cache-Control: no-store."),),
@@ -385,7 +387,7 @@ certificate_expiring = Alert(
         diagnosis=(
             Step(
                 "Read the dates of the certificate that is served.",
-                "echo | openssl s_client -connect api.gametriq.com:443 -servername api.gametriq.com 2>/dev/null \\\n"
+                f"echo | openssl s_client -connect {API_HOST}:443 -servername {API_HOST} 2>/dev/null \\\n"
                 "  | openssl x509 -noout -dates -issuer",
             ),
             Step("Read the renewal job's log."),
@@ -412,7 +414,7 @@ https_not_enforced = Alert(
     runbook=Runbook(
         meaning="The redirect to HTTPS is missing.",
         impact="What customers send could be read on the way; a finding in the next PCI scan.",
-        diagnosis=(Step("See the answer.", "curl -sI http://api.gametriq.com/health/payments"), RECENT_CHANGES),
+        diagnosis=(Step("See the answer.", f"curl -sI http://{API_HOST}/health/payments"), RECENT_CHANGES),
         mitigation=(Step("Turn the redirect on at the load balancer, and send Strict-Transport-Security."),),
     ),
     serves=("CHK-13",),
@@ -435,7 +437,7 @@ security_header_missing = Alert(
     runbook=Runbook(
         meaning="A header that tells browsers to be careful is missing.",
         impact="A mistake elsewhere could be exploited; a finding in the next PCI scan.",
-        diagnosis=(Step("See the headers.", "curl -sI https://api.gametriq.com/health/payments"), RECENT_CHANGES),
+        diagnosis=(Step("See the headers.", f"curl -sI {API_URL}/health/payments"), RECENT_CHANGES),
         mitigation=(Step("Add the header where the others are set."),),
     ),
     serves=("CHK-15",),

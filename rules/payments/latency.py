@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from rules.payments import outcomes
-from rules.payments.organisation import ORGANISATION
 from rules.payments.outcomes import PAYMENT_METHOD
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
@@ -15,6 +14,8 @@ from rules.payments.runbook.procedures import (
     STRIPE_STATUS,
 )
 from rules.vocabulary import (
+    API_URL,
+    RATE_LIMIT,
     Alert,
     Counter,
     Example,
@@ -295,7 +296,7 @@ rate_limiting_high = Alert(
             Priority.P3,
             lasting=minutes(10),
             keep_firing=minutes(10),
-            because=f"no customer needs {ORGANISATION.rate_limit_per_minute} requests a minute; "
+            because=f"no customer needs {RATE_LIMIT} requests a minute; "
             "where 5 % of requests are refused, the limit or a client is wrong",
         ),
     ),
@@ -339,7 +340,7 @@ synthetic_failing = Alert(
         diagnosis=(
             Step(
                 "Make one by hand, and read the answer.",
-                f"curl -fsS -X POST {ORGANISATION.api_url}/api/payments/test \\\n"
+                f"curl -fsS -X POST {API_URL}/api/payments/test \\\n"
                 '  -H "Authorization: Bearer $SERVICE_TOKEN" -H "Content-Type: application/json" \\\n'
                 '  -d \'{"amount":100,"currency":"usd"}\'',
             ),

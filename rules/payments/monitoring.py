@@ -1,10 +1,15 @@
 """Monitoring itself: would we notice, if payments broke now?"""
 
-from rules.payments.organisation import ORGANISATION
 from rules.payments.rare_events import events_since_start
 from rules.payments.runbook.procedures import EXPORTER_DOCTOR, EXPORTER_LOG, RESTART_EXPORTER
 from rules.vocabulary import (
+    APPLICATION_JOB,
+    APPLICATION_JOBS,
+    EXPORTER_JOB,
+    EXPORTER_JOBS,
+    SERVICE,
     STALE_AFTER_INTERVALS,
+    TEAM,
     Alert,
     Counter,
     Example,
@@ -155,6 +160,14 @@ state_epoch = Gauge(
     Source.EXPORTER,
 )
 
+allow_lists = Gauge(
+    "payments_exporter_allow_lists_info",
+    "By which lists of payment methods and currencies the exporter counts; always 1",
+    Unit.BOOLEAN,
+    Source.EXPORTER,
+    labels=(Label("hash", bounded_by="the lists that were ever generated"),),
+)
+
 leader = Gauge(
     "payments_exporter_leader",
     "Whether this replica is the one that samples Stripe",
@@ -205,17 +218,17 @@ notifications_failed = Counter(
 )
 
 
-_OUR_GROUPS = f'{{rule_group=~".*;{ORGANISATION.service}[.].+"}}'
+_OUR_GROUPS = f'{{rule_group=~".*;{SERVICE}[.].+"}}'
 """Prometheus writes a group as `<file>;<group>`, and every group of ours begins with the service and a full stop."""
 
-_OUR_RECEIVERS = f'{{receiver_name=~"|{ORGANISATION.team}-.+"}}'
+_OUR_RECEIVERS = f'{{receiver_name=~"|{TEAM}-.+"}}'
 """Without its feature flag receiver-name-in-metrics Alertmanager names no receiver, and then all of them count."""
 
 
-def _all_answer(name: str, title: str, jobs: tuple[str, ...], others: tuple[str, ...]) -> Signal:
+def _all_answer(name: str, title: str, jobs: tuple[str, str], other: str) -> Signal:
     """Whether every target of a job answers; the example has a target of another job as well."""
-    job, other = jobs[0], others[0]
-    ours = target_up.name + matchers(job=job if len(jobs) == 1 else jobs)
+    every, job = jobs
+    ours = target_up.name + matchers(job=every)
     return Signal(
         name,
         title,
@@ -236,15 +249,15 @@ def _all_answer(name: str, title: str, jobs: tuple[str, ...], others: tuple[str,
 exporter_up = _all_answer(
     "payments_exporter:up:min",
     "Whether every exporter answers Prometheus; 0 where there is none at all",
-    ORGANISATION.jobs.exporter,
-    ORGANISATION.jobs.application,
+    (EXPORTER_JOBS, EXPORTER_JOB),
+    APPLICATION_JOB,
 )
 
 application_up = _all_answer(
     "payments_application:up:min",
     "Whether every pod of the payments service answers Prometheus; 0 where there is none at all",
-    ORGANISATION.jobs.application,
-    ORGANISATION.jobs.exporter,
+    (APPLICATION_JOBS, APPLICATION_JOB),
+    EXPORTER_JOB,
 )
 
 source_age = Signal(
@@ -300,10 +313,10 @@ failing_rules = Signal(
     Example.over(
         minutes(10),
         (
-            (rule_failures.where(rule_group="/rules/a.yml;payments.production.a"), "0x5 1 1 3 5 5"),
-            (rule_failures.where(rule_group="/rules/b.yml;payments.production.b"), "3x5 3 3 5 7 7"),
+            (rule_failures.where(rule_group=f"/rules/a.yml;{SERVICE}.production.a"), "0x5 1 1 3 5 5"),
+            (rule_failures.where(rule_group=f"/rules/b.yml;{SERVICE}.production.b"), "3x5 3 3 5 7 7"),
             (rule_failures.where(rule_group="/rules/payments.yml;others"), "5x5 5 7 8 9 9"),
-            (missed_iterations.where(rule_group="/rules/a.yml;payments.production.a"), "0x5 2 2 2 4 4"),
+            (missed_iterations.where(rule_group=f"/rules/a.yml;{SERVICE}.production.a"), "0x5 2 2 2 4 4"),
             (missed_iterations.where(rule_group="/rules/payments.yml;others"), "5x5 5 6 7 9 9"),
         ),
         (("", "12.5"),),
@@ -412,7 +425,7 @@ application_unscraped = Alert(
         ),
         mitigation=(
             Step(
-                f"Name the scrape job {' and '.join(ORGANISATION.jobs.application)}, as the generated scrape configuration does, "
+                f"Name the scrape job {APPLICATION_JOB}, as the generated scrape configuration does, "
                 "and let it reach the service's port for metrics."
             ),
             Step("If a pod hangs, delete it.", 'POD=\nkubectl delete pod "${POD:?the name of the pod that hangs}"'),

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import (
     BusinessHours,
     Channel,
@@ -12,8 +13,10 @@ from rules.vocabulary import (
     Link,
     Organisation,
     Override,
+    People,
     Priority,
     PriorityPolicy,
+    Service,
     days,
     hours,
     minutes,
@@ -36,9 +39,6 @@ CTO = Contact(name="CTO", channel=Channel.EMAIL, address="cto@gametriq.com", ser
 TICKETS = Contact(name="Payments tickets", channel=Channel.TICKET, address="payments", serves=("SEV-P4",))
 DEAD_MAN = Contact(
     name="Dead man's switch", channel=Channel.DEAD_MAN_SWITCH, address="payments-monitoring", external=True
-)
-STRIPE_SUPPORT = Contact(
-    name="Stripe support", channel=Channel.PHONE, address="+1-888-926-2289", external=True, serves=("CON-05",)
 )
 STRIPE_ACCOUNT_MANAGER = Contact(
     name="Stripe technical account manager",
@@ -84,11 +84,9 @@ STAGING = Environment(
     ),
 )
 
-ORGANISATION = Organisation(
+PEOPLE = People(
     name="Gametriq",
     team="payments",
-    service="payments",
-    environments=(PRODUCTION, STAGING),
     contacts=(
         ON_CALL,
         TEAM_CHAT,
@@ -166,16 +164,23 @@ ORGANISATION = Organisation(
     runbook_url="https://wiki.gametriq.com/payments/runbook",
     dashboard_url="https://monitoring.gametriq.com",
     alertmanager_url="https://alertmanager.gametriq.internal",
+    scrape_interval=seconds(15),
+    evaluation_interval=seconds(30),
+    retention=days(15),
+    stakeholder_update_every=minutes(30),
+    serves=("RSP-04", "CHK-09"),
+)
+
+SERVICE = Service(
+    service="payments",
+    environments=(PRODUCTION, STAGING),
     api_url="https://api.gametriq.com",
     flags_url="https://api.gametriq.com/v1/flags",
     payment_methods=("card", "apple_pay", "google_pay", "link", "us_bank_account", "sepa_debit", "paypal"),
     currencies=("usd", "eur", "gbp", "cad", "aud", "jpy"),
     jobs=Jobs(exporter=("payments-exporter",), application=("payments",)),
-    scrape_interval=seconds(15),
-    evaluation_interval=seconds(30),
-    retention=days(15),
     rate_limit_per_minute=100,
     feature_flag="payments_live_v1",
-    stakeholder_update_every=minutes(30),
-    serves=("RSP-04", "CHK-09"),
 )
+
+ORGANISATION = Organisation.of(PEOPLE, SERVICE)

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from rules.payments import rollout
-from rules.payments.organisation import ORGANISATION
 from rules.payments.runbook.procedures import (
     AFFECTED_USERS,
     CALL_STRIPE,
@@ -22,6 +21,7 @@ from rules.payments.runbook.procedures import (
 )
 from rules.vocabulary import (
     OTHER,
+    PAYMENT_METHODS,
     Alert,
     Branch,
     Comparison,
@@ -48,7 +48,7 @@ from rules.vocabulary import (
 )
 
 RESULT = Label("result", ("success", "issuer_declined", "blocked", "technical_failure", "abandoned"))
-PAYMENT_METHOD = Label("payment_method", (*ORGANISATION.payment_methods, OTHER))
+PAYMENT_METHOD = Label("payment_method", (PAYMENT_METHODS, OTHER))
 BY_CUSTOMER, BY_STRIPE, UNKNOWN = "api", "automatic", "unknown"
 INITIATOR = Label("initiator", (BY_CUSTOMER, BY_STRIPE, UNKNOWN))
 """Who made a payment: a customer, by a request to the API; Stripe, for a renewal; or nothing tells."""

@@ -1,8 +1,9 @@
 """Rollout and kill switch: who gets live payments, and does the switch work?"""
 
-from rules.payments.organisation import ORGANISATION
 from rules.payments.runbook.procedures import RECENT_CHANGES
 from rules.vocabulary import (
+    FLAG,
+    FLAGS_URL,
     Alert,
     Example,
     Gauge,
@@ -60,7 +61,7 @@ maintenance = Gauge(
     serves=("RSP-03",),
 )
 
-FLAG_STATUS = f'curl -fsS {ORGANISATION.flags_url}/{ORGANISATION.feature_flag} -H "Authorization: Bearer $ADMIN_TOKEN"'
+FLAG_STATUS = f'curl -fsS {FLAGS_URL}/{FLAG} -H "Authorization: Bearer $ADMIN_TOKEN"'
 
 kill_switch = Signal(
     "payments:kill_switch:engaged",

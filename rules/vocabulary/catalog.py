@@ -155,7 +155,8 @@ class Catalog:
     def area_of(self, definition: Metric | Signal | Alert) -> Area:
         """The area that defines it. Raises KeyError for a stranger."""
         for area in self.areas:
-            if definition in (*area.metrics, *area.signals, *area.alerts):
+            here: tuple[Metric | Signal | Alert, ...] = (*area.metrics, *area.signals, *area.alerts)
+            if any(one.name == definition.name for one in here):
                 return area
         raise KeyError(definition.name)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from rules.vocabulary.places import is_place
 from rules.vocabulary.units import Unit
 
 __all__ = [
@@ -88,6 +89,11 @@ class Label:
             raise ValueError(f"label {self.name} is unbounded; give its values, or the setting that lists them")
         if len(set(self.values)) != len(self.values):
             raise ValueError(f"label {self.name} lists a value twice; list each once")
+
+    @property
+    def open(self) -> bool:
+        """True where a team's own values have not been filled in yet."""
+        return any(map(is_place, self.values))
 
     @property
     def specimen(self) -> str:
@@ -197,7 +203,7 @@ class Metric:
             known = self.label(name)
             values = (value,) if isinstance(value, str) else value.values if isinstance(value, excluding) else value
             for one in values:
-                if known.values and one not in known.values:
+                if known.values and one not in known.values and not known.open:
                     raise ValueError(f"{self.name} has no {name}={one!r}; it has {', '.join(known.values)}")
         return matchers(**wanted, **more)
 

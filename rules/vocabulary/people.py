@@ -1,6 +1,6 @@
 """Who hears of an alert, how soon must somebody act, and what differs between organisations?"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -17,8 +17,10 @@ __all__ = [
     "Link",
     "Organisation",
     "Override",
+    "People",
     "Priority",
     "PriorityPolicy",
+    "Service",
     "Severity",
 ]
 
@@ -139,7 +141,11 @@ class Environment:
     """False where nobody is woken: P1 and P2 become P3, critical becomes warning."""
     overrides: tuple[Override, ...] = ()
     jobs: Jobs | None = None
-    """The scrape jobs, where they differ from the organisation's."""
+    """The scrape jobs, where they differ from the service's, as the following addresses."""
+    api_url: str | None = None
+    flags_url: str | None = None
+    alertmanager_url: str | None = None
+    dashboard_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,44 +173,71 @@ class Delivery:
     them; `/<contact's address>` is added to it. Alertmanager 0.25 reads no webhook's URL from a file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organisation:
-    """Everything that another organisation would change, in one place."""
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """Who watches, how they are reached, and the tools that they look into."""
 
     name: str
     team: str
-    service: str
-    environments: tuple[Environment, ...]
     contacts: tuple[Contact, ...]
     policies: tuple[PriorityPolicy, ...]
     links: tuple[Link, ...]
     business_hours: BusinessHours
     delivery: Delivery
     runbook_url: str
-    """Where the generated runbook pages are published; `/<page>`, `runbook_suffix` and `#<anchor>` are added to it."""
+    """Where the generated runbook pages are published; `/<environment>/<page>`, `runbook_suffix` and `#<anchor>` are
+    added to it."""
     dashboard_url: str
     """Where Grafana serves dashboards; `/d/<uid>` is added to it."""
     alertmanager_url: str
     """Where Alertmanager answers people; the runbook's silences go there."""
-    api_url: str
-    flags_url: str
-    """Where feature flags are read and set; `/<flag>` is added to it, and `/<flag>/kill` to switch it off."""
-    payment_methods: tuple[str, ...]
-    currencies: tuple[str, ...]
-    jobs: Jobs
     scrape_interval: timedelta
     evaluation_interval: timedelta
     retention: timedelta
-    rate_limit_per_minute: int
-    feature_flag: str
     stakeholder_update_every: timedelta
     runbook_suffix: str = ""
     """How the published pages' addresses end: nothing where they are rendered, `.md` where files are shown as they are."""
     serves: tuple[str, ...] = field(default=())
 
-    def runbook_page(self, name: str) -> str:
-        """The address of that page of the runbook."""
-        return f"{self.runbook_url}/{name}{self.runbook_suffix}"
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What is watched: a payments service, where it runs and what it can be paid with."""
+
+    service: str
+    """Its name: the value of the label `service`."""
+    environments: tuple[Environment, ...]
+    jobs: Jobs
+    api_url: str
+    flags_url: str
+    """Where feature flags are read and set; `/<flag>` is added to it, and `/<flag>/kill` to switch it off."""
+    feature_flag: str
+    payment_methods: tuple[str, ...]
+    currencies: tuple[str, ...]
+    rate_limit_per_minute: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organisation(People, Service):
+    """People and the service that they watch: everything that another organisation would change."""
+
+    @classmethod
+    def of(cls, people: People, service: Service) -> "Organisation":
+        """Both together."""
+        return cls(**(vars(people) | vars(service)))
+
+    def at(self, environment: Environment) -> "Organisation":
+        """The organisation with that environment's own addresses and jobs where it has any."""
+        own = {
+            name: value
+            for name in ("jobs", "api_url", "flags_url", "alertmanager_url", "dashboard_url")
+            if (value := getattr(environment, name))
+        }
+        return replace(self, **own)
+
+    def runbook_page(self, name: str, environment: str) -> str:
+        """The address of that page of that environment's runbook."""
+        return f"{self.runbook_url}/{environment}/{name}{self.runbook_suffix}"
 
     def jobs_in(self, environment: Environment) -> Jobs:
         """The scrape jobs of that environment."""

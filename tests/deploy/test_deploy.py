@@ -392,5 +392,5 @@ def test_the_containers_install_script_works_in_a_clean_environment(tmp_path: Pa
     assert installed.returncode == 0, installed.stderr
     assert installed.stdout.splitlines()[-1] == "paymon 0.1.0"
     assert generated.returncode == 0, generated.stderr
-    assert (tmp_path / "out/generated/runbook/index.md").is_file()
+    assert (tmp_path / "out/generated/production/runbook/index.md").is_file()
     assert helped.returncode == 0, helped.stderr

@@ -364,7 +364,7 @@ def test_a_signal_and_an_alert_that_are_on_no_dashboard_are_named() -> None:
                                 one,
                                 curves=tuple(c for c in one.curves if c.shows is not outcomes.failure_ratio_5m)
                                 or (Curve("vector(1)", "one"),),
-                                alerts=tuple(alert for alert in one.alerts if alert is not outcomes.degraded),
+                                alerts=tuple(alert for alert in one.alerts if alert.name != outcomes.degraded.name),
                             )
                             for one in row.panels
                         ),

@@ -495,11 +495,11 @@ def test_a_panel_leads_to_the_runbook_entry_of_each_of_its_alerts() -> None:
     assert links == [
         (
             "Runbook: PaymentHealthDown",
-            "https://wiki.gametriq.com/payments/runbook/health#paymenthealthdown",
+            "https://wiki.gametriq.com/payments/runbook/${environment}/health#paymenthealthdown",
         ),
         (
             "Runbook: PaymentHealthCheckFailing",
-            "https://wiki.gametriq.com/payments/runbook/health#paymenthealthcheckfailing",
+            "https://wiki.gametriq.com/payments/runbook/${environment}/health#paymenthealthcheckfailing",
         ),
     ]
 

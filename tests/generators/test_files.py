@@ -25,7 +25,7 @@ def with_shop(*overrides: Override) -> Catalog:
 def test_an_area_need_not_be_a_module_that_is_imported() -> None:
     files = generated_files(with_shop())
 
-    assert "Is it open?" in files["generated/runbook/shop.md"]
+    assert "Is it open?" in files["generated/production/runbook/shop.md"]
     assert "generated/production/tests/TooMuch.yml" in files
 
 
@@ -46,4 +46,4 @@ def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_ow
         assert f'shop:queue:sum{{environment="{environment}",service="payments"}} > {bound}\n' in rules
         assert f"> {other}\n" not in rules
     assert "because: it is too much; staging's hall is small" in files["generated/staging/rules/shop.yml"]
-    assert "in staging above 4. Staging's hall is small." in files["generated/runbook/shop.md"]
+    assert "in staging above 4. Staging's hall is small." in files["generated/production/runbook/shop.md"]

@@ -14,24 +14,24 @@ from generators.rules import Expressions, rule_groups
 from generators.runbook_pages import first_queries, link_problems, runbook_files
 from rules.catalog import catalog
 from rules.checks import Problem
-from rules.payments.runbook.procedures import (
-    MARK_FOR_REVIEW,
-    PULL_KILL_SWITCH,
-    RELEASE_FROM_REVIEW,
-    ROLL_BACK,
-    SET_STAGE,
-)
+from rules.composition import filled, in_environment
+from rules.composition.places import words_in
+from rules.payments.runbook import procedures
+from rules.payments.runbook.procedures import MARK_FOR_REVIEW, RELEASE_FROM_REVIEW
 from rules.promql import parse
 from rules.vocabulary import Alert, Step
 from simulator.payments_service import PaymentsService
 from simulator.serving import serving
 from tests.postgres import PaymentsDatabase
 
-CATALOG = catalog()
-PAGES = runbook_files(CATALOG)
+CATALOG = in_environment(catalog(), catalog().organisation.environment("production"))
 ROOT = Path(__file__).parents[2]
 ORGANISATION = CATALOG.organisation
 PRODUCTION = ORGANISATION.environment("production")
+PAGES = runbook_files(CATALOG, PRODUCTION)
+ROLL_BACK, SET_STAGE, PULL_KILL_SWITCH = filled(
+    (procedures.ROLL_BACK, procedures.SET_STAGE, procedures.PULL_KILL_SWITCH), words_in(ORGANISATION, PRODUCTION)
+)
 STEPS = (
     *(step for alert in CATALOG.alerts for step in (*alert.runbook.diagnosis, *alert.runbook.mitigation)),
     SET_STAGE,
@@ -48,7 +48,8 @@ def _entry(alert: Alert) -> str:
 
 def test_every_runbook_url_leads_to_a_heading_that_exists() -> None:
     for environment in CATALOG.organisation.environments:
-        assert link_problems(PAGES, rule_groups(CATALOG, environment), CATALOG) == ()
+        pages = runbook_files(catalog(), environment)
+        assert link_problems(pages, rule_groups(catalog(), environment), catalog(), environment) == ()
 
 
 def test_an_anchor_that_leads_nowhere_is_a_problem_with_place_cause_and_cure() -> None:
@@ -56,9 +57,9 @@ def test_an_anchor_that_leads_nowhere_is_a_problem_with_place_cause_and_cure() -
         "runbook/rollout.md": PAGES["runbook/rollout.md"].replace("## PaymentRolloutDrift", "## Drift")
     }
 
-    problems = link_problems(pages, rule_groups(CATALOG, PRODUCTION), CATALOG)
+    problems = link_problems(pages, rule_groups(CATALOG, PRODUCTION), CATALOG, PRODUCTION)
 
-    url = "https://wiki.gametriq.com/payments/runbook/rollout#paymentrolloutdrift"
+    url = "https://wiki.gametriq.com/payments/runbook/production/rollout#paymentrolloutdrift"
     assert problems == (
         Problem(
             where="rules.payments.rollout",
@@ -76,8 +77,8 @@ def test_pages_that_are_shown_as_files_are_linked_with_their_ending() -> None:
     groups = rule_groups(as_files, PRODUCTION)
 
     urls = {dict(getattr(rule, "annotations", ())).get("runbook_url") for group in groups for rule in group.rules}
-    assert f"{folder}/rollout.md#paymentrolloutdrift" in urls
-    assert link_problems(runbook_files(as_files), groups, as_files) == ()
+    assert f"{folder}/production/rollout.md#paymentrolloutdrift" in urls
+    assert link_problems(runbook_files(as_files, PRODUCTION), groups, as_files, PRODUCTION) == ()
 
 
 def test_each_page_leads_back_to_the_index_and_on_to_where_one_looks_first() -> None:
@@ -128,8 +129,8 @@ def test_a_silence_names_its_alertmanager_and_the_heartbeat_has_none(alert: Aler
         assert "amtool" not in silence
     else:
         (command,) = re.findall(r"```bash\n(.*?)```", silence, re.DOTALL)
-        assert shlex.split(command.replace("\\\n", " "))[:6] == [
-            *("amtool", "silence", "add", f"alertname={alert.name}", "environment=production"),
+        assert shlex.split(command.replace("\\\n", " "))[:7] == [
+            *("amtool", "silence", "add", f"alertname={alert.name}", "environment=production", "service=payments"),
             f"--alertmanager.url={ORGANISATION.alertmanager_url}",
         ]
 
@@ -190,7 +191,7 @@ def test_a_page_changes_with_its_threshold() -> None:
         CATALOG, areas=tuple(replace(a, alerts=(moved, active)) if a is area else a for a in CATALOG.areas)
     )
 
-    assert "A reason of its own." in runbook_files(changed)["runbook/rollout.md"]
+    assert "A reason of its own." in runbook_files(changed, PRODUCTION)["runbook/rollout.md"]
 
 
 @pytest.mark.parametrize("command", [command for language, command in COMMANDS if language == "bash"])

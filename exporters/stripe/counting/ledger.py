@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, TypeGuard
 
 from exporters.process.logs import LOGGER
+from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import ErrorClass, Reading, SampleError
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
@@ -30,7 +31,7 @@ from exporters.stripe.counting.facts import (
 )
 from exporters.stripe.counting.intents import HOUR, Intent, Step, decided, with_steps
 from exporters.stripe.counting.marks import Marks
-from exporters.stripe.counting.tally import READS, Bounded, Tally, counter_readings, window_readings
+from exporters.stripe.counting.tally import READS, Tally, counter_readings, counter_series, window_readings
 from exporters.stripe.storage.database import CorruptError, Database
 from rules.payments import disputes
 from rules.payments.outcomes import BY_CUSTOMER, UNKNOWN
@@ -115,9 +116,10 @@ class Ledger:
     COMMIT left behind is only known after it was read again. The constructor may raise CorruptError.
     """
 
-    def __init__(self, database: Database, bounded: Bounded) -> None:
+    def __init__(self, database: Database, overflow: LabelOverflow) -> None:
         self._database = database
-        self._bounded = bounded
+        self._bounded = overflow.bounded
+        self._counter_series = counter_series(overflow.values)
         self._lock = Lock()
         self._marks: Marks | None = None
         self._totals: dict[str, int] = {}
@@ -180,7 +182,7 @@ class Ledger:
         """Every counter, and every window that is known from its first to its last bucket."""
         with self._guarded():
             covered_from = self._known_marks().covered_from
-            found = list(counter_readings(self._totals))
+            found = list(counter_readings(self._counter_series, self._totals))
             for window in windows.windows(now):
                 if covered_from <= window.start:
                     sums = self._sums(window.width, window.start, window.end)

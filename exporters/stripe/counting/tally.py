@@ -25,7 +25,7 @@ from exporters.stripe.counting.facts import (
 from rules.payments import account, declines, disputes, outcomes
 from rules.vocabulary import OTHER, Counter, Gauge, Label
 
-__all__ = ["COUNTERS", "WINDOWED", "Bucket", "Tally", "counter_readings", "series", "window_readings"]
+__all__ = ["COUNTERS", "WINDOWED", "Bucket", "Tally", "counter_readings", "counter_series", "series", "window_readings"]
 
 COUNTERS: tuple[Counter, ...] = (
     outcomes.attempts,
@@ -150,23 +150,23 @@ def _known(label: Label, value: str) -> str:
     return value if value in label.values else OTHER
 
 
-def _combinations(metric: Counter | Gauge) -> tuple[tuple[tuple[str, str], ...], ...]:
-    names = [label.name for label in metric.labels]
-    return tuple(
-        tuple(zip(names, values, strict=True)) for values in product(*(label.values for label in metric.labels))
-    )
+CounterSeries = tuple[tuple[Counter, tuple[tuple[str, str], ...], str], ...]
+"""Every series of every counter: its metric, its labels and how it is written down."""
 
 
-_COUNTER_SERIES = tuple(
-    (metric, labels, series(metric, *(value for _, value in labels)))
-    for metric in COUNTERS
-    for labels in _combinations(metric)
-)
+def counter_series(values: Callable[[Label], tuple[str, ...]]) -> CounterSeries:
+    """Every series of every counter, given the values of each label."""
+    found = []
+    for metric in COUNTERS:
+        names = [label.name for label in metric.labels]
+        for chosen in product(*map(values, metric.labels)):
+            found.append((metric, tuple(zip(names, chosen, strict=True)), series(metric, *chosen)))
+    return tuple(found)
 
 
-def counter_readings(totals: Mapping[str, int]) -> tuple[Reading, ...]:
+def counter_readings(every: CounterSeries, totals: Mapping[str, int]) -> tuple[Reading, ...]:
     """Every series of every counter, 0 where nothing was counted."""
-    return tuple(Reading(metric, labels, float(totals.get(key, 0))) for metric, labels, key in _COUNTER_SERIES)
+    return tuple(Reading(metric, labels, float(totals.get(key, 0))) for metric, labels, key in every)
 
 
 def window_readings(name: str, sums: Mapping[str, int]) -> Iterable[Reading]:

@@ -1,10 +1,12 @@
 """Which steps do several runbook entries share, with the commands as they really work?"""
 
-from rules.payments.organisation import ORGANISATION, STRIPE_SUPPORT
-from rules.vocabulary import Chapter, Served, Step
+from rules.vocabulary import API_URL, ENVIRONMENT, FLAG, FLAGS_URL, Channel, Chapter, Contact, Served, Step
 
-_API = ORGANISATION.api_url
-_FLAG = f"{ORGANISATION.flags_url}/{ORGANISATION.feature_flag}"
+STRIPE_SUPPORT = Contact(
+    name="Stripe support", channel=Channel.PHONE, address="+1-888-926-2289", external=True, serves=("CON-05",)
+)
+
+_FLAG = f"{FLAGS_URL}/{FLAG}"
 _EXPORTER_PODS = "-l app.kubernetes.io/name=paymon"
 _DECLARE_IT = (
     "Then give operations.rollout.percent in the exporter's declared file the same value, or PaymentRolloutDrift fires."
@@ -12,13 +14,13 @@ _DECLARE_IT = (
 
 
 def _set_rollout(variable: str, meaning: str) -> str:
-    """Shows the flag, then sets production's rollout to the percentage that the person filled in, and to no other."""
+    """Shows the flag, then sets this environment's rollout to the percentage that the person filled in, and to no other."""
     return (
         f"{variable}=\n"
         f'curl -fsS {_FLAG} -H "Authorization: Bearer $ADMIN_TOKEN"\n'
         f"curl -fsS -X PATCH {_FLAG} \\\n"
         '  -H "Authorization: Bearer $ADMIN_TOKEN" -H "Content-Type: application/json" \\\n'
-        f'  -d \'{{"environments":{{"production":{{"rollout":{{"value":\'"${{{variable}:?{meaning}}}"\'}}}}}}}}\''
+        f'  -d \'{{"environments":{{"{ENVIRONMENT}":{{"rollout":{{"value":\'"${{{variable}:?{meaning}}}"\'}}}}}}}}\''
     )
 
 
@@ -41,7 +43,7 @@ DATABASE_REACHABLE = Step(
 )
 HEALTH = Step(
     "Ask the service itself; -f makes curl fail on an HTTP error.",
-    f"curl -fsS {_API}/health/payments | jq .",
+    f"curl -fsS {API_URL}/health/payments | jq .",
 )
 AFFECTED_USERS = Step(
     "Count the customers who were hit in the past 15 minutes.",

@@ -104,7 +104,7 @@ probes:
     )
     faults = refused(path, {"PAYMON_STRYPE__API_KEY": KEY, "PAYMON_HEALTH__TIMEOUT": "soon"})
     assert faults == [
-        f"PAYMON_STRYPE__API_KEY: belongs to no section; there is {SECTIONS}",
+        f"PAYMON_STRYPE__API_KEY: belongs to no section; there is {SECTIONS}, allow_lists",
         "FILE:2: stripe.api_key: is a secret; take it out and name its file in api_key_file, or set "
         "PAYMON_STRIPE__API_KEY",
         "FILE:4: stripe.read_share: has a value that does not fit; input should be less than or equal to 1",

@@ -17,7 +17,7 @@ from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import ErrorClass, SampleError
 from exporters.stripe.counting.ledger import Ledger, Page
 from exporters.stripe.counting.marks import LATEST, TAIL, Marks, Pass
-from exporters.stripe.counting.tally import counter_readings
+from exporters.stripe.counting.tally import counter_readings, counter_series
 from exporters.stripe.events import read_page
 from exporters.stripe.storage.database import Database
 from exporters.stripe.storage.sqlite import open_sqlite
@@ -143,7 +143,7 @@ class DyingDatabase:
 
 def dying_after(statements: int) -> Callable[[Database], Ledger]:
     """Opens a ledger on a database that dies after so many statements."""
-    return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow().bounded)
+    return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow())
 
 
 def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -204,8 +204,8 @@ def test_marks_survive_being_kept() -> None:
 
 
 def test_all_readings_of_counters_are_there_from_the_start() -> None:
-    assert len(counter_readings({})) > 150
-    assert {one.value for one in counter_readings({})} == {0.0}
+    assert len(counter_readings(counter_series(LabelOverflow().values), {})) > 150
+    assert {one.value for one in counter_readings(counter_series(LabelOverflow().values), {})} == {0.0}
 
 
 def test_a_slow_answer_is_given_up_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_another_program_that_holds_the_file_is_told_from_a_bad_disk(world: Watc
 def test_a_second_writer_is_refused_and_the_first_goes_on(world: Watched) -> None:
     world.begun().sample()
     with pytest.raises(SampleError, match=r"another process already writes .*; stop the other exporter") as refused:
-        open_ledger(world.settings.state, world.clock, world.overflow.bounded)
+        open_ledger(world.settings.state, world.clock, world.overflow)
     assert refused.value.kind is ErrorClass.INTERNAL
     world.shop.pay()
     assert counters(world.sample())[ONE_PAYMENT] == 1
@@ -162,7 +162,7 @@ def test_a_file_of_another_user_is_said_with_its_cure(tmp_path: Path) -> None:
         f"os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})\n"
         "try:\n"
         f"    state = StateSettings(path=Path({str(folder / 'state.sqlite3')!r}))\n"
-        "    open_ledger(state, lambda: 0.0, LabelOverflow().bounded)\n"
+        "    open_ledger(state, lambda: 0.0, LabelOverflow())\n"
         "except SampleError as error:\n"
         "    print(error)\n"
     )
@@ -251,7 +251,7 @@ def test_postgres_refuses_a_second_writer(tmp_path: Path, dsn: str) -> None:
     with watched(tmp_path, state={"backend": "postgres", "dsn": dsn}) as world:
         world.begun().sample()
         with pytest.raises(SampleError, match="state database: another exporter writes it; stop the other one"):
-            open_ledger(world.settings.state, world.clock, world.overflow.bounded)
+            open_ledger(world.settings.state, world.clock, world.overflow)
 
 
 def test_a_lost_connection_to_postgres_loses_and_doubles_nothing(tmp_path: Path, dsn: str) -> None:
