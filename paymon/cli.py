@@ -19,6 +19,7 @@ _COMMANDS = {
     "exporter": "paymon.exporter:exporter",
     "doctor": "paymon.doctor:doctor",
     "gate": "paymon.gate.command:gate",
+    "backtest": "paymon.backtest.command:backtest",
     "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",
 }

@@ -138,6 +138,11 @@ class Prometheus:
         pieces = list(self._pieces(expr, start, end, step))
         return pieces[0] if len(pieces) == 1 else _joined(pieces)
 
+    def raw(self, selector: str, start: float, end: float) -> tuple[Course, ...]:
+        """Every sample after `start` and up to `end`, as it was scraped or recorded. Raises PrometheusError."""
+        span = max(round((end - start) * 1000), 1)
+        return self._courses(self._ask("query", {"query": f"{selector}[{span}ms]", "time": _moment(end)}), "query")
+
     def rules(self) -> list[dict[str, Any]]:
         """The rule groups that it has loaded, as it describes them. Raises PrometheusError."""
         data = self._ask("rules", {}, post=False)

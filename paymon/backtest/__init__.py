@@ -1,0 +1,1 @@
+"""`paymon backtest`: when would alerts have fired, and who would have heard of it?"""

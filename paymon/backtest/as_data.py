@@ -1,0 +1,85 @@
+"""What do the definitions of some revision say, as plain data that any other revision understands?
+
+Run as a program, with the root of that revision first on the module path, this file writes it as JSON. It leans on as
+few words of the definitions as it can: they may be older or newer than this program.
+"""
+
+import json
+import sys
+from typing import Any
+
+__all__ = ["as_data"]
+
+
+def as_data(catalog: Any, environment_name: str | None) -> dict[str, Any]:
+    """The rules of an environment, without what only their texts need."""
+    from generators.rules import Expressions, rule_groups
+
+    organisation = catalog.organisation
+    environments = {environment.name: environment for environment in organisation.environments}
+    environment = environments[environment_name or organisation.environments[0].name]
+    expressions = Expressions(catalog, environment)
+    areas = {alert.name: area.name for area in catalog.areas for alert in area.alerts}
+    series = [name for metric in catalog.metrics for name in metric.series_names]
+    signals = [signal.name for signal in catalog.signals]
+    alerts = [
+        _alert(rule, areas)
+        for group in rule_groups(catalog, environment)
+        for rule in group.rules
+        if hasattr(rule, "alert")
+    ]
+    names = (*series, *signals)
+    return {
+        "environment": environment.name,
+        "interval": organisation.evaluation_interval.total_seconds(),
+        "alerts": alerts,
+        "records": {signal.name: signal.expr for signal in catalog.signals},
+        "titles": {signal.name: signal.title for signal in catalog.signals},
+        "scopes": {name: expressions.scoped(name).removeprefix(name).strip("{}") for name in names},
+        "carried": {name: sorted(expressions.index.carried(name)) for name in series},
+    }
+
+
+def _alert(rule: Any, areas: dict[str, str]) -> dict[str, Any]:
+    threshold = rule.threshold
+    return {
+        "name": rule.alert.name,
+        "area": areas[rule.alert.name],
+        "tier": threshold.tier,
+        "title": rule.alert.watches.title,
+        "summary": rule.alert.summary,
+        "unit": rule.alert.watches.unit.name,
+        "lasting": threshold.lasting.total_seconds(),
+        "keep_firing": threshold.keep_firing.total_seconds(),
+        "labels": dict(rule.labels),
+        "always": rule.alert.always,
+        "branches": [
+            [
+                {
+                    "series": one.signal.name,
+                    "title": one.signal.title,
+                    "unit": one.signal.unit.name,
+                    "where": [list(pair) for pair in one.where],
+                    "comparison": one.comparison.value,
+                    "bound": format(one.value, "f"),
+                    "on": list(one.on),
+                    "watched": one.watched,
+                    "forbids": one.forbids,
+                    "guard": one.guard is not None,
+                }
+                for one in branch
+            ]
+            for branch in rule.branches
+        ],
+    }
+
+
+def main() -> None:
+    """Write the data of the definitions on the module path; the argument is the environment, empty for the first."""
+    from paymon.definitions import load
+
+    json.dump(as_data(load(), sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] else None), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

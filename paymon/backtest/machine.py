@@ -1,0 +1,139 @@
+"""When is an alert pending, firing and resolved, given the moments at which its condition held?
+
+A second implementation of what Prometheus does with `for` and `keep_firing_for` (rules/alerting.go), written from its
+documentation and held to agree with promtool and with live servers. It knows nothing of PromQL: it is told for each
+evaluation which series came out of the expression.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Episode", "Identity", "State", "Timing", "episodes", "states"]
+
+Identity = frozenset[tuple[str, str]]
+"""The labels that tell an alert's instances apart."""
+
+
+class State(Enum):
+    """What an instance of an alert is at an evaluation."""
+
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a condition must hold, and how long the alert outlives it; in seconds."""
+
+    lasting: float = 0.0
+    keep_firing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One time of an alert's instance, from when its condition held to when it was over; moments in Unix seconds."""
+
+    identity: Identity
+    began: float
+    """The first evaluation at which the condition held."""
+    fired: float | None
+    """The evaluation at which it fired; None where it was pending only."""
+    ended: float | None
+    """The evaluation at which it was gone; None where it lasted to the end."""
+
+    @property
+    def firing_seconds(self) -> float | None:
+        """How long it fired; None where it did not, or still does."""
+        return None if self.fired is None or self.ended is None else self.ended - self.fired
+
+
+@dataclass(slots=True)
+class _Active:
+    began: float
+    fired: float | None = None
+    kept_since: float | None = None
+
+
+def episodes(
+    evaluations: Sequence[float],
+    held: Mapping[Identity, Iterable[float]],
+    timing: Timing,
+    restarts: Sequence[float] = (),
+) -> tuple[Episode, ...]:
+    """Every episode, in the order of their beginnings.
+
+    `evaluations` are the moments at which the rule was evaluated, ascending; `held` are, for each instance, those of
+    them at which the expression gave it. At a restart, a moment between two evaluations, the server forgets what it
+    knew: what goes on begins anew, and what was only kept firing is over.
+    """
+    found = [
+        episode
+        for identity, moments in held.items()
+        for episode in _of(identity, evaluations, moments, timing, restarts)
+    ]
+    return tuple(sorted(found, key=lambda one: (one.began, sorted(one.identity))))
+
+
+def states(
+    evaluations: Sequence[float],
+    held: Mapping[Identity, Iterable[float]],
+    timing: Timing,
+    restarts: Sequence[float] = (),
+) -> dict[Identity, tuple[State, ...]]:
+    """What each instance is at each evaluation."""
+    result = {identity: [State.INACTIVE] * len(evaluations) for identity in held}
+    place = {moment: index for index, moment in enumerate(evaluations)}
+    for one in episodes(evaluations, held, timing, restarts):
+        first, last = place[one.began], len(evaluations) if one.ended is None else place[one.ended]
+        fires = last if one.fired is None else place[one.fired]
+        row = result[one.identity]
+        row[first:last] = [State.PENDING] * (min(fires, last) - first) + [State.FIRING] * max(last - fires, 0)
+    return {identity: tuple(row) for identity, row in result.items()}
+
+
+def _of(
+    identity: Identity,
+    evaluations: Sequence[float],
+    moments: Iterable[float],
+    timing: Timing,
+    restarts: Sequence[float],
+) -> Iterable[Episode]:
+    """The episodes of one instance. Stretches of evaluations at which nothing is known of it are skipped."""
+    place = {moment: index for index, moment in enumerate(evaluations)}
+    true = sorted({place[moment] for moment in moments if moment in place})
+    active: _Active | None = None
+    position = 0
+    while position < len(true) or active is not None:
+        if active is None:
+            index = true[position]
+        index_true = position < len(true) and true[position] == index
+        now = evaluations[index]
+        if active is not None and _restarted(evaluations, index, restarts):
+            # What fired is told on, and begins anew; what was kept, or is over meanwhile, is gone.
+            yield Episode(identity, active.began, active.fired, now)
+            active = None
+            if not index_true:
+                continue
+        if index_true:
+            position += 1
+            active = active or _Active(now)
+            active.kept_since = None
+            if active.fired is None and now - active.began >= timing.lasting:
+                active.fired = now
+        elif active is not None:
+            kept_since = now if active.kept_since is None else active.kept_since
+            active.kept_since = kept_since
+            if active.fired is None or timing.keep_firing <= 0 or now - kept_since >= timing.keep_firing:
+                yield Episode(identity, active.began, active.fired, now)
+                active = None
+                continue
+        index += 1
+        if active is not None and index >= len(evaluations):
+            yield Episode(identity, active.began, active.fired, None)
+            return
+
+
+def _restarted(evaluations: Sequence[float], index: int, restarts: Sequence[float]) -> bool:
+    return index > 0 and any(evaluations[index - 1] < restart <= evaluations[index] for restart in restarts)

@@ -1,0 +1,189 @@
+"""When would each alert have fired on what a server remembers?
+
+Each condition is asked for by range queries over long stretches, never rule by rule and interval by interval. What the
+server records is read as it stands; what it does not, or records by another expression, is expanded down to raw series.
+Of an expanded rule the cheapest condition is asked first, and the rest only where that one held.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from paymon.backtest.machine import Episode, Identity, episodes
+from paymon.backtest.ruleset import AlertRule, Condition, Ruleset
+from paymon.live.prometheus import Prometheus, PrometheusError
+
+__all__ = ["History", "Replay", "Replayed"]
+
+_WORKERS = 2
+"""Queries at once: half of what a small server lets run, and as many as two cores need."""
+_CHEAP = timedelta(minutes=15)
+"""An expression that looks no further back needs no cheaper one first."""
+_JOIN = 600.0
+"""Stretches less than so many seconds apart are asked for together."""
+_COARSE = 3600.0
+_NEVER_CARRIED = ("__name__",)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is replayed: from `start` to `end` in Unix seconds, evaluated every `step`."""
+
+    start: float
+    end: float
+    step: float
+
+    @property
+    def evaluations(self) -> tuple[float, ...]:
+        """The moments of evaluation: multiples of the step."""
+        first = -(-self.start // self.step)
+        return tuple(index * self.step for index in range(int(first), int(self.end // self.step) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one rule; `held` are the moments at which its condition held, with the watched values."""
+
+    rule: AlertRule
+    episodes: tuple[Episode, ...]
+    held: Mapping[Identity, Mapping[float, float]]
+
+    @property
+    def firings(self) -> tuple[Episode, ...]:
+        return tuple(one for one in self.episodes if one.fired is not None)
+
+
+@dataclass(slots=True)
+class Replay:
+    """A replay of rules on what a server remembers. `clients` makes one for each query that runs at once."""
+
+    clients: Callable[[], Prometheus]
+    ruleset: Ruleset
+    history: History
+    doubts: list[str] = field(default_factory=list)
+    _recorded: frozenset[str] | None = None
+
+    def recorded(self) -> frozenset[str]:
+        """The recorded series that the server has had for all that time, by our own expressions."""
+        if self._recorded is None:
+            with self.clients() as client:
+                self._recorded = frozenset(self._find_recorded(client))
+        return self._recorded
+
+    def run(
+        self, alerts: Sequence[AlertRule] | None = None, progress: Callable[[int, int], object] | None = None
+    ) -> tuple[Replayed, ...]:
+        """What became of each rule, in the order of the rules. Raises PrometheusError."""
+        wanted = [one for one in (alerts or self.ruleset.alerts) if not one.always]
+        recorded = self.recorded()
+        found: dict[str, Replayed] = {}
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            waiting = {pool.submit(self._one, rule, recorded): rule for rule in wanted}
+            try:
+                for done, future in enumerate(as_completed(waiting), 1):
+                    found[waiting[future].id] = future.result()
+                    if progress is not None:
+                        progress(done, len(wanted))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return tuple(found[rule.id] for rule in wanted)
+
+    def held_at(self, rule: AlertRule, bound: str | None) -> Mapping[Identity, Mapping[float, float]]:
+        """When the condition would have held, and the values, with that bound on what it watches, None for its own."""
+        recorded = self.recorded()
+        with self.clients() as client:
+            return self._held(client, rule, recorded, bound)
+
+    def _one(self, rule: AlertRule, recorded: frozenset[str]) -> Replayed:
+        with self.clients() as client:
+            held = self._held(client, rule, recorded, None)
+            for doubt in client.doubts:
+                if doubt not in self.doubts:
+                    self.doubts.append(doubt)
+        return Replayed(rule, episodes(self.history.evaluations, held, rule.timing), held)
+
+    def _held(
+        self, client: Prometheus, rule: AlertRule, recorded: frozenset[str], bound: str | None
+    ) -> Mapping[Identity, Mapping[float, float]]:
+        found: dict[Identity, dict[float, float]] = {}
+        for branch in rule.branches:
+            text = self.ruleset.branch_text(branch, recorded, bound)
+            for start, end in self._stretches(client, branch, text, recorded, bound):
+                for course in client.range(text, start, end, self.history.step):
+                    labels = ((k, v) for k, v in course.labels.items() if k not in _NEVER_CARRIED)
+                    identity = frozenset({**dict(labels), **rule.labels, "alertname": rule.name}.items())
+                    values = found.setdefault(identity, {})
+                    for moment, value in zip(course.moments, course.values, strict=True):
+                        values.setdefault(moment, value)
+        return found
+
+    def _stretches(
+        self,
+        client: Prometheus,
+        branch: tuple[Condition, ...],
+        text: str,
+        recorded: frozenset[str],
+        bound: str | None,
+    ) -> Iterator[tuple[float, float]]:
+        """Where the branch may have held: everywhere, or where its cheapest condition did."""
+        moments = self.history.evaluations
+        if not moments:
+            return
+        whole = (moments[0], moments[-1])
+        reach = self.ruleset.reach(text)
+        texts = [
+            (self.ruleset.text(one, recorded, bound if one.watched else None), one)
+            for one in branch
+            if not one.forbids and (one.watched or one.guard)
+        ]
+        cheapest = min(texts, key=lambda pair: self.ruleset.reach(pair[0]))[0]
+        if reach <= _CHEAP or self.ruleset.reach(cheapest) >= reach:
+            yield whole
+            return
+        held = sorted(
+            {
+                moment
+                for course in client.range(f"count({cheapest})", *whole, self.history.step)
+                for moment in course.moments
+            }
+        )
+        first = last = None
+        for moment in held:
+            if first is None or last is None:
+                first = moment
+            elif moment - last > _JOIN:
+                yield first, last
+                first = moment
+            last = moment
+        if first is not None and last is not None:
+            yield first, last
+
+    def _find_recorded(self, client: Prometheus) -> Iterator[str]:
+        """Those that were there soon after the beginning, by our expression where the server says by which.
+
+        One that seldom has a value is not found, and expanded, which costs time and changes nothing.
+        """
+        other = {name for name, query in self._loaded(client) if not self.ruleset.is_same_record(name, query)}
+        environment = f'environment="{self.ruleset.environment}"'
+        start, end = self.history.start, self.history.end
+        step = max(_COARSE, (end - start) / 2000)
+        pattern = "|".join(self.ruleset.records)
+        courses = client.range(f'count by (__name__) ({{__name__=~"{pattern}",{environment}}})', start, end, step)
+        there = {course.labels.get("__name__", ""): course for course in courses}
+        for name, course in there.items():
+            if name in self.ruleset.records and name not in other and course.moments[0] <= start + 2 * step:
+                yield name
+
+    @staticmethod
+    def _loaded(client: Prometheus) -> Iterator[tuple[str, str]]:
+
+        try:
+            groups = client.rules()
+        except PrometheusError:  # VictoriaMetrics without vmalert behind it has no rules to tell of
+            return
+        for group in groups:
+            for rule in group.get("rules", ()):
+                if rule.get("type") == "recording":
+                    yield rule.get("name", ""), rule.get("query", "")

@@ -1,0 +1,91 @@
+"""What did the definitions say at another revision?"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from paymon.backtest.ruleset import Ruleset
+
+__all__ = ["checked_out", "root", "ruleset_at"]
+
+_WITHIN = 120
+
+
+def root() -> Path:
+    """The root of the git repository that holds the definitions. Raises click.UsageError outside of any."""
+    import rules
+
+    folder = Path(rules.__file__ or "").parent
+    answer = subprocess.run(
+        ("git", "-C", folder, "rev-parse", "--show-toplevel"), capture_output=True, text=True, timeout=30, check=False
+    )
+    if answer.returncode:
+        raise click.UsageError(f"{folder} is in no git repository, so it has no other revision to compare with")
+    return Path(answer.stdout.strip())
+
+
+@contextmanager
+def checked_out(revision: str) -> Iterator[Path]:
+    """The files of a revision in a folder of their own, for as long as the block lasts. Raises click.UsageError."""
+    repository = root()
+    named = subprocess.run(
+        ("git", "-C", repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if named.returncode:
+        raise click.UsageError(f"there is no revision {revision!r}; git log shows those that there are")
+    archive = subprocess.run(
+        ("git", "-C", repository, "archive", "--format=tar", named.stdout.strip()),
+        capture_output=True,
+        timeout=_WITHIN,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="paymon-revision-") as scratch:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(scratch, filter="data")
+        yield Path(scratch)
+
+
+def ruleset_at(revision: str, environment: str | None) -> Ruleset:
+    """The rules of that revision. Raises click.UsageError where it does not exist or its definitions do not load."""
+    with checked_out(revision) as tree:
+        return ruleset_in(tree, environment, revision)
+
+
+def ruleset_in(tree: Path, environment: str | None, revision: str) -> Ruleset:
+    """The rules of the definitions in that folder. Raises click.UsageError where they do not load."""
+    program = Path(__file__).with_name("as_data.py")
+    answer = subprocess.run(
+        (sys.executable, "-c", _RUN, program, environment or ""),
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=_WITHIN,
+        check=False,
+    )
+    try:
+        if answer.returncode == 0:
+            return Ruleset.from_data(json.loads(answer.stdout))
+        why = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise click.UsageError(f"the definitions of {revision} do not load: {why}; choose a revision whose tests passed")
+
+
+_RUN = (
+    "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, ''); "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
