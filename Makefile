@@ -48,8 +48,8 @@ format: $(READY)  ## let ruff tidy the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmarks: $(READY) programs  ## print the figures of speed and memory
-	$(BIN)/python -m benchmarks
+benchmarks: $(READY) programs  ## print the figures of speed and memory (BASE=v0.1.0: beside that revision's)
+	$(BIN)/python -m benchmarks $(if $(BASE),--base '$(BASE)') $(if $(WRITE),--write) $(NAMES)
 
 # Versions and hashes, but no index: where packages come from is the machine's own business.
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
