@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rules.catalog import catalog
 from rules.payments import latency, webhooks
 from rules.vocabulary import Histogram
 
@@ -25,8 +26,9 @@ class Measurements:
     def __init__(self, version: str = "1.5.0") -> None:
         self._version = version
         self._events = Counter(dict.fromkeys(webhooks.events.label("outcome").values, 0))
+        values = {metric.name: metric.labels[0].values for metric in catalog().metrics if metric.labels}
         self._observed: dict[Histogram, dict[str, _Observations]] = {
-            histogram: {value: _Observations([0] * (len(histogram.bounds) + 1)) for value in histogram.labels[0].values}
+            histogram: {value: _Observations([0] * (len(histogram.bounds) + 1)) for value in values[histogram.name]}
             for histogram in (latency.payment_duration, latency.api_request_duration)
         }
         self._bounds = {histogram: [float(bound) for bound in histogram.bounds] for histogram in self._observed}

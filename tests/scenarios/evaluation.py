@@ -17,7 +17,7 @@ from rules.payments.organisation import PRODUCTION
 from rules.vocabulary import Alert, Gauge, Source
 from tests.scenarios.series import Scrapes
 
-__all__ = ["Evaluated", "Firing", "Notification", "evaluate"]
+__all__ = ["Evaluated", "Firing", "Notification", "evaluate", "of_the_watchers", "rule_files"]
 
 _FIRING = 'ALERTS{alertstate="firing",alertname!="PaymentsWatchdog"}'
 _WATCHDOG = 'count(ALERTS{alertstate="firing",alertname="PaymentsWatchdog"}) or vector(0)'
@@ -63,17 +63,17 @@ def evaluate(
 
     `asked` is the alert whose notification is wanted: as it is when it is first seen firing on a full minute.
     """
-    for name, text in _rule_files().items():
+    for name, text in rule_files().items():
         (folder / name).write_text(text)
     moments = range(0, until + 1, every)
     document = {
-        "rule_files": sorted(_rule_files()),
+        "rule_files": sorted(rule_files()),
         "evaluation_interval": f"{every}s",
         "group_eval_order": [group.name for group in rule_groups(catalog(), PRODUCTION)],
         "tests": [
             {
                 "interval": f"{scrapes.every}s",
-                "input_series": [*scrapes.input_series(_read()), *_of_the_watchers(until // scrapes.every + 1)],
+                "input_series": [*scrapes.input_series(_read()), *of_the_watchers(until // scrapes.every + 1)],
                 "promql_expr_test": [
                     *({"expr": _FIRING, "eval_time": f"{moment}s", "exp_samples": []} for moment in moments),
                     {"expr": _WATCHDOG, "eval_time": f"{until}s", "exp_samples": []},
@@ -111,7 +111,7 @@ def evaluate(
     return Evaluated(tuple(sorted(firings, key=lambda one: (one.first, one.alert, one.labels))), said)
 
 
-def _of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
+def of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
     """What Prometheus and Alertmanager count of themselves while neither loses anything."""
     for metric in catalog().metrics:
         if metric.source in (Source.PROMETHEUS, Source.ALERTMANAGER):
@@ -119,7 +119,8 @@ def _of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
 
 
 @lru_cache
-def _rule_files() -> dict[str, str]:
+def rule_files() -> dict[str, str]:
+    """Production's rules, by the file's name."""
     return {f"{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog(), PRODUCTION)}
 
 
