@@ -4,6 +4,7 @@ from rules.composition import Definitions
 from rules.payments import (
     account,
     budget,
+    cards,
     database,
     declines,
     disputes,
@@ -28,6 +29,7 @@ _AREAS = (
     outcomes,
     budget,
     declines,
+    cards,
     latency,
     webhooks,
     account,

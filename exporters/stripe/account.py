@@ -56,11 +56,12 @@ class AccountSampler(Asking):
 
 
 def _standing(found: Account) -> tuple[Reading, ...]:
+    """What it may do, as far as Stripe says so: these fields are optional."""
     wanted = found.requirements
+    capabilities = {name: getattr(found, name) for name in account.capability.label("capability").values}
+    said = {name: enabled for name, enabled in capabilities.items() if enabled is not None}
     return (
-        reading(account.capability, found.charges_enabled, capability="charges_enabled"),
-        reading(account.capability, found.payouts_enabled, capability="payouts_enabled"),
-        reading(account.capability, found.details_submitted, capability="details_submitted"),
+        *(reading(account.capability, enabled, capability=name) for name, enabled in said.items()),
         reading(account.requirements, len((wanted and wanted.currently_due) or ()), state="currently_due"),
         reading(account.requirements, len((wanted and wanted.past_due) or ()), state="past_due"),
     )

@@ -7,6 +7,7 @@ what is counted in `facts` and `tally`, and why each change is counted once in `
 import asyncio
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
@@ -37,6 +38,8 @@ _LONG_DEEP = 20
 """Pages from which on a deep pass is made half as often."""
 _LEADING_DEEP = 5
 """Pages up to which a deep pass is short enough to take the head pass's place."""
+_WORDS_TOLD = 200
+"""Unknown words that one process tells of at most."""
 _TRUSTED_AHEAD = 300
 """Seconds by which Stripe's clock may be ahead of ours before it must be borne out."""
 _LEAST_MAX_AGE = 300.0
@@ -63,6 +66,7 @@ class EventsSampler(Sampler):
         self._size: int | None = None
         self._catching_up = False
         self._backfilling = False
+        self._told: set[tuple[str, str]] = set()
         self._seen = {monitoring.late_events: 0, monitoring.doubled_events: 0, monitoring.parse_errors: 0}
 
     @property
@@ -179,6 +183,8 @@ class EventsSampler(Sampler):
                     return True
                 raise
             raw, more = _listed(answer)
+            if not (raw or walk.cursor or kind == "backfill") and await asyncio.to_thread(ledger.has_since, walk.floor):
+                raise _false("the list is empty, and was not when it was read before")
             top = walk.top or max(self._top(answer, _newest(raw)), walk.floor)
             if await self._record(ledger, kind, replace(walk, top=top, pages=walk.pages + 1), raw, more):
                 return True
@@ -187,29 +193,34 @@ class EventsSampler(Sampler):
         unsaved = self._governor.take_unsaved()
         now = int(self._clock())
 
-        def digest() -> Counted:
+        def digest() -> tuple[Counted, Page]:
             page, cursor, reached = read_page(raw)
             if more and not cursor:
-                raise SampleError(
-                    ErrorClass.BAD_ANSWER,
-                    "Stripe, events",
-                    "the list goes on after a page without a single id",
-                    "see whether a proxy answers for Stripe",
-                )
+                raise _false("the list goes on after a page without a single id")
+            if raw and not any(_may_be_asked_for(one, walk) for one in raw):
+                raise _false("nothing on a page of the list is an event that was asked for")
             if more:
                 on = replace(walk, cursor=cursor, reached=reached)
-                return ledger.record(page, kind != "backfill", lambda m: m.under_way(kind, on), (now, unsaved))
-            return ledger.record(page, kind != "backfill", lambda m: m.done(kind, walk), (now, unsaved))
+                return ledger.record(page, kind != "backfill", lambda m: m.under_way(kind, on), (now, unsaved)), page
+            return ledger.record(page, kind != "backfill", lambda m: m.done(kind, walk), (now, unsaved)), page
 
         try:
-            counted = await asyncio.to_thread(digest)
+            counted, page = await asyncio.to_thread(digest)
         except SampleError:
             self._governor.give_back(unsaved)
             raise
         self._seen[monitoring.late_events] += counted.late
         self._seen[monitoring.doubled_events] += counted.doubled
         self._seen[monitoring.parse_errors] += counted.unreadable
+        self._tell(word for event in page.events for word in event.unknown)
         return not more
+
+    def _tell(self, unknown: Iterable[tuple[str, str]]) -> None:
+        """Words that no list names are told once each."""
+        for kind, word in unknown:
+            if (kind, word) not in self._told and len(self._told) < _WORDS_TOLD:
+                self._told.add((kind, word))
+                _LOG.warning("events: %s %r is not known to this release; what it says is not counted", kind, word)
 
     async def _without_cursor(self, ledger: Ledger, kind: Kind, walk: Pass) -> bool:
         """The cursor's event is gone. True where it grew too old, and so did everything that would follow."""
@@ -280,6 +291,16 @@ def _pass(marks: Marks, kind: Kind) -> Pass:
             return marks.deep or Pass(marks.settled)
         case "backfill":
             return marks.backfill or Pass(marks.covered_from)
+
+
+def _false(what: str) -> SampleError:
+    """An answer that is well formed, and not true: the marks must not move over what it does not tell."""
+    return SampleError(ErrorClass.BAD_ANSWER, "Stripe, events", what, "see whether a proxy answers for Stripe")
+
+
+def _may_be_asked_for(one: object, walk: Pass) -> bool:
+    """Whether it has what even an event that cannot be understood has, and is as old as was asked for."""
+    return bool(_id(one)) and _second(one) >= walk.floor and isinstance(one, dict) and one.get("type") in EVENT_TYPES
 
 
 def _listed(answer: Answer) -> tuple[list[Any], bool]:

@@ -90,6 +90,15 @@ amount = Counter(
     serves=("RSP-02",),
 )
 
+failed_amount = Counter(
+    "payment_failed_amount_minor_units_total",
+    "Amount of failed payment attempts in the currency's smallest unit; each retry counts again",
+    Unit.MINOR_UNITS,
+    Source.STRIPE_EVENTS,
+    labels=(CURRENCY,),
+    serves=("RSP-02",),
+)
+
 _ATTEMPTS = outcomes.attempts
 _DECLINED = _ATTEMPTS.where(result="issuer_declined")
 _BLOCKED = _ATTEMPTS.where(result="blocked")

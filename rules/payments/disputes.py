@@ -3,6 +3,7 @@
 from decimal import Decimal
 from textwrap import indent
 
+from rules.payments.cards import NETWORK
 from rules.payments.declines import CURRENCY
 from rules.payments.outcomes import WINDOW
 from rules.payments.rare_events import kept_events
@@ -32,7 +33,6 @@ from rules.vocabulary import (
     seconds,
 )
 
-NETWORK = Label("network", ("visa", "mastercard", "amex", OTHER))
 ALL_NETWORKS = "all"
 """The network that stands for all of them together, where a figure is given by network."""
 

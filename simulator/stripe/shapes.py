@@ -1,9 +1,9 @@
 """How do Stripe's objects look as JSON? (Stripe API reference)"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from simulator.stripe.outcomes import SUCCESS, Outcome
+from simulator.stripe.outcomes import Outcome
 
 __all__ = [
     "Attempt",
@@ -39,6 +39,10 @@ class Attempt:
     captured: bool
     action: str = ""
     """What the customer was asked to do, as the type of `next_action`."""
+    taken: int = 0
+    """How much is taken once it is captured."""
+    country: str = "US"
+    authentication: str = ""
 
     @property
     def details(self) -> Json:
@@ -55,7 +59,7 @@ class Attempt:
                 "authorization_code": "123456",
                 "brand": self.network,
                 "checks": {"address_line1_check": None, "address_postal_code_check": "pass", "cvc_check": "pass"},
-                "country": "US",
+                "country": self.country,
                 "exp_month": 8,
                 "exp_year": 2030,
                 "extended_authorization": {"status": "disabled"},
@@ -71,9 +75,23 @@ class Attempt:
                 "network_transaction_id": "102210102210102",
                 "overcapture": {"maximum_amount_capturable": self.amount, "status": "unavailable"},
                 "regulated_status": "unregulated",
-                "three_d_secure": None,
+                "three_d_secure": self._secure,
                 "wallet": wallet,
             },
+        }
+
+    @property
+    def _secure(self) -> Json | None:
+        if not self.authentication:
+            return None
+        return {
+            "authentication_flow": self.authentication,
+            "electronic_commerce_indicator": "05",
+            "exemption_indicator": None,
+            "result": "authenticated",
+            "result_reason": None,
+            "transaction_id": "4e1dc2c5-8b80-4b53-8b62-8c9d5a2d6f11",
+            "version": "2.2.0",
         }
 
 
@@ -98,7 +116,7 @@ def charge(attempt: Attempt) -> Json:
         "id": attempt.charge,
         "object": "charge",
         "amount": attempt.amount,
-        "amount_captured": attempt.amount if paid and attempt.captured else 0,
+        "amount_captured": attempt.taken if paid and attempt.captured else 0,
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
@@ -173,7 +191,7 @@ def payment_intent(attempt: Attempt, status: str) -> Json:
         "id": attempt.intent,
         "object": "payment_intent",
         "amount": attempt.amount,
-        "amount_capturable": 0,
+        "amount_capturable": attempt.amount if status == "requires_capture" else 0,
         "amount_details": {"tip": {}},
         "amount_received": attempt.amount if status == "succeeded" else 0,
         "application": None,
@@ -222,6 +240,7 @@ class Refund:
     amount: int
     currency: str
     status: str
+    reason: str | None = "requested_by_customer"
 
     def json(self) -> Json:
         """As Stripe shows it."""
@@ -236,7 +255,7 @@ class Refund:
             "destination_details": {"card": {"type": "refund"}, "type": "card"},
             "metadata": {},
             "payment_intent": self.intent,
-            "reason": "requested_by_customer",
+            "reason": self.reason,
             "receipt_number": None,
             "source_transfer_reversal": None,
             "status": self.status,
@@ -258,12 +277,17 @@ class Dispute:
     amount: int
     currency: str
     network: str
+    """Where the charge was processed; versions before 2025 do not tell."""
+    brand: str
     reason: str
     status: str
     due_by: int | None
 
     def json(self) -> Json:
         """As Stripe shows it."""
+        card = {"brand": self.brand, "case_type": "chargeback", "network_reason_code": "83"}
+        if self.network:
+            card["network"] = self.network
         return {
             "id": self.id,
             "object": "dispute",
@@ -285,7 +309,7 @@ class Dispute:
             "metadata": {},
             "payment_intent": self.intent,
             "payment_method_details": {
-                "card": {"brand": self.network, "case_type": "chargeback", "network_reason_code": "83"},
+                "card": card,
                 "type": "card",
             },
             "reason": self.reason,
@@ -411,9 +435,3 @@ def error(type_: str, message: str, code: str | None = None, param: str | None =
     """An error's body."""
     found = {"type": type_, "message": message, "code": code, "param": param}
     return {"error": {name: value for name, value in found.items() if value is not None}}
-
-
-def pending(attempt: Attempt) -> Json:
-    """A charge of a method that takes days, before its end."""
-    shown = charge(replace(attempt, outcome=SUCCESS, captured=True))
-    return shown | {"status": "pending", "paid": False, "outcome": None, "failure_code": None}

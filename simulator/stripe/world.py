@@ -27,7 +27,10 @@ RETENTION = 30 * 86400
 _OBJECTS_KEPT = 120 * 86400
 _LONGEST_AUTHORIZATION = 31 * 86400
 _TYPE = {type_: number for number, type_ in enumerate(EVENT_TYPES)}
+_RELEASES_WITHOUT_REFUNDS = "2025-03-31"
+"""The API version from which on letting an authorization go makes no refund."""
 _INTENT_STATUS = {
+    "payment_intent.amount_capturable_updated": "requires_capture",
     "payment_intent.succeeded": "succeeded",
     "payment_intent.payment_failed": "requires_payment_method",
     "payment_intent.canceled": "canceled",
@@ -111,6 +114,10 @@ class FakeStripe:
         self._copies: dict[int, int] = {}
         self._garbled: dict[int, object] = {}
         self._actions: dict[int, str] = {}
+        self._cards: dict[int, tuple[str, str]] = {}
+        self._captured: dict[int, int] = {}
+        self.left_out: dict[str, tuple[str, ...]] = {}
+        """Fields that objects in events are shown without, by the object's name: the optional ones, or null ones."""
         self._undelivered: dict[int, float] = {}
         self._versions: list[tuple[int, str]] = [(0, api_version)]
         self._refunds: deque[str] = deque()
@@ -131,16 +138,21 @@ class FakeStripe:
         outcome: Outcome = SUCCESS,
         cause: Cause = Cause.REQUEST,
         capture: bool = True,
+        country: str = "US",
+        authentication: str = "",
         after: Payment | None = None,
         at: float | None = None,
     ) -> Payment:
         """Attempt to pay, in the currency's smallest unit; `after` is an earlier attempt of the same intent.
 
-        Without `capture` the money is only authorized.
+        Without `capture` the money is only authorized. `country` is the card's; `authentication` how 3-D Secure went:
+        `challenge` or `frictionless`.
         """
         with self.lock:
             flags = cause * _CAUSE | (0 if capture else _AUTHORIZED_FIRST | _UNCAPTURED)
             number = self._attempt(amount, currency, method, network, outcome, flags, after, at)
+            if country != "US" or authentication:
+                self._cards[number] = (country, authentication)
             return self._payment(number, self._ended(number, outcome, capture, at))
 
     def ask(
@@ -174,8 +186,7 @@ class FakeStripe:
         """Begin a payment that takes days: its charge is pending until `settle`."""
         with self.lock:
             number = self._attempt(amount, currency, method, "", SUCCESS, _OPEN, after, at)
-            types = ("payment_intent.processing", "charge.pending")
-            return self._payment(number, tuple(self._emit(type_, number, at) for type_ in types))
+            return self._payment(number, (self._emit("payment_intent.processing", number, at),))
 
     def settle(
         self,
@@ -191,9 +202,19 @@ class FakeStripe:
             self._attempts.set(payment.number, 6, cause * _CAUSE)
             return self._payment(payment.number, self._ended(payment.number, outcome, True, at))
 
-    def capture(self, payment: Payment, at: float | None = None) -> Payment:
-        """Capture what was authorized."""
+    def capture_part(self, payment: Payment, amount: int) -> None:
+        """Capture a part, and more later (multicapture): only `charge.updated` tells of it, which nobody reads."""
         with self.lock:
+            self._captured[payment.number] = self._captured.get(payment.number, 0) + amount
+
+    def capture(self, payment: Payment, amount: int | None = None, at: float | None = None) -> Payment:
+        """Capture what was authorized, or a part of it, for the last time; the rest is let go."""
+        with self.lock:
+            before = self._captured.get(payment.number, 0)
+            taken = before + (payment.amount - before if amount is None else amount)
+            self._captured[payment.number] = taken
+            if taken < payment.amount:
+                self._release(payment, payment.amount - taken, None, at)
             flags = self._attempts.row(payment.number)[6]
             self._attempts.set(payment.number, 6, flags & ~_UNCAPTURED)
             types = ("charge.captured", "payment_intent.succeeded")
@@ -204,11 +225,17 @@ class FakeStripe:
     def expire(self, payment: Payment, at: float | None = None) -> Payment:
         """An authorization was never captured."""
         with self.lock:
-            return self._payment(payment.number, (self._emit("charge.expired", payment.number, at),))
+            self._release(payment, payment.amount, "expired_uncaptured_charge", at)
+            types = ("charge.expired", "payment_intent.canceled")
+            return self._payment(
+                payment.number, tuple(self._emit(type_, payment.number, at, Cause.UNSAID) for type_ in types)
+            )
 
     def cancel(self, payment: Payment, at: float | None = None) -> Payment:
-        """Cancel the intent."""
+        """Cancel the intent; an authorization is let go."""
         with self.lock:
+            if self._attempts.row(payment.number)[6] & _UNCAPTURED:
+                self._release(payment, payment.amount, None, at)
             return self._payment(payment.number, (self._emit("payment_intent.canceled", payment.number, at),))
 
     def refund(
@@ -246,9 +273,13 @@ class FakeStripe:
         reason: str = "fraudulent",
         status: str = "needs_response",
         due_in: float | None = 7 * 86400,
+        brand: str = "",
         at: float | None = None,
     ) -> Dispute:
-        """A customer's bank disputes a payment, or asks about it where `status` begins with `warning_`."""
+        """A customer's bank disputes a payment, or asks about it where `status` begins with `warning_`.
+
+        `brand` is the card's where that is not the network (co-branded cards); old versions tell of it alone.
+        """
         with self.lock:
             created = self._second(at)
             dispute = Dispute(
@@ -258,7 +289,8 @@ class FakeStripe:
                 payment.intent,
                 payment.amount,
                 payment.currency,
-                payment.network,
+                "" if brand and self._version < _RELEASES_WITHOUT_REFUNDS else payment.network,
+                brand or payment.network,
                 reason,
                 status,
                 None if due_in is None else int(created + due_in),
@@ -268,7 +300,7 @@ class FakeStripe:
             return dispute
 
     def update_dispute(self, dispute: Dispute, status: str, at: float | None = None) -> Dispute:
-        """A dispute moved; `won`, `lost`, `warning_closed` and `prevented` close it."""
+        """A dispute moved, or its loss was appealed; `won`, `lost`, `warning_closed` and `prevented` close it."""
         with self.lock:
             before, dispute = {"status": dispute.status}, replace(dispute, status=status)
             if dispute.id in self._objects:
@@ -377,6 +409,8 @@ class FakeStripe:
             request = token("req", original) if cause is Cause.REQUEST else None
             key = None if number in self._snapshots else cause.idempotency_key(self._shown(attempt).intent)
             _, version = self._versions[bisect_right(self._versions, number, key=lambda one: one[0]) - 1]
+            for name in self.left_out.get(thing["object"], ()):
+                thing.pop(name, None)
             shown = shapes.event(token("evt", number), type_, created, version, (request, key), thing, before)
             if number in self._garbled:
                 raw = self._garbled[number]
@@ -466,6 +500,8 @@ class FakeStripe:
             _forget(self._garbled, first)
             _forget(self._undelivered, first)
             _forget(self._actions, self._attempts.first)
+            _forget(self._cards, self._attempts.first)
+            _forget(self._captured, self._attempts.first)
             _forget(self._causes, first)
             for kept in (self._refunds, self._disputes):
                 while kept and self._objects[kept[0]].created < now - _OBJECTS_KEPT:
@@ -499,6 +535,7 @@ class FakeStripe:
 
     def _shown(self, number: int) -> Attempt:
         created, amount, currency, method, network, outcome, flags, first = self._attempts.row(number)
+        country, authentication = self._cards.get(number, ("US", ""))
         return Attempt(
             charge=token("ch", number),
             intent=token("pi", first),
@@ -510,6 +547,9 @@ class FakeStripe:
             outcome=self._outcomes.values[outcome],
             captured=not flags & _UNCAPTURED,
             action=self._actions.get(number, ""),
+            taken=self._captured.get(number, amount),
+            country=country,
+            authentication=authentication,
         )
 
     def _payment(self, number: int, events: tuple[int, ...]) -> Payment:
@@ -526,19 +566,39 @@ class FakeStripe:
 
     def _ended(self, number: int, outcome: Outcome, captured: bool, at: float | None) -> tuple[int, ...]:
         if outcome.succeeded:
-            types = ("charge.succeeded", "payment_intent.succeeded") if captured else ("charge.succeeded",)
+            then = "payment_intent.succeeded" if captured else "payment_intent.amount_capturable_updated"
+            types: tuple[str, ...] = ("charge.succeeded", then)
         elif outcome.has_charge:
             types = ("charge.failed", "payment_intent.payment_failed")
         else:
             types = ("payment_intent.payment_failed",)
         return tuple(self._emit(type_, number, at) for type_ in types)
 
+    @property
+    def _version(self) -> str:
+        return self._versions[-1][1]
+
+    def _release(self, payment: Payment, amount: int, reason: str | None, at: float | None) -> None:
+        """What an old version makes of money that was authorized and not taken: a refund."""
+        if self._version >= _RELEASES_WITHOUT_REFUNDS:
+            return
+        refund = Refund(
+            self._next("re"),
+            self._second(at),
+            payment.charge,
+            payment.intent,
+            amount,
+            payment.currency,
+            "succeeded",
+            reason,
+        )
+        self._keep(refund, self._refunds)
+        self._tell("refund.created", refund, at, cause=Cause.UNSAID if reason else Cause.REQUEST)
+
     def _thing(self, type_: str, attempt: int) -> tuple[Json, Json | None]:
         """What an event shows: the object as it was when it was created."""
         shown = self._shown(attempt)
         match type_:
-            case "charge.pending":
-                return shapes.pending(shown), None
             case "charge.captured":
                 return shapes.charge(replace(shown, captured=True)), {"captured": False, "amount_captured": 0}
             case "charge.succeeded":

@@ -1,30 +1,33 @@
 """What does an event of Stripe say, in the few words that are counted?
 
 Pure: one parsed event in, frozen facts out. An event keeps the API version that it was created with, so that only
-fields that are old and stable are read, and each is checked.
+fields that are old and stable are read, and each is checked. What its words mean is told in `words`, and what each
+reading of a field rests on in docs/stripe-evidence.md.
 
 A payment attempt is a charge. An attempt that never became a charge, such as one that failed 3-D Secure, is told by
 `payment_intent.payment_failed` alone (Stripe, "Declines", "Events"); where `last_payment_error` names a charge, the
-charge's own event tells it, and the intent's does not tell it again.
+charge's own event tells it, and the intent's does not tell it again. An attempt ends when it is authorized; the money
+is taken then, or with a capture.
 
 Results follow the cause. A failed authentication is `issuer_declined`: the issuer's access control server refused the
 customer, or the customer did not pass; nothing of ours broke, yet a rise must show among the declines. A customer who
 never came back from an authentication is `abandoned`, which the intent's steps decide (see `intents`).
-
-What each reading of a field rests on is told in docs/stripe-evidence.md.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from rules.payments.outcomes import UNKNOWN
+from exporters.stripe.counting import words
+from rules.payments.outcomes import BY_CUSTOMER, BY_STRIPE, UNKNOWN
 from rules.payments.webhooks import EVENT_TYPES
 from rules.vocabulary import OTHER
 
 __all__ = [
     "AttemptEnded",
-    "ChargeSucceeded",
+    "CardUsed",
+    "ChargeAuthorized",
+    "ChargeCaptured",
     "DisputeClosed",
     "DisputeOpened",
     "Event",
@@ -39,16 +42,28 @@ __all__ = [
     "read_event",
 ]
 
+_RELEASES_WITHOUT_REFUNDS = "2025-03-31"
+"""From this API version on, releasing an authorization or a part of it makes no refund object."""
+
 
 class UnreadableError(Exception):
     """An event that cannot be understood; the text names the place, never the content."""
 
 
 @dataclass(frozen=True, slots=True)
+class CardUsed:
+    """The card of an attempt: its network, its country in lower case, and how its holder was authenticated."""
+
+    network: str
+    country: str
+    authentication: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEnded:
     """One attempt to pay came to its end; `failure` is a class of failures, empty where it succeeded.
 
-    `intent` is the payment intent's id, empty where there is none.
+    `intent` is the payment intent's id, empty where there is none; `amount` in the currency's smallest unit.
     """
 
     result: str
@@ -58,27 +73,39 @@ class AttemptEnded:
     initiator: str
     currency: str
     intent: str = ""
+    amount: int = 0
+    card: CardUsed | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeSucceeded:
-    """A charge succeeded on a card network, `other` where it was no card."""
+class MoneyTaken:
+    """A charge took money, at once or by its last capture; its network is `other` where it was no card."""
+
+    charge: str
+    network: str
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeAuthorized:
+    """A charge succeeded without taking money: a capture takes it, or it is let go."""
 
     charge: str
     network: str
 
 
 @dataclass(frozen=True, slots=True)
-class MoneyTaken:
-    """Money was captured, in the currency's smallest unit."""
+class ChargeCaptured:
+    """What was authorized is captured, and the rest of it is let go."""
 
-    currency: str
-    amount: int
+    charge: str
+    rest: int
 
 
 @dataclass(frozen=True, slots=True)
 class IntentStep:
-    """A payment intent moved: A needs action, P is processing, F failed, S succeeded, C was canceled."""
+    """A payment intent moved: A needs action, P is processing, R was authorized, F failed, S succeeded, C canceled."""
 
     intent: str
     kind: str
@@ -92,6 +119,7 @@ class DisputeOpened:
     """A customer's bank disputes a charge; inquiries and prevented disputes are none."""
 
     dispute: str
+    charge: str
     reason: str
     network: str
 
@@ -105,11 +133,13 @@ class DisputeClosed:
 
 @dataclass(frozen=True, slots=True)
 class RefundMade:
-    """A refund was asked for, in the currency's smallest unit."""
+    """A refund was asked for, in the currency's smallest unit; `may_be_release` where no money may have been taken."""
 
+    refund: str
     charge: str
     currency: str
     amount: int
+    may_be_release: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +148,9 @@ class RefundEnded:
 
     refund: str
     result: str
+    charge: str
+    amount: int
+    may_be_release: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +169,9 @@ class PayoutEnded:
 
 Fact = (
     AttemptEnded
-    | ChargeSucceeded
     | MoneyTaken
+    | ChargeAuthorized
+    | ChargeCaptured
     | IntentStep
     | DisputeOpened
     | DisputeClosed
@@ -159,6 +193,10 @@ class Event:
     """The id of the object that it is about."""
     business_key: str
     facts: tuple[Fact, ...]
+    missing: tuple[str, ...] = ()
+    """Fields that it should have and that cannot be read: what they would have said is not counted."""
+    unknown: tuple[tuple[str, str], ...] = ()
+    """Words that no list names: of what kind, and which."""
 
 
 _Object = dict[str, Any]
@@ -167,153 +205,30 @@ _ONCE = frozenset(EVENT_TYPES) - {
     "payment_intent.payment_failed",
     "payment_intent.requires_action",
     "payment_intent.processing",
-    "charge.captured",
+    "payment_intent.amount_capturable_updated",
     "charge.dispute.updated",
+    "charge.dispute.closed",
     "refund.updated",
     "invoice.payment_failed",
 }
 """Types that an object can have once in its life, so that a second such event repeats the first."""
 
-_AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
-
 _STEPS = {
     "payment_intent.requires_action": "A",
     "payment_intent.processing": "P",
+    "payment_intent.amount_capturable_updated": "R",
     "payment_intent.payment_failed": "F",
     "payment_intent.succeeded": "S",
     "payment_intent.canceled": "C",
 }
 
+_ENDS_OF_REFUNDS = ("succeeded", "failed", "canceled")
+
 _OF_A_CUSTOMER = re.compile(r"pi_[A-Za-z0-9_]+-(payatt|src)_")
 """Idempotency keys under which Stripe ends a payment that its customer authenticated; those with `src` before 2024."""
 
 _FLOWS = ("challenge", "frictionless")
-
-_ONLY_BY_CUSTOMERS = frozenset(
-    (
-        "affirm",
-        "afterpay_clearpay",
-        "alma",
-        "bancontact",
-        "billie",
-        "boleto",
-        "card_present",
-        "eps",
-        "fpx",
-        "giropay",
-        "grabpay",
-        "ideal",
-        "interac_present",
-        "konbini",
-        "mb_way",
-        "multibanco",
-        "oxxo",
-        "p24",
-        "paynow",
-        "pix",
-        "promptpay",
-        "sofort",
-        "swish",
-        "twint",
-        "wechat_pay",
-        "zip",
-    )
-)
-"""Methods that cannot be charged without their customer: a mandate made with one is charged as another method."""
-
-_ENDS_OF_REFUNDS = ("succeeded", "failed", "canceled")
-
-_WALLETS = ("apple_pay", "google_pay", "link")
-
-_CLASSES = {
-    "technical": (
-        "processing_error",
-        "issuer_not_available",
-        "try_again_later",
-        "reenter_transaction",
-        "payment_method_provider_timeout",
-        "payment_method_not_available",
-        "api_error",
-        "lock_timeout",
-        "rate_limit",
-    ),
-    "integration": (
-        "amount_too_large",
-        "amount_too_small",
-        "country_unsupported",
-        "currency_not_supported",
-        "idempotency_key_in_use",
-        "invalid_amount",
-        "live_mode_test_card",
-        "livemode_mismatch",
-        "parameter_invalid_empty",
-        "parameter_invalid_integer",
-        "parameter_missing",
-        "parameter_unknown",
-        "test_mode_live_card",
-        "testmode_decline",
-    ),
-    "fraud_block": ("highest_risk_level", "elevated_risk_level", "rule", "previously_declined_do_not_retry"),
-    "authentication": (
-        "authentication_not_handled",
-        "authentication_required",
-        "mobile_device_authentication_required",
-        _AUTHENTICATION_FAILED,
-    ),
-    "customer_data": (
-        "expired_card",
-        "incorrect_address",
-        "incorrect_cvc",
-        "incorrect_number",
-        "incorrect_pin",
-        "incorrect_zip",
-        "invalid_cvc",
-        "invalid_expiry_month",
-        "invalid_expiry_year",
-        "invalid_number",
-        "invalid_pin",
-        "offline_pin_required",
-        "online_or_offline_pin_required",
-        "pin_try_exceeded",
-    ),
-    "issuer_hard": (
-        "account_closed",
-        "bank_account_restricted",
-        "card_not_supported",
-        "debit_not_authorized",
-        "fraudulent",
-        "invalid_account",
-        "lost_card",
-        "merchant_blacklist",
-        "new_account_information_available",
-        "no_account",
-        "no_action_taken",
-        "not_permitted",
-        "pickup_card",
-        "restricted_card",
-        "revocation_of_all_authorizations",
-        "revocation_of_authorization",
-        "security_violation",
-        "service_not_allowed",
-        "stolen_card",
-        "stop_payment_order",
-        "transaction_not_allowed",
-    ),
-    "issuer_soft": (
-        "approve_with_id",
-        "call_issuer",
-        "card_declined",
-        "card_velocity_exceeded",
-        "do_not_honor",
-        "duplicate_transaction",
-        "generic_decline",
-        "insufficient_funds",
-        "withdrawal_count_limit_exceeded",
-    ),
-}
-_CLASS_OF = {code: name for name, codes in _CLASSES.items() for code in codes}
-_ADVICE = {"try_again_later": "issuer_soft", "do_not_try_again": "issuer_hard", "confirm_card_data": "customer_data"}
-_RESULT_OF = {"technical": "technical_failure", "integration": "technical_failure", "fraud_block": "blocked"}
+_WORD = re.compile(r"[a-z0-9_]{1,60}\Z")
 
 
 def read_event(raw: object) -> Event:
@@ -327,161 +242,277 @@ def read_event(raw: object) -> Event:
     at = _whole(event, "created")
     thing = _object(_object(event.get("data"), "data").get("object"), "data.object")
     about = _text(thing, "id")
-    request, idempotency_key = _request(event)
+    reading = _Reading(type_, thing, event)
     key = f"{type_}:{about}"
-    if type_ not in _ONCE:
-        key += f":{request or at}:{thing.get('status')}"
-    return Event(id_, type_, at, about, key, _facts(type_, thing, event, _initiator(request, idempotency_key, thing)))
+    if type_ == "charge.dispute.closed":  # one that is appealed, or that was an inquiry, closes more than once
+        key += f":{thing.get('status')}"
+    elif type_ not in _ONCE:
+        key += f":{reading.request or at}:{thing.get('status')}"
+    return Event(id_, type_, at, about, key, reading.facts(), tuple(reading.missing), tuple(reading.unknown))
 
 
-def _facts(type_: str, thing: _Object, event: _Object, initiator: str) -> tuple[Fact, ...]:
-    match type_:
-        case "charge.succeeded":
-            return _charge_succeeded(thing, initiator)
-        case "charge.failed":
-            return (_charge_failed(thing, initiator),)
-        case "charge.captured":
-            return (MoneyTaken(_text(thing, "currency"), _captured(thing, event)),)
-        case "payment_intent.payment_failed":
-            return _payment_failed(thing, initiator)
-        case (
-            "payment_intent.succeeded"
-            | "payment_intent.canceled"
-            | "payment_intent.processing"
-            | "payment_intent.requires_action"
-        ):
-            return _step(type_, thing, initiator)
-        case "charge.dispute.created" | "charge.dispute.updated":
-            return _dispute_opened(type_, thing, event)
-        case "charge.dispute.closed":
-            return (DisputeClosed(_text(thing, "status")),)
-        case "refund.created" | "refund.updated" | "refund.failed":
-            return _refund(type_, thing)
-        case "radar.early_fraud_warning.created":
-            return (WarningReceived(_reference(thing, "charge")),)
-        case "payout.paid" | "payout.failed":
-            return (PayoutEnded(type_.removeprefix("payout.")),)
-    return ()
+class _Reading:
+    """One event while it is read: what it lacks, and which of its words nobody knows."""
 
+    def __init__(self, type_: str, thing: _Object, event: _Object) -> None:
+        self._type = type_
+        self._thing = thing
+        self._event = event
+        self.request, self._idempotency_key = _request(event)
+        self.missing: list[str] = []
+        self.unknown: list[tuple[str, str]] = []
 
-def _charge_succeeded(charge: _Object, initiator: str) -> tuple[Fact, ...]:
-    currency = _text(charge, "currency")
-    method, network = _method_and_network(_optional(charge, "payment_method_details"))
-    ended = AttemptEnded("success", "", (), method, initiator, currency, _reference(charge, "payment_intent"))
-    succeeded = ChargeSucceeded(_text(charge, "id"), network)
-    if charge.get("captured") is False:
-        return (ended, succeeded)
-    return (ended, succeeded, MoneyTaken(currency, _whole(charge, "amount")))
-
-
-def _charge_failed(charge: _Object, initiator: str) -> AttemptEnded:
-    outcome = _optional(charge, "outcome")
-    codes = tuple(code for code in (outcome.get("reason"), charge.get("failure_code")) if isinstance(code, str))
-    failure = _failure(codes, outcome.get("type"), outcome.get("network_status"), outcome.get("advice_code"))
-    method, _ = _method_and_network(_optional(charge, "payment_method_details"))
-    return AttemptEnded(
-        _RESULT_OF.get(failure, "issuer_declined"),
-        failure,
-        codes,
-        method,
-        initiator,
-        _text(charge, "currency"),
-        _reference(charge, "payment_intent"),
-    )
-
-
-def _payment_failed(intent: _Object, initiator: str) -> tuple[Fact, ...]:
-    error = _optional(intent, "last_payment_error")
-    (step,) = _step("payment_intent.payment_failed", intent, initiator)
-    if error.get("charge"):
-        return (step,)
-    codes = tuple(code for code in (error.get("decline_code"), error.get("code")) if isinstance(code, str))
-    failure = _failure(codes, None, None, error.get("advice_code"))
-    if failure == OTHER and error.get("type") == "api_error":
-        failure = "technical"
-    method, _ = _method_and_network(_optional(error, "payment_method"))
-    shown = tuple("authentication_required" if code == _AUTHENTICATION_FAILED else code for code in codes)
-    result = _RESULT_OF.get(failure, "issuer_declined")
-    return (
-        AttemptEnded(result, failure, shown, method, initiator, _text(intent, "currency"), _text(intent, "id")),
-        step,
-    )
-
-
-def _failure(codes: tuple[str, ...], type_: object, network_status: object, advice: object) -> str:
-    """The class of a failure (Stripe, "Declines": outcome.type, network_status, decline codes, advice codes)."""
-    if type_ == "blocked" or network_status == "reversed_after_approval":
-        return "fraud_block"
-    for code in codes:
-        if code in _CLASS_OF:
-            found = _CLASS_OF[code]
-            return "issuer_hard" if found == "issuer_soft" and advice == "do_not_try_again" else found
-    if type_ == "invalid":
-        return "integration"
-    return _ADVICE.get(advice, OTHER) if isinstance(advice, str) else OTHER
-
-
-def _step(type_: str, intent: _Object, initiator: str) -> tuple[IntentStep]:
-    kind = _STEPS[type_]
-    method = ""
-    if kind == "A":
-        action = _optional(intent, "next_action").get("type")
-        if action not in ("use_stripe_sdk", "redirect_to_url"):
-            kind = "P"  # a voucher or a bank transfer: the customer has days to pay
-        types = intent.get("payment_method_types")
-        if isinstance(types, list) and len(types) == 1 and isinstance(types[0], str):
-            method = types[0]
-        else:
-            method = "card" if action == "use_stripe_sdk" else OTHER
-    return (IntentStep(_text(intent, "id"), kind, method, initiator, _text(intent, "currency")),)
-
-
-def _dispute_opened(type_: str, dispute: _Object, event: _Object) -> tuple[Fact, ...]:
-    """A dispute counts when it is created, or when an inquiry turns into one (Stripe, "Disputes", "Inquiries")."""
-    status = _text(dispute, "status")
-    if _is_no_dispute(status):
+    def facts(self) -> tuple[Fact, ...]:
+        """What it says."""
+        thing = self._thing
+        match self._type:
+            case "charge.succeeded":
+                return self._charge_succeeded()
+            case "charge.failed":
+                return (self._charge_failed(),)
+            case "charge.captured":
+                return self._captured()
+            case "payment_intent.payment_failed":
+                return self._payment_failed()
+            case "payment_intent.succeeded" | "payment_intent.canceled" | "payment_intent.processing":
+                return (self._step(_STEPS[self._type]),)
+            case "payment_intent.amount_capturable_updated":
+                return (self._step("R"),) if thing.get("status") == "requires_capture" else ()
+            case "payment_intent.requires_action":
+                return (self._asked(),)
+            case "charge.dispute.created" | "charge.dispute.updated":
+                return self._dispute_opened()
+            case "charge.dispute.closed":
+                return (DisputeClosed(self._known("dispute status", thing.get("status"), words.DISPUTE_STATUSES)),)
+            case "refund.created" | "refund.updated" | "refund.failed":
+                return self._refund()
+            case "radar.early_fraud_warning.created":
+                return (WarningReceived(_reference(thing, "charge")),)
+            case "payout.paid" | "payout.failed":
+                return (PayoutEnded(self._type.removeprefix("payout.")),)
         return ()
-    if type_ == "charge.dispute.updated":
-        before = _optional(_object(event.get("data"), "data"), "previous_attributes").get("status")
-        if not (isinstance(before, str) and before.startswith("warning_")):
+
+    # Charges
+
+    def _charge_succeeded(self) -> tuple[Fact, ...]:
+        charge = self._thing
+        currency, amount = self._money("amount")
+        method, card = self._method(_details(charge))
+        intent = _reference(charge, "payment_intent")
+        initiator = self._initiator()
+        ended = AttemptEnded("success", "", (), method, initiator, currency, intent, amount, card)
+        id_, network = _text(charge, "id"), card.network if card else OTHER
+        if charge.get("captured") is not False:
+            return (ended, MoneyTaken(id_, network, currency, amount))
+        held = ChargeAuthorized(id_, network)
+        return (ended, held, IntentStep(intent, "R", "", initiator, currency)) if intent else (ended, held)
+
+    def _charge_failed(self) -> AttemptEnded:
+        charge = self._thing
+        outcome = _mapping(charge.get("outcome"))
+        codes = _words(outcome.get("reason"), charge.get("failure_code"))
+        failure = self._failure(codes, outcome)
+        currency, amount = self._money("amount")
+        method, card = self._method(_details(charge))
+        return self._ended(failure, codes, method, currency, _reference(charge, "payment_intent"), amount, card)
+
+    def _captured(self) -> tuple[Fact, ...]:
+        """The last capture tells the sum of all; the ones before it come as `charge.updated`, and are not read."""
+        charge = self._thing
+        currency, amount = self._money("amount_captured" if "amount_captured" in charge else "amount")
+        _, card = self._method(_details(charge))
+        id_, whole = _text(charge, "id"), charge.get("amount")
+        rest = max(whole - amount, 0) if isinstance(whole, int) else 0
+        return (MoneyTaken(id_, card.network if card else OTHER, currency, amount), ChargeCaptured(id_, rest))
+
+    # Payment intents
+
+    def _payment_failed(self) -> tuple[Fact, ...]:
+        intent = self._thing
+        error = _mapping(intent.get("last_payment_error"))
+        step = self._step("F")
+        if error.get("charge"):
+            return (step,)
+        codes = _words(error.get("decline_code"), error.get("code"))
+        if codes and codes[-1] in words.CUSTOMER_LEFT:
+            failure = ""
+        elif error.get("type") == "api_error" and not any(code in words.CLASS_OF for code in codes):
+            failure = "technical"
+        else:
+            failure = self._failure(codes, {"advice_code": error.get("advice_code")})
+        method, card = self._method(_mapping(error.get("payment_method")))
+        if card and failure == "authentication":
+            card = CardUsed(card.network, card.country, "failed")
+        shown = tuple("authentication_required" if code == words.AUTHENTICATION_FAILED else code for code in codes)
+        amount = intent.get("amount")
+        ended = self._ended(
+            failure,
+            shown,
+            method,
+            step.currency,
+            step.intent,
+            amount if _is_whole(amount) else 0,
+            card,
+        )
+        return (ended, step)
+
+    def _step(self, kind: str, method: str = "") -> IntentStep:
+        currency = self._thing.get("currency")
+        return IntentStep(
+            _text(self._thing, "id"),
+            kind,
+            method,
+            self._initiator(),
+            currency if isinstance(currency, str) else OTHER,
+        )
+
+    def _asked(self) -> IntentStep:
+        """The customer is asked to act: at once, or within days for a voucher or a bank transfer."""
+        action = self._known(
+            "next action",
+            _mapping(self._thing.get("next_action")).get("type"),
+            words.ACTIONS_OF_NOW | words.PATIENT_ACTIONS,
+        )
+        if action not in words.ACTIONS_OF_NOW:
+            return self._step("P")
+        return self._step("A", _only_method(self._thing) or words.METHOD_OF_ACTION.get(action, OTHER))
+
+    # What follows payments
+
+    def _dispute_opened(self) -> tuple[Fact, ...]:
+        """A dispute counts when it is created, or when an inquiry turns into one (Stripe, "Disputes", "Inquiries")."""
+        dispute = self._thing
+        status = self._known("dispute status", dispute.get("status"), words.DISPUTE_STATUSES)
+        if status.startswith("warning_") or status == "prevented":
             return ()
-    _, network = _method_and_network(_optional(dispute, "payment_method_details"))
-    return (DisputeOpened(_text(dispute, "id"), _text(dispute, "reason"), network),)
+        if self._type == "charge.dispute.updated":
+            before = _mapping(_mapping(self._event.get("data")).get("previous_attributes")).get("status")
+            if not (isinstance(before, str) and before.startswith("warning_")):
+                return ()
+        reason = dispute.get("reason")
+        _, card = self._method(_details(dispute))
+        return (
+            DisputeOpened(
+                _text(dispute, "id"),
+                _reference(dispute, "charge"),
+                reason if isinstance(reason, str) else OTHER,
+                card.network if card else OTHER,
+            ),
+        )
+
+    def _refund(self) -> tuple[Fact, ...]:
+        refund = self._thing
+        if refund.get("reason") == "expired_uncaptured_charge":
+            return ()
+        version = self._event.get("api_version")
+        may_be_release = isinstance(version, str) and version < _RELEASES_WITHOUT_REFUNDS
+        id_, charge = _text(refund, "id"), _reference(refund, "charge")
+        currency, amount = self._money("amount")
+        status = self._known("refund status", refund.get("status"), words.REFUND_STATUSES)
+        ended: tuple[Fact, ...] = ()
+        if status in _ENDS_OF_REFUNDS:
+            ended = (RefundEnded(id_, status, charge, amount, may_be_release),)
+        if self._type != "refund.created":
+            return ended
+        return (RefundMade(id_, charge, currency, amount, may_be_release), *ended)
+
+    # Words and fields
+
+    def _ended(
+        self,
+        failure: str,
+        codes: tuple[str, ...],
+        method: str,
+        currency: str,
+        intent: str,
+        amount: int,
+        card: CardUsed | None,
+    ) -> AttemptEnded:
+        """An attempt that did not succeed."""
+        result = words.RESULT_OF.get(failure, "issuer_declined") if failure else "abandoned"
+        shown = codes if failure else ()
+        return AttemptEnded(result, failure, shown, method, self._initiator(), currency, intent, amount, card)
+
+    def _failure(self, codes: tuple[str, ...], outcome: _Object) -> str:
+        """The class of a failure (Stripe, "Declines": outcome.type, network_status, decline codes, advice codes)."""
+        advice = outcome.get("advice_code")
+        if outcome.get("type") == "blocked" or outcome.get("network_status") == "reversed_after_approval":
+            return "fraud_block"
+        for code in codes:
+            if code in words.CLASS_OF:
+                found = words.CLASS_OF[code]
+                return "issuer_hard" if found == "issuer_soft" and advice == "do_not_try_again" else found
+            self._tell("decline or error code", code)
+        if outcome.get("type") == "invalid":
+            return "integration"
+        return words.ADVICE.get(advice, OTHER) if isinstance(advice, str) else OTHER
+
+    def _initiator(self) -> str:
+        """Who made the payment, as far as the event says so by itself.
+
+        That an event has no request does not mean that Stripe began the payment: Stripe also ends what a customer
+        began, after 3-D Secure or on another's page.
+        """
+        details = _details(self._thing)
+        method = details.get("type") or _only_method(self._thing)
+        said = _mapping(details.get(method)) if isinstance(method, str) else {}
+        if said.get("stored_credential_usage"):
+            return BY_STRIPE
+        if self.request or _OF_A_CUSTOMER.match(self._idempotency_key):
+            return BY_CUSTOMER
+        if self._idempotency_key.startswith("in_"):
+            return BY_STRIPE
+        if _mapping(said.get("three_d_secure")).get("authentication_flow") in _FLOWS:
+            return BY_CUSTOMER
+        if method in words.BY_CUSTOMERS_ONLY:
+            return BY_CUSTOMER
+        return BY_STRIPE if self._thing.get("invoice") else UNKNOWN
+
+    def _method(self, details: _Object) -> tuple[str, CardUsed | None]:
+        """The method of payment, wallets by their own name, and the card where there is one."""
+        method = self._known("payment method", details.get("type"), words.METHODS)
+        card = details.get(method)
+        if method not in ("card", "card_present", "interac_present") or not isinstance(card, dict):
+            return method, None
+        network = card.get("network") or card.get("brand")
+        country = card.get("country")
+        used = CardUsed(
+            self._known("card network", network, words.NETWORKS) if isinstance(network, str) else OTHER,
+            country.lower() if isinstance(country, str) else OTHER,
+            _authentication(_mapping(card.get("three_d_secure"))),
+        )
+        wallet = _mapping(card.get("wallet")).get("type")
+        return (wallet, used) if wallet in words.WALLETS else (method, used)
+
+    def _money(self, name: str) -> tuple[str, int]:
+        """The currency and an amount; what cannot be read is noted, and adds nothing."""
+        currency, amount = self._thing.get("currency"), self._thing.get(name)
+        if not isinstance(currency, str):
+            self.missing.append("currency")
+        if not _is_whole(amount):
+            self.missing.append(name)
+        return currency if isinstance(currency, str) else OTHER, amount if _is_whole(amount) else 0
+
+    def _known(self, kind: str, word: object, known: frozenset[str]) -> str:
+        """The word as it is, told where nobody knows it; `other` where it is none."""
+        if not isinstance(word, str):
+            return OTHER
+        if word not in known:
+            self._tell(kind, word)
+        return word
+
+    def _tell(self, kind: str, word: str) -> None:
+        self.unknown.append((kind, word if _WORD.match(word) else "one that is no word"))
 
 
-def _is_no_dispute(status: str) -> bool:
-    return status.startswith("warning_") or status == "prevented"
-
-
-def _refund(type_: str, refund: _Object) -> tuple[Fact, ...]:
-    status = refund.get("status")
-    ended = (RefundEnded(_text(refund, "id"), status),) if status in _ENDS_OF_REFUNDS else ()
-    if type_ != "refund.created":
-        return ended
-    made = RefundMade(_reference(refund, "charge"), _text(refund, "currency"), _whole(refund, "amount"))
-    return (made, *ended)
-
-
-def _captured(charge: _Object, event: _Object) -> int:
-    """What this capture added; a charge that is captured in parts tells the sum and the sum before."""
-    total = _whole(charge, "amount_captured") if "amount_captured" in charge else _whole(charge, "amount")
-    before = _optional(_object(event.get("data"), "data"), "previous_attributes").get("amount_captured")
-    return total - before if isinstance(before, int) and 0 <= before <= total else total
-
-
-def _method_and_network(details: _Object) -> tuple[str, str]:
-    """The method of payment, wallets by their own name, and the card network."""
-    method = details.get("type")
-    if not isinstance(method, str):
-        return OTHER, OTHER
-    card = details.get("card")
-    if method != "card" or not isinstance(card, dict):
-        return method, OTHER
-    network = card.get("network") or card.get("brand")
-    wallet = card.get("wallet")
-    if isinstance(wallet, dict) and wallet.get("type") in _WALLETS:
-        method = str(wallet["type"])
-    return method, network if isinstance(network, str) else OTHER
+def _authentication(secure: _Object) -> str:
+    """How the card's holder was authenticated (Stripe API reference, "three_d_secure")."""
+    if secure.get("result") in ("failed", "processing_error"):
+        return "failed"
+    flow = secure.get("authentication_flow")
+    if flow in _FLOWS:
+        return str(flow)
+    return OTHER if secure.get("authenticated") else "none"
 
 
 def _request(event: _Object) -> tuple[str, str]:
@@ -493,39 +524,18 @@ def _request(event: _Object) -> tuple[str, str]:
     return id_ if isinstance(id_, str) else "", key if isinstance(key, str) else ""
 
 
-def _initiator(request: str, idempotency_key: str, thing: _Object) -> str:
-    """Who made the payment, as far as the event says so by itself: `api` is the customer, `automatic` is Stripe.
-
-    That an event has no request does not mean that Stripe began the payment: Stripe also ends what a customer began,
-    after 3-D Secure or on another's page.
-    """
-    method, details = _details(thing)
-    if details.get("stored_credential_usage"):
-        return "automatic"
-    if request or _OF_A_CUSTOMER.match(idempotency_key):
-        return "api"
-    if idempotency_key.startswith("in_"):
-        return "automatic"
-    authentication = details.get("three_d_secure")
-    if isinstance(authentication, dict) and authentication.get("authentication_flow") in _FLOWS:
-        return "api"
-    if method in _ONLY_BY_CUSTOMERS:
-        return "api"
-    return "automatic" if thing.get("invoice") else UNKNOWN
+def _details(thing: _Object) -> _Object:
+    return _mapping(thing.get("payment_method_details"))
 
 
-def _details(thing: _Object) -> tuple[str, _Object]:
-    """The method of a charge, or of an intent that has but one, and what is said of the charge by that method."""
-    details = thing.get("payment_method_details")
-    if not isinstance(details, dict):
-        types = thing.get("payment_method_types")
-        only = types[0] if isinstance(types, list) and len(types) == 1 else ""
-        return only if isinstance(only, str) else "", {}
-    method = details.get("type")
-    if not isinstance(method, str):
-        return "", {}
-    found = details.get(method)
-    return method, found if isinstance(found, dict) else {}
+def _only_method(intent: _Object) -> str:
+    """The method of an intent that takes but one."""
+    types = intent.get("payment_method_types")
+    return types[0] if isinstance(types, list) and len(types) == 1 and isinstance(types[0], str) else ""
+
+
+def _words(*found: object) -> tuple[str, ...]:
+    return tuple(word for word in found if isinstance(word, str))
 
 
 def _object(value: object, where: str) -> _Object:
@@ -534,11 +544,8 @@ def _object(value: object, where: str) -> _Object:
     raise UnreadableError(f"{where} is no object")
 
 
-def _optional(thing: _Object, name: str) -> _Object:
-    value = thing.get(name)
-    if value is None:
-        return {}
-    return _object(value, name)
+def _mapping(value: object) -> _Object:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(thing: _Object, name: str) -> str:
@@ -556,8 +563,12 @@ def _reference(thing: _Object, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
 def _whole(thing: _Object, name: str) -> int:
     value = thing.get(name)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
+    if _is_whole(value):
         return value
     raise UnreadableError(f"{name} is no whole number")

@@ -4,22 +4,25 @@ Pure. The answer must not depend on the order in which events are seen, only on 
 an intent are collected, and nothing is decided before everything that could change the decision is known to have been
 seen: `settled` is the moment up to which that is so.
 
-- The outcome is `failed` where the first failure was not followed by a success or a cancellation within an hour, and
-  it stays so: a success weeks later, from a dunning retry, changes nothing.
+- The outcome is `failed` where the first failure was not followed by a success, an authorization or a cancellation
+  within an hour, and it stays so: a success weeks later, from a dunning retry, changes nothing.
+- An authorization is no outcome yet: the intent succeeds when it is captured, and is canceled when it is let go.
 - An attempt is `abandoned` where its customer was asked to act and within an hour nothing followed but, perhaps, a
   cancellation. Where the customer was asked again within that hour, only the last time counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from exporters.stripe.counting.facts import AttemptEnded, IntentStep
 
-__all__ = ["HOUR", "Decision", "Intent", "Step", "decided", "with_steps"]
+__all__ = ["HOUR", "Decision", "Intent", "Step", "decided", "was_given_up", "with_steps"]
 
 HOUR = 3600
 
 _OUTCOMES = {"S": "succeeded", "C": "canceled"}
+_SAVED = ("S", "C", "R")
+"""What makes up for a failure within the hour."""
 _ANSWERED = "a"
 """A request that the customer act about which everything is decided."""
 
@@ -56,7 +59,10 @@ class Intent:
 
     def _outcome_due(self) -> int | None:
         ends = [step.at - HOUR for step in self.steps if step.kind in _OUTCOMES]
-        return min(ends or [step.at + HOUR for step in self.steps if step.kind == "F"], default=None)
+        if ends:
+            return min(ends)
+        failed = _first(self.steps, "F")
+        return None if failed is None or _is_saved(self.steps, failed) else failed + HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,25 @@ def decided(intent: Intent, settled: int) -> Decision:
     return Decision(Intent(tuple(steps), intent.outcome or outcome), outcome, tuple(abandoned))
 
 
+def was_given_up(steps: Sequence[Step], at: int) -> bool:
+    """Whether the latest of these steps asked the customer to act over an hour before: it counts as abandoned."""
+    asking = [step for step in steps if step.kind not in "FC"]
+    return bool(asking) and asking[-1].kind in ("A", _ANSWERED) and at > asking[-1].at + HOUR
+
+
 def _outcome(steps: tuple[Step, ...]) -> str:
-    failed = min((step.at for step in steps if step.kind == "F"), default=None)
-    end = next((step for step in steps if step.kind in _OUTCOMES), None)
-    if end is None or (failed is not None and end.at > failed + HOUR):
+    failed = _first(steps, "F")
+    if failed is not None and not _is_saved(steps, failed):
         return "failed"
-    return _OUTCOMES[end.kind]
+    return next(_OUTCOMES[step.kind] for step in steps if step.kind in _OUTCOMES)
+
+
+def _first(steps: tuple[Step, ...], kind: str) -> int | None:
+    return next((step.at for step in steps if step.kind == kind), None)
+
+
+def _is_saved(steps: tuple[Step, ...], failed: int) -> bool:
+    return any(step.kind in _SAVED and step.at <= failed + HOUR for step in steps)
 
 
 def _cancellation(steps: tuple[Step, ...], asked: int) -> int | None:
@@ -117,6 +136,6 @@ def _abandoned_due(steps: tuple[Step, ...], asked: int) -> int:
 
 def _is_abandoned(steps: tuple[Step, ...], asked: int) -> bool:
     until = _abandoned_due(steps, asked)
-    if any(step.kind in "FSP" and asked <= step.at <= until for step in steps):
+    if any(step.kind in "FSPR" and asked <= step.at <= until for step in steps):
         return False
     return not any(step.kind in "Aa" and asked < step.at <= until for step in steps)

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import blake2b
 from threading import Lock
 from typing import Any, TypeGuard
@@ -20,20 +20,23 @@ from exporters.sampling.model import ErrorClass, Reading, SampleError
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
     AttemptEnded,
-    ChargeSucceeded,
+    ChargeAuthorized,
+    ChargeCaptured,
     DisputeOpened,
     Event,
     Fact,
     IntentStep,
+    MoneyTaken,
     RefundEnded,
     RefundMade,
     WarningReceived,
 )
-from exporters.stripe.counting.intents import HOUR, Intent, Step, decided, with_steps
+from exporters.stripe.counting.intents import HOUR, Intent, Step, decided, was_given_up, with_steps
 from exporters.stripe.counting.marks import Marks
-from exporters.stripe.counting.tally import READS, Tally, counter_readings, counter_series, window_readings
+from exporters.stripe.counting.tally import READS, Tally, counter_readings, counter_series, series, window_readings
 from exporters.stripe.storage.database import CorruptError, Database
 from rules.payments import disputes
+from rules.payments.cards import NETWORK
 from rules.payments.outcomes import BY_CUSTOMER, UNKNOWN
 from rules.vocabulary import OTHER, Gauge
 
@@ -49,8 +52,9 @@ UNNAMED = "unnamed:"
 
 _NETWORKS_KEPT = 60 * windows.DAY
 _INTENTS_KEPT = 2 * windows.DAY
-_FAILED_INTENTS_KEPT = 35 * windows.DAY
-"""Dunning retries a payment for weeks; while its failure is remembered, it is not counted again."""
+_OPEN_INTENTS_KEPT = 35 * windows.DAY
+"""Dunning retries a payment for weeks; while its failure is remembered, it is not counted again. An authorization may
+wait for a month to be captured, and a bank debit for days to settle."""
 _PRUNED_EVERY = 3600
 _SETTLED_AT_ONCE = 500
 
@@ -73,10 +77,21 @@ _PUT_MARKS = (
 _PUT_EVENT = "INSERT INTO paymon_events (at, id, seen_for, type, about) VALUES (?, ?, ?, ?, ?)"
 _PUT_CHANGE = "INSERT INTO paymon_changes (change, seen_for) VALUES (?, ?)"
 _PUT_NETWORK = "INSERT INTO paymon_networks (charge, network, at) VALUES (?, ?, ?) ON CONFLICT (charge) DO NOTHING"
+_PUT_AUTHORIZATION = (
+    "INSERT INTO paymon_authorizations (charge, at, captured_at, rest) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (charge) DO UPDATE"
+    " SET captured_at = COALESCE(excluded.captured_at, paymon_authorizations.captured_at),"
+    " rest = excluded.rest + paymon_authorizations.rest"
+)
+_PUT_REFUND = "INSERT INTO paymon_refunds (at, live, fact) VALUES (?, ?, ?)"
 _PUT_UNPLACED = "INSERT INTO paymon_unplaced (charge, metric, at) VALUES (?, ?, ?)"
 
 _ENCODED = json.JSONEncoder(separators=(",", ":")).encode
-_PLACED = {metric.name: metric for metric in (disputes.window_refunds, disputes.window_warnings)}
+_PLACED = {
+    metric.name: metric for metric in (disputes.window_refunds, disputes.window_warnings, disputes.window_disputes)
+}
+_RELEASED_WITHIN = 2
+"""Seconds after a capture within which Stripe makes the refund of what was not captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,8 @@ class _Work:
     changes: dict[int, int] = field(default_factory=dict)
     networks: list[tuple[Any, ...]] = field(default_factory=list)
     unplaced: list[tuple[Any, ...]] = field(default_factory=list)
+    authorizations: list[tuple[Any, ...]] = field(default_factory=list)
+    refunds: list[tuple[Any, ...]] = field(default_factory=list)
     steps: dict[str, list[tuple[int, IntentStep]]] = field(default_factory=dict)
 
 
@@ -168,7 +185,7 @@ class Ledger:
             self._write(work, after)
             totals = dict(work.tally.counters)
             if after.settled > marks.settled:
-                for more in self._settle_due(after.settled):
+                for more in (*self._settle_due(after.settled), *self._settle_refunds(after)):
                     _add(totals, more)
             if after.settled >= marks.pruned_at + _PRUNED_EVERY:
                 self._prune(after.settled)
@@ -219,6 +236,11 @@ class Ledger:
             rows = self._database.execute("SELECT id, type FROM paymon_events WHERE at >= ? AND at < ?", (since, until))
         named = ((id_, type_) for id_, type_ in rows if not id_.startswith(UNNAMED))
         return frozenset(id_ for id_, type_ in named if types is None or type_ in types)
+
+    def has_since(self, since: float) -> bool:
+        """Whether any event of that time or later was read, as far back as ids are kept."""
+        with self._guarded():
+            return bool(self._database.execute("SELECT 1 FROM paymon_events WHERE at >= ? LIMIT 1", (since,)))
 
     def ping(self) -> None:
         """Close where the state has gone away since it was last asked."""
@@ -296,6 +318,7 @@ class Ledger:
                 continue
             seen.add(event.id)
             new += 1
+            unreadable += bool(event.missing)
             late += work.tally.live and event.at < marks.watermark
             until = self._until(event.at, marks)
             work.events.append((event.at, event.id, until, event.type, event.about))
@@ -331,55 +354,86 @@ class Ledger:
 
     def _count(self, facts: Sequence[tuple[Fact, int]], work: _Work) -> None:
         networks = {
-            _hash(fact.charge): self._bounded(disputes.NETWORK, fact.network)
+            _hash(fact.charge): self._bounded(NETWORK, fact.network)
             for fact, _ in facts
-            if isinstance(fact, ChargeSucceeded)
+            if isinstance(fact, MoneyTaken | ChargeAuthorized)
         }
-        named = {_hash(fact.charge) for fact, _ in facts if isinstance(fact, RefundMade | WarningReceived)}
-        known = dict(self._among("SELECT charge, network FROM paymon_networks WHERE charge IN", list(named)))
-        for fact, at in self._attributed(facts) if work.tally.live else facts:
+        known = self._networks(facts)
+        for fact, at in self._in_context(facts) if work.tally.live else facts:
             match fact:
                 case IntentStep():
                     work.steps.setdefault(fact.intent, []).append((at, fact))
-                case ChargeSucceeded():
+                case MoneyTaken():
                     charge = _hash(fact.charge)
                     work.networks.append((charge, networks[charge], at))
                     work.tally.add(fact, at)
-                case RefundMade() | WarningReceived():
+                case ChargeAuthorized():
                     charge = _hash(fact.charge)
-                    network = networks.get(charge) or known.get(charge)
-                    if network is None and fact.charge:
-                        work.unplaced.append((charge, _windowed(fact).name, at))
-                    work.tally.add(fact, at, network or OTHER)
+                    work.networks.append((charge, networks[charge], at))
+                    work.authorizations.append((charge, at, None, 0))
+                case ChargeCaptured():
+                    work.authorizations.append((_hash(fact.charge), at, at, fact.rest))
+                case RefundMade() | RefundEnded() if fact.may_be_release:
+                    work.refunds.append((at, work.tally.live, _ENCODED([type(fact).__name__, *astuple(fact)])))
+                case RefundMade() | WarningReceived() | DisputeOpened():
+                    self._follow(fact, at, networks | known, work)
                 case _:
                     work.tally.add(fact, at)
 
-    def _attributed(self, facts: Sequence[tuple[Fact, int]]) -> Sequence[tuple[Fact, int]]:
-        """The facts, with the customer named where only an earlier step of the payment tells that it was one."""
-        asked = {fact.intent for fact, _ in facts if _is_anonymous(fact)}
+    def _networks(self, facts: Sequence[tuple[Fact, int]]) -> dict[int, str]:
+        """The networks of charges that these facts name, as far as they are known."""
+        named = {
+            _hash(fact.charge) for fact, _ in facts if isinstance(fact, RefundMade | WarningReceived | DisputeOpened)
+        }
+        return dict(self._among("SELECT charge, network FROM paymon_networks WHERE charge IN", list(named)))
+
+    def _follow(
+        self, fact: RefundMade | WarningReceived | DisputeOpened, at: int, networks: dict[int, str], work: _Work
+    ) -> None:
+        """Count what follows a charge under the charge's own network, so that it meets the charges that it follows."""
+        charge = _hash(fact.charge)
+        network = networks.get(charge)
+        told = self._bounded(NETWORK, fact.network) if isinstance(fact, DisputeOpened) else OTHER
+        if network is None and fact.charge:
+            work.unplaced.append((charge, series(_windowed(fact), told), at))
+        work.tally.add(fact, at, network or told)
+
+    def _in_context(self, facts: Sequence[tuple[Fact, int]]) -> Sequence[tuple[Fact, int]]:
+        """The facts, in the light of their payments' earlier steps.
+
+        Such a step may be all that tells of a customer; and an attempt that was given up an hour after the customer was
+        asked is not abandoned again when Stripe gives it up, too.
+        """
+        asked = {fact.intent for fact, _ in facts if _wants_context(fact)}
         if not asked:
             return facts
-        steps: dict[str, list[int]] = {intent: [] for intent in asked}
+        steps: dict[str, list[Step]] = {intent: [] for intent in asked}
         for id_, intent in self._intents(
             self._among("SELECT id, steps, outcome FROM paymon_intents WHERE id IN", list(asked))
         ):
-            steps[id_] += [step.at for step in intent.steps if step.initiator == BY_CUSTOMER]
+            steps[id_] += intent.steps
         for fact, at in facts:
-            if isinstance(fact, IntentStep) and fact.intent in asked and fact.initiator == BY_CUSTOMER:
-                steps[fact.intent].append(at)
-        return [
-            (replace(fact, initiator=BY_CUSTOMER), at)
-            if _is_anonymous(fact) and any(step <= at <= step + HOUR for step in steps[fact.intent])
-            else (fact, at)
-            for fact, at in facts
-        ]
+            if isinstance(fact, IntentStep) and fact.intent in asked:
+                steps[fact.intent].append(Step(at, fact.kind, fact.method, fact.initiator, fact.currency))
+        found: list[tuple[Fact, int]] = []
+        for fact, at in facts:
+            if _wants_context(fact):
+                before = sorted((step for step in steps[fact.intent] if step.at <= at), key=lambda step: step.at)
+                if fact.result == "abandoned" and was_given_up(before, at):
+                    continue
+                recent = any(step.initiator == BY_CUSTOMER and at <= step.at + HOUR for step in before)
+                if fact.initiator == UNKNOWN and recent:
+                    fact = replace(fact, initiator=BY_CUSTOMER)
+            found.append((fact, at))
+        return found
 
     def _place(self, work: _Work) -> None:
         """Move refunds and warnings that came before their charge to the charge's network."""
         networks = {charge: network for charge, network, _ in work.networks}
         waiting = self._among("SELECT charge, metric, at FROM paymon_unplaced WHERE charge IN", list(networks))
         for charge, metric, at in waiting:
-            work.tally.move(_PLACED[metric], at, networks[charge])
+            name, _, network = metric.partition("|")
+            work.tally.move(_PLACED[name], at, networks[charge], network or OTHER)
         self._database.execute_many(
             "DELETE FROM paymon_unplaced WHERE charge = ?", [(charge,) for charge in {row[0] for row in waiting}]
         )
@@ -408,6 +462,38 @@ class Ledger:
             self._write_tally(tally)
             yield tally.counters
 
+    def _settle_refunds(self, marks: Marks) -> Iterator[dict[str, int]]:
+        """Count the refunds of which it has become certain that they gave money back.
+
+        Those of the past wait until all of the past was read: their authorizations are older than they are.
+        """
+        which = (marks.settled, marks.backfill is None)
+        rows = self._database.execute("SELECT at, live, fact FROM paymon_refunds WHERE at <= ? AND (live OR ?)", which)
+        if not rows:
+            return
+        self._database.execute("DELETE FROM paymon_refunds WHERE at <= ? AND (live OR ?)", which)
+        found = [(at, bool(live), _refund(text)) for at, live, text in rows]
+        facts = [(fact, at) for at, _, fact in found]
+        known = self._networks(facts)
+        authorized = {
+            charge: (captured_at, rest)
+            for charge, captured_at, rest in self._among(
+                "SELECT charge, captured_at, rest FROM paymon_authorizations WHERE charge IN",
+                list({_hash(fact.charge) for fact, _ in facts}),
+            )
+        }
+        for lives in (False, True):
+            work = _Work(Tally(self._bounded, live=lives))
+            for at, live, fact in found:
+                if live is lives and not _is_release(fact, at, authorized.get(_hash(fact.charge))):
+                    if isinstance(fact, RefundMade):
+                        self._follow(fact, at, known, work)
+                    else:
+                        work.tally.add(fact, at)
+            self._database.execute_many(_PUT_UNPLACED, work.unplaced)
+            self._write_tally(work.tally)
+            yield work.tally.counters
+
     def _intents(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Intent]]:
         """The intents in those rows; of one that makes no sense only the outcome is left, and nothing comes due."""
         for id_, steps, outcome in rows:
@@ -434,6 +520,8 @@ class Ledger:
         self._database.execute_many(_PUT_CHANGE, list(work.changes.items()))
         self._database.execute_many(_PUT_NETWORK, work.networks)
         self._database.execute_many(_PUT_UNPLACED, work.unplaced)
+        self._database.execute_many(_PUT_AUTHORIZATION, work.authorizations)
+        self._database.execute_many(_PUT_REFUND, work.refunds)
         self._write_tally(work.tally)
         self._database.execute(_PUT_MARKS, (marks.to_json(),))
 
@@ -448,9 +536,11 @@ class Ledger:
         execute("DELETE FROM paymon_changes WHERE seen_for < ?", (settled,))
         execute("DELETE FROM paymon_networks WHERE at < ?", (settled - _NETWORKS_KEPT,))
         execute("DELETE FROM paymon_unplaced WHERE at < ?", (settled - _NETWORKS_KEPT,))
+        execute("DELETE FROM paymon_authorizations WHERE at < ?", (settled - _NETWORKS_KEPT,))
         execute(
-            "DELETE FROM paymon_intents WHERE due IS NULL AND touched < ? AND (outcome <> 'failed' OR touched < ?)",
-            (settled - _INTENTS_KEPT, settled - _FAILED_INTENTS_KEPT),
+            "DELETE FROM paymon_intents"
+            " WHERE due IS NULL AND touched < ? AND (outcome IN ('succeeded', 'canceled') OR touched < ?)",
+            (settled - _INTENTS_KEPT, settled - _OPEN_INTENTS_KEPT),
         )
         for width, kept in windows.KEPT.items():
             execute("DELETE FROM paymon_buckets WHERE width = ? AND start < ?", (width, settled - kept))
@@ -504,12 +594,41 @@ def _once(fact: Fact) -> str:
     return ""
 
 
-def _is_anonymous(fact: Fact) -> TypeGuard[AttemptEnded]:
-    return isinstance(fact, AttemptEnded) and fact.initiator == UNKNOWN and bool(fact.intent)
+def _wants_context(fact: Fact) -> TypeGuard[AttemptEnded]:
+    """Whether earlier steps of its payment may say more of it."""
+    if not isinstance(fact, AttemptEnded) or not fact.intent:
+        return False
+    return fact.initiator == UNKNOWN or fact.result == "abandoned"
 
 
-def _windowed(fact: RefundMade | WarningReceived) -> Gauge:
-    return disputes.window_refunds if isinstance(fact, RefundMade) else disputes.window_warnings
+def _refund(text: str) -> RefundMade | RefundEnded:
+    """One that was kept until it is certain what it is."""
+    name, *fields = json.loads(text)
+    return RefundMade(*fields) if name == RefundMade.__name__ else RefundEnded(*fields)
+
+
+def _is_release(fact: RefundMade | RefundEnded, at: int, authorized: tuple[int | None, int] | None) -> bool:
+    """Whether it let an authorization go, or the part of it that was not captured, and gave no money back.
+
+    `authorized` is when the charge was captured, if ever, and how much of it was not; None where it was not only
+    authorized at first.
+    """
+    if authorized is None:
+        return False
+    captured_at, rest = authorized
+    if captured_at is None or at < captured_at:
+        return True
+    return fact.amount == rest and at <= captured_at + _RELEASED_WITHIN
+
+
+def _windowed(fact: RefundMade | WarningReceived | DisputeOpened) -> Gauge:
+    match fact:
+        case RefundMade():
+            return disputes.window_refunds
+        case WarningReceived():
+            return disputes.window_warnings
+        case DisputeOpened():
+            return disputes.window_disputes
 
 
 def _add(totals: dict[str, int], more: dict[str, int]) -> None:

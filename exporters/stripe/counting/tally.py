@@ -12,7 +12,7 @@ from exporters.sampling.model import Reading
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
     AttemptEnded,
-    ChargeSucceeded,
+    CardUsed,
     DisputeClosed,
     DisputeOpened,
     Fact,
@@ -22,7 +22,7 @@ from exporters.stripe.counting.facts import (
     RefundMade,
     WarningReceived,
 )
-from rules.payments import account, declines, disputes, outcomes
+from rules.payments import account, cards, declines, disputes, outcomes
 from rules.vocabulary import OTHER, Counter, Gauge, Label
 
 __all__ = ["COUNTERS", "WINDOWED", "Bucket", "Tally", "counter_readings", "counter_series", "series", "window_readings"]
@@ -34,6 +34,10 @@ COUNTERS: tuple[Counter, ...] = (
     declines.failures,
     declines.declines,
     declines.attempts_by_currency,
+    cards.attempts_by_network,
+    cards.attempts_by_country,
+    cards.attempts_by_authentication,
+    declines.failed_amount,
     declines.amount,
     account.payouts,
     disputes.opened,
@@ -76,17 +80,16 @@ class Tally:
     buckets: dict[Bucket, int] = field(default_factory=dict)
 
     def add(self, fact: Fact, at: int, network: str = OTHER) -> None:
-        """Count one fact of that second; `network` is the charge's where the fact only names a charge."""
+        """Count one fact of that second; `network` is the charge's where the fact names a charge of another event."""
         match fact:
             case AttemptEnded():
                 self._attempt(fact, at)
-            case ChargeSucceeded():
-                self._fill(disputes.charges, at, self.bounded(disputes.NETWORK, fact.network))
             case MoneyTaken():
+                self._fill(disputes.charges, at, self.bounded(cards.NETWORK, fact.network))
                 self._grow(declines.amount, self.bounded(declines.CURRENCY, fact.currency), by=fact.amount)
             case DisputeOpened():
                 self._grow(disputes.opened, self.bounded(disputes.REASON, fact.reason))
-                self._fill(disputes.window_disputes, at, self.bounded(disputes.NETWORK, fact.network))
+                self._fill(disputes.window_disputes, at, network)
             case DisputeClosed():
                 self._grow(disputes.closed, _known(disputes.closed.label("outcome"), fact.outcome))
             case RefundMade():
@@ -105,9 +108,9 @@ class Tally:
         """Count one payment, retries folded."""
         self._grow(outcomes.intents, outcome)
 
-    def move(self, metric: Gauge, at: int, network: str) -> None:
+    def move(self, metric: Gauge, at: int, network: str, before: str = OTHER) -> None:
         """Move one that was counted without knowing its charge's network to where it belongs."""
-        self._fill(metric, at, OTHER, by=-1)
+        self._fill(metric, at, before, by=-1)
         self._fill(metric, at, network)
 
     def reads(self, at: int, count: int) -> None:
@@ -117,15 +120,24 @@ class Tally:
     def _attempt(self, fact: AttemptEnded, at: int) -> None:
         method = self.bounded(outcomes.PAYMENT_METHOD, fact.method)
         self._grow(outcomes.attempts, fact.result, method, fact.initiator)
-        self._grow(declines.attempts_by_currency, fact.result, self.bounded(declines.CURRENCY, fact.currency))
+        currency = self.bounded(declines.CURRENCY, fact.currency)
+        self._grow(declines.attempts_by_currency, fact.result, currency)
+        if fact.card:
+            self._card(fact.result, fact.card)
         if fact.result == "success":
             self._grow(outcomes.successes, method, fact.initiator)
         if fact.failure:
+            self._grow(declines.failed_amount, currency, by=fact.amount)
             self._grow(declines.failures, fact.failure)
             known = next((code for code in fact.codes if code in declines.DECLINE_CODE.values), None)
             code = known or self.bounded(declines.DECLINE_CODE, fact.codes[0] if fact.codes else OTHER)
             self._grow(declines.declines, code)
         self._fill(outcomes.window_attempts, at, fact.result)
+
+    def _card(self, result: str, card: CardUsed) -> None:
+        self._grow(cards.attempts_by_network, result, _known(cards.NETWORK, card.network))
+        self._grow(cards.attempts_by_country, result, _known(cards.COUNTRY, card.country))
+        self._grow(cards.attempts_by_authentication, result, _known(cards.AUTHENTICATION, card.authentication))
 
     def _grow(self, metric: Counter, *values: str, by: int = 1) -> None:
         if self.live:

@@ -26,9 +26,10 @@ class _Requirements(_Answer):
 class Account(_Answer):
     """The account itself (Stripe API reference, "Accounts")."""
 
-    charges_enabled: bool
-    payouts_enabled: bool
-    details_submitted: bool
+    id: str
+    charges_enabled: bool | None = None
+    payouts_enabled: bool | None = None
+    details_submitted: bool | None = None
     requirements: _Requirements | None = None
 
 
@@ -61,6 +62,7 @@ class Dispute(_Answer):
 
     id: str
     status: str
+    created: int
     evidence_details: _Evidence | None = None
 
 

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "CorruptError", "Database"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 lacked `authorizations` and `refunds`: a state of that version gets them, and keeps all it has."""
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS paymon_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -18,14 +19,20 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS paymon_networks (charge BIGINT PRIMARY KEY, network TEXT NOT NULL, at BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS paymon_unplaced (charge BIGINT NOT NULL, metric TEXT NOT NULL, at BIGINT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS paymon_unplaced_charge ON paymon_unplaced (charge)",
+    "CREATE TABLE IF NOT EXISTS paymon_authorizations (charge BIGINT PRIMARY KEY, at BIGINT NOT NULL,"
+    " captured_at BIGINT, rest BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS paymon_refunds (at BIGINT NOT NULL, live BOOLEAN NOT NULL, fact TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS paymon_refunds_at ON paymon_refunds (at)",
     "CREATE TABLE IF NOT EXISTS paymon_intents"
     " (id TEXT PRIMARY KEY, steps TEXT NOT NULL, outcome TEXT NOT NULL, touched BIGINT NOT NULL, due BIGINT)",
     "CREATE INDEX IF NOT EXISTS paymon_intents_due ON paymon_intents (due) WHERE due IS NOT NULL",
 )
 """The tables, in SQL that SQLite and Postgres both read.
 
-`changes` and the charges of `networks` and `unplaced` are 64-bit hashes: two of a million changes share one with a
-probability of 3e-8. `seen_for` is the moment until which a row must be remembered, rather than when it happened.
+`changes` and the charges of `networks`, `unplaced` and `authorizations` are 64-bit hashes: two of a million changes
+share one with a probability of 3e-8. `seen_for` is the moment until which a row must be remembered, rather than when it
+happened. `metric` of `unplaced` may name the network, too, under which one was counted: `metric|network`. `refunds` are
+those that may turn out to be releases of an authorization, kept until that is certain.
 """
 
 type_of_row = tuple[Any, ...]

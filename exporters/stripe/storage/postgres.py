@@ -127,7 +127,7 @@ def _prepare(database: Database) -> None:
         (str(SCHEMA_VERSION),),
     )
     ((version,),) = database.execute("SELECT value FROM paymon_marks WHERE name = 'schema'")
-    if version != str(SCHEMA_VERSION):
+    if not version.isdecimal() or not 1 <= int(version) <= SCHEMA_VERSION:
         database.execute("ROLLBACK")
         raise SampleError(
             ErrorClass.BAD_DATA,
@@ -135,6 +135,7 @@ def _prepare(database: Database) -> None:
             f"it has schema version {version}, this release knows {SCHEMA_VERSION}",
             "run the release that wrote it, or name another database",
         )
+    database.execute("UPDATE paymon_marks SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
     database.execute("COMMIT")
 
 

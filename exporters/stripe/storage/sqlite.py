@@ -139,7 +139,7 @@ def _connected(name: str) -> sqlite3.Connection:
 
 def _prepare(database: Database, path: Path | None) -> None:
     ((version,),) = database.execute("PRAGMA user_version")
-    if version not in (0, SCHEMA_VERSION):
+    if not 0 <= version <= SCHEMA_VERSION:
         raise SampleError(
             ErrorClass.BAD_DATA,
             _WHERE,

@@ -90,15 +90,21 @@ class Shop:
         method = options.get("method", "card")
         self.books["payment_attempts_total", result, method, initiator] += 1
         self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
+        if payment.network:
+            authentication = "failed" if failure == "authentication" else options.get("authentication", "none")
+            self.books["payment_attempts_by_network_total", result, payment.network] += 1
+            self.books["payment_attempts_by_country_total", result, options.get("country", "US").lower()] += 1
+            self.books["payment_attempts_by_authentication_total", result, authentication] += 1
         if result == "success":
             self.books["payment_success_total", method, initiator] += 1
             if options.get("capture", True):
                 self.books["payment_amount_minor_units_total", payment.currency] += payment.amount
         else:
             self.books["payment_failures_total", failure] += 1
+            self.books["payment_failed_amount_minor_units_total", payment.currency] += payment.amount
             self.books["payment_declines_total", code] += 1
-        if result != "success" or options.get("capture", True):
-            self._step(payment, "S" if result == "success" else "F")
+        held = "S" if options.get("capture", True) else "R"
+        self._step(payment, held if result == "success" else "F")
         return payment
 
     def ask(self, after: Payment | None = None) -> Payment:
@@ -163,11 +169,12 @@ class Shop:
 def _folded(steps: list[tuple[int, str]]) -> Iterator[tuple[str, ...]]:
     """What a payment counts as, by the definitions of payment_intents_total and of abandoned attempts."""
     failures = [at for at, kind in steps if kind == "F"]
-    ends = [(at, kind) for at, kind in steps if kind in "SC"]
-    if ends and not (failures and ends[0][0] - failures[0] > HOUR):
-        yield ("payment_intents_total", "succeeded" if ends[0][1] == "S" else "canceled")
-    elif failures:
+    good = [at for at, kind in steps if kind in "SCR"]
+    ends = [kind for at, kind in steps if kind in "SC"]
+    if failures and not (good and good[0] - failures[0] <= HOUR):
         yield ("payment_intents_total", "failed")
+    elif ends:
+        yield ("payment_intents_total", "succeeded" if ends[0] == "S" else "canceled")
     for asked in (at for at, kind in steps if kind == "A"):
         answers = [(at, kind) for at, kind in steps if asked <= at <= asked + HOUR and (at, kind) != (asked, "A")]
         canceled = [at for at, kind in answers if kind == "C"]

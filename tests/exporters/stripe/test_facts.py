@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from exporters.stripe.counting.facts import (
     AttemptEnded,
-    ChargeSucceeded,
+    CardUsed,
+    ChargeAuthorized,
+    ChargeCaptured,
     Event,
     Fact,
     IntentStep,
@@ -96,9 +98,10 @@ def test_the_cause_decides_about_class_and_result(
 def test_a_success_is_an_attempt_a_charge_and_money(fake: FakeStripe) -> None:
     payment = fake.pay(2599, "eur", method="google_pay", network="mastercard")
     assert facts(fake, payment.events[0]) == (
-        AttemptEnded("success", "", (), "google_pay", "api", "eur", payment.intent),
-        ChargeSucceeded(payment.charge, "mastercard"),
-        MoneyTaken("eur", 2599),
+        AttemptEnded(
+            "success", "", (), "google_pay", "api", "eur", payment.intent, 2599, CardUsed("mastercard", "us", "none")
+        ),
+        MoneyTaken(payment.charge, "mastercard", "eur", 2599),
     )
     assert facts(fake, payment.events[1]) == (IntentStep(payment.intent, "S", "", "api", "eur"),)
 
@@ -111,17 +114,29 @@ def test_a_decline_is_told_by_its_charge_and_its_intent_tells_only_of_a_step(fak
 
 def test_money_that_is_only_authorized_is_not_taken_yet(fake: FakeStripe) -> None:
     payment = fake.pay(capture=False)
-    assert not any(isinstance(fact, MoneyTaken) for fact in facts(fake, payment.events[0]))
+    ended, *rest = facts(fake, payment.events[0])
+    assert isinstance(ended, AttemptEnded)
+    assert ended.result == "success"
+    authorized = IntentStep(payment.intent, "R", "", "api", "usd")
+    assert rest == [ChargeAuthorized(payment.charge, "visa"), authorized]
+    assert facts(fake, payment.events[1]) == (authorized,)
     captured = fake.capture(payment)
-    assert facts(fake, captured.events[0]) == (MoneyTaken("usd", 2000),)
+    assert facts(fake, captured.events[0]) == (
+        MoneyTaken(payment.charge, "visa", "usd", 2000),
+        ChargeCaptured(payment.charge, 0),
+    )
     assert not any(isinstance(fact, MoneyTaken) for fact in facts(fake, payment.events[0]))
 
 
-def test_a_capture_in_parts_takes_what_it_adds(fake: FakeStripe) -> None:
-    raw: Any = fake.event(fake.capture(fake.pay(capture=False)).events[0])
-    raw["data"]["object"]["amount_captured"] = 1500
-    raw["data"]["previous_attributes"] = {"amount_captured": 500}
-    assert read_event(raw).facts == (MoneyTaken("usd", 1000),)
+def test_a_capture_in_parts_takes_the_sum_with_its_last_part(fake: FakeStripe) -> None:
+    payment = fake.pay(3000, capture=False)
+    fake.capture_part(payment, 1000)
+    assert facts(fake, fake.capture(payment).events[0])[0] == MoneyTaken(payment.charge, "visa", "usd", 3000)
+    in_part = fake.pay(3000, capture=False)
+    assert facts(fake, fake.capture(in_part, 1200).events[0]) == (
+        MoneyTaken(in_part.charge, "visa", "usd", 1200),
+        ChargeCaptured(in_part.charge, 1800),
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,9 +210,8 @@ def test_each_of_the_twenty_types_can_be_read(fake: FakeStripe) -> None:
     fake.pay(outcome=declined("lost_card"))
     fake.cancel(fake.ask())
     fake.settle(fake.process())
-    held = fake.pay(capture=False)
-    fake.expire(held)
-    fake.capture(held)
+    fake.expire(fake.pay(capture=False))
+    fake.capture(fake.pay(capture=False))
     fake.update_refund(fake.refund(paid, status="pending"), "failed")
     fake.update_dispute(fake.dispute(paid), "won")
     fake.warn(paid)

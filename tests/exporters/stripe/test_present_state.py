@@ -38,7 +38,7 @@ def test_an_account_that_is_none_is_an_error_without_its_content(world: Watched)
     with pytest.raises(SampleError) as found:
         world.sample(Source.STRIPE_ACCOUNT)
     assert found.value.kind is ErrorClass.BAD_ANSWER
-    assert "not as documented at charges_enabled, details_submitted, payouts_enabled" in str(found.value)
+    assert "not as documented at charges_enabled, id" in str(found.value)
     assert "jenny" not in str(found.value)
 
 
@@ -101,12 +101,44 @@ def test_disputes_that_wait_for_evidence_and_the_first_deadline(world: Watched) 
     }
 
 
+def test_an_appeal_of_a_dispute_opened_long_ago_waits_like_any_other(world: Watched) -> None:
+    dispute = world.fake.update_dispute(world.fake.dispute(world.fake.pay(), due_in=None), "lost")
+    world.clock.on(100 * DAY)
+    assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {}
+    world.fake.update_dispute(dispute, "appeal_needs_response")
+    world.clock.on(DAY)
+    waiting = ("stripe_disputes_needing_response",)
+    assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {waiting: 1}
+    world.fake.update_dispute(dispute, "appeal_under_review")
+    world.clock.on(HOUR)
+    assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {}
+
+
+def test_a_status_of_disputes_that_nobody_knows_is_told_once(world: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    world.fake.dispute(world.fake.pay(), status="mediation_needs_response")
+    for _ in range(2):
+        assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {}
+    told = [record.getMessage() for record in caplog.records if "mediation" in record.getMessage()]
+    assert told == [
+        "disputes: status 'mediation_needs_response' is not known to this release: such a dispute does not wait"
+    ]
+
+
+def test_capabilities_that_stripe_does_not_tell_are_absent(world: Watched) -> None:
+    del world.fake.account["charges_enabled"]
+    found = values(world.sample(Source.STRIPE_ACCOUNT).readings)
+    assert {key[1] for key in found if key[0] == "stripe_account_capability"} == {
+        "payouts_enabled",
+        "details_submitted",
+    }
+
+
 def test_hundreds_of_disputes_are_paged_through(world: Watched) -> None:
     payment = world.fake.pay()
     for _ in range(250):
         world.fake.dispute(payment, due_in=None)
     assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {("stripe_disputes_needing_response",): 250}
-    assert world.server.reads["disputes"] == 3
+    assert world.server.reads["disputes"] == 3 + 1  # pages of new ones, and one of the old
 
 
 def test_sources_ask_less_often_when_the_account_is_small(world: Watched) -> None:
