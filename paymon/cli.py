@@ -10,6 +10,7 @@ from paymon.definitions import definitions_read
 __all__ = ["main"]
 
 _COMMANDS = {
+    "init": "paymon.init.command:init",
     "generate": "paymon.generate:generate",
     "upgrade": "paymon.upgrade:upgrade",
     "lint": "paymon.lint:lint",

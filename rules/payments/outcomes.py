@@ -255,7 +255,7 @@ attempts_missing = Signal(
     "The counter of attempts is missing altogether",
     Unit.BOOLEAN,
     f"absent({attempts})",
-    Example(series=((rollout.killed.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
+    Example(series=((successes.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
 )
 
 complete_failure = Alert(

@@ -1,0 +1,1 @@
+"""How does a team begin with a repository of its own?"""
