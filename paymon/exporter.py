@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from exporters.configuration.configfile import ConfigurationError
-from exporters.configuration.settings import load
+from exporters.configuration.settings import Settings, load
 from exporters.web.webconfig import WebConfigFile
 
 __all__ = ["exporter"]
@@ -93,16 +93,34 @@ def exporter(
 
 
 def _check(config: Path, web_config: Path | None) -> int:
-    wrong = False
-    for check in (lambda: load(config), lambda: _web(web_config)):
-        try:
-            check()
-        except ConfigurationError as error:
-            wrong = True
-            click.echo(str(error), err=True)
-    if not wrong:
+    found: list[str] = []
+    try:
+        found += _in_declared_file(load(config))
+    except ConfigurationError as error:
+        found.append(str(error))
+    try:
+        _web(web_config)
+    except ConfigurationError as error:
+        found.append(str(error))
+    for one in found:
+        click.echo(one, err=True)
+    if not found:
         click.echo(f"{config}: nothing wrong")
-    return 1 if wrong else 0
+    return 1 if found else 0
+
+
+def _in_declared_file(settings: Settings) -> list[str]:
+    """Why the file of declared dates cannot be read, for which the exporter itself can wait."""
+    from exporters.probes.declared import read
+    from exporters.sampling.model import SampleError
+
+    if settings.declared is None:
+        return []
+    try:
+        read(settings.declared.file)
+    except SampleError as error:
+        return [f"{error} ({settings.declared.file})"]
+    return []
 
 
 def _web(path: Path | None) -> WebConfigFile:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +22,16 @@ _MOST = 50_000
 _DEEPEST = 50
 """So many settings, and so deep: aliases of aliases make a long text of a short one."""
 _UNFIT = "has a value that does not fit"
+
+
+_READ_AS_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (date, "a date"),
+    (int, "a number"),
+    (float, "a number"),
+)
+_READ_AS = tuple(of for of, _ in _READ_AS_KINDS)
+"""What YAML makes of a text without quotes that looks like one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +184,7 @@ def faults_in(
 
     `place` says where a setting is, `variable` which environment variable could hold it.
     """
-    for details in error.errors(include_url=False, include_context=True, include_input=False):
+    for details in error.errors(include_url=False, include_context=True):
         yield _fault(details, model, place, variable)
 
 
@@ -200,6 +211,13 @@ def _fault(
             return Fault(where, "is a secret", f"take it out and name its file in {name}_file{from_variable}")
         case "time_delta_parsing" | "time_delta_type":
             return Fault(where, _UNFIT, "write a duration such as 15, 15s, 5m or PT15S")
+        case "tuple_type" | "list_type" | "set_type" | "frozen_set_type":
+            return Fault(where, "is not a list", "write one, as in [a, b], or each entry on a line after a dash")
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return Fault(where, "is not a mapping of settings", "write `name: value` lines below it")
+        case "string_type" if isinstance(details["input"], _READ_AS):
+            read_as = next(kind for of, kind in _READ_AS_KINDS if isinstance(details["input"], of))
+            return Fault(where, f"is {read_as}, as YAML reads it, where a text is wanted", "put it in quotes")
     message = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     what, semicolon, how_to_fix = message.partition("; ")
     if semicolon:

@@ -13,13 +13,19 @@ __all__ = ["Dsn"]
 
 
 def _understood(dsn: Secret) -> Secret:
-    try:
-        conninfo.conninfo_to_dict(dsn.get_secret_value())
-    except psycopg.ProgrammingError:  # its text may hold the password
+    if not _is_one(dsn.get_secret_value()):
         raise PydanticCustomError(
             "dsn", "it is not a DSN that libpq understands; write postgresql://role@host/database"
-        ) from None
-    return dsn
+        )
+    return dsn.only_if(_is_one)
+
+
+def _is_one(text: str) -> bool:
+    try:
+        conninfo.conninfo_to_dict(text)
+    except psycopg.ProgrammingError:  # its text may hold the password
+        return False
+    return True
 
 
 Dsn = Annotated[Secret, AfterValidator(_understood)]

@@ -6,6 +6,8 @@ A field `interval: timedelta` takes seconds (`15`), what Prometheus writes (`15s
 """
 
 import re
+import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SecretStr, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-__all__ = ["FromConfigurationFile", "Secret", "Section"]
+__all__ = ["FromConfigurationFile", "Secret", "Section", "regular", "stamp_of"]
 
 _LARGEST = 64 * 1024
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)(ms|s|m|h|d|)\Z")
@@ -34,7 +36,44 @@ class _InFile:
 
 
 class Secret(SecretStr):
-    """A text that is never shown: `get_secret_value()` gives it to the one place that needs it."""
+    """A text that is never shown: `get_secret_value()` gives it to the one place that needs it.
+
+    One that came from a file is read again whenever the file has changed, as secrets are rotated. What is empty, cannot
+    be read or does not fit, as while the file is being written, leaves the one before.
+    """
+
+    def __init__(self, secret_value: str, file: Path | None = None) -> None:
+        super().__init__(secret_value)
+        self._file = file
+        self._stamp = stamp_of(file) if file else None
+        self._fits: list[Callable[[str], bool]] = []
+
+    def get_secret_value(self) -> str:
+        """The secret as it is now."""
+        if self._file is not None and stamp_of(self._file) != self._stamp:
+            self.renew()
+        return super().get_secret_value()
+
+    def renew(self) -> bool:
+        """Read the file again, after a refusal. True where it holds another secret than before."""
+        if self._file is None:
+            return False
+        stamp = stamp_of(self._file)
+        try:
+            text = _read(self._file)
+        except PydanticCustomError:
+            return False
+        if not all(fits(text) for fits in self._fits):
+            return False
+        self._stamp = stamp
+        changed = text != super().get_secret_value()
+        self._secret_value = text
+        return changed
+
+    def only_if(self, fits: Callable[[str], bool]) -> "Secret":
+        """The secret itself, which from now on takes from its file only what fits."""
+        self._fits.append(fits)
+        return self
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -47,7 +86,8 @@ class Secret(SecretStr):
             case Secret():
                 return value
             case _InFile(path=path):
-                return cls(_read(path))
+                text = _read(path)
+                return cls(text, Path(str(path)))
             case FromConfigurationFile():
                 raise PydanticCustomError(
                     "inline_secret", "a secret does not belong in the configuration file; name a file that holds it"
@@ -97,6 +137,12 @@ def _read(path: object) -> str:
     if not isinstance(path, str | Path) or not str(path):
         raise PydanticCustomError("secret_file", "the name of the secret's file is not a path; write one")
     try:
+        if not regular(Path(path)):
+            raise PydanticCustomError(
+                "secret_file",
+                "the secret's file {path} is no regular file; name one that can be read again and again",
+                {"path": str(path)},
+            )
         with Path(path).open("rb") as file:
             text = file.read(_LARGEST + 1).decode()
     except OSError as error:
@@ -117,3 +163,17 @@ def _read(path: object) -> str:
             {"path": str(path)},
         )
     return secret
+
+
+def regular(path: Path) -> bool:
+    """Whether it is a file, and no pipe that would keep its reader waiting. Raises OSError where nothing is there."""
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """What of a file changes when it is written anew; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -15,6 +15,7 @@ from psycopg import conninfo, sql
 
 from exporters.configuration.secrets import Secret
 from exporters.postgres.failures import (
+    NoConnectionError,
     connection_failure,
     deadline_exceeded,
     query_failure,
@@ -22,6 +23,7 @@ from exporters.postgres.failures import (
     transient,
 )
 from exporters.postgres.settings import PostgresSettings
+from exporters.sampling.model import ErrorClass
 
 __all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "parameters", "within"]
 
@@ -57,6 +59,7 @@ class Database:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._dsn = ""
         self._turn = asyncio.Lock()
 
     async def rows(
@@ -131,8 +134,13 @@ class Database:
         )
 
     async def _connected(self) -> psycopg.AsyncConnection[Row]:
+        dsn = self._settings.dsn.get_secret_value()
+        if self._connection is not None and dsn != self._dsn:
+            connection, self._connection = self._connection, None
+            await connection.close()
         if self._connection is None or self._connection.closed:
             self._connection = await opened(self._settings.dsn, self._settings.connect_timeout, _DSN)
+            self._dsn = self._settings.dsn.get_secret_value()
         return self._connection
 
 
@@ -188,7 +196,19 @@ def parameters(dsn: Secret, timeout: timedelta) -> dict[str, Any]:
 
 
 async def opened(dsn: Secret, timeout: timedelta, where: str) -> psycopg.AsyncConnection[Row]:
-    """A new connection to the DSN, which is found at `where` in the settings. Raises NoConnectionError."""
+    """A new connection to the DSN, which is found at `where` in the settings. Raises NoConnectionError.
+
+    Where it is refused and the DSN's file holds another one by now, that one is tried.
+    """
+    try:
+        return await _opened(dsn, timeout, where)
+    except NoConnectionError as error:
+        if error.kind is not ErrorClass.REFUSED or not dsn.renew():
+            raise
+    return await _opened(dsn, timeout, where)
+
+
+async def _opened(dsn: Secret, timeout: timedelta, where: str) -> psycopg.AsyncConnection[Row]:
     try:
         async with asyncio.timeout(_ADDRESSES * timeout.total_seconds()):
             return await psycopg.AsyncConnection.connect(

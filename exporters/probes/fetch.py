@@ -11,6 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
+from exporters.configuration.secrets import stamp_of
 from exporters.libraries import httpx
 from exporters.probes.settings import Authorities
 from exporters.sampling.model import ErrorClass
@@ -65,6 +66,7 @@ class Fetcher:
         self._trust_env = proxies_of_environment
         self._kept = None if keep_alive else 0
         self._client: httpx.AsyncClient | None = None
+        self._stamp = stamp_of(authorities.path) if authorities else None
 
     async def fetch(
         self,
@@ -81,6 +83,7 @@ class Fetcher:
         Raises NoAnswerError. Where no connection came about in time, it is found out whether that was for want of an
         address, within the other half: then it is not the other side that fails.
         """
+        await self._renew()
         client = self._client = self._client or self._connect()
         timeout = httpx.Timeout(within, connect=within / 2)
         try:
@@ -94,6 +97,20 @@ class Fetcher:
             raise no_answer(error) from None
         except (TimeoutError, httpx.HTTPError) as error:
             raise no_answer(error) from None
+
+    async def _renew(self) -> None:
+        """Connect anew where the file of the authorities was renewed."""
+        if self._authorities is None:
+            return
+        stamp = stamp_of(self._authorities.path)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        renewed = self._authorities.current()
+        if renewed is not self._authorities:
+            self._authorities = renewed
+            await self.close()
+            self._client = None
 
     async def close(self) -> None:
         """Close the connections that are kept."""

@@ -15,6 +15,7 @@ from rules.vocabulary import Source
 __all__ = ["FlagSampler"]
 
 _LARGEST = 256 * 1024
+_REFUSALS = (401, 403)
 
 
 class FlagSampler(Sampler):
@@ -38,9 +39,20 @@ class FlagSampler(Sampler):
 
     async def sample(self, now: float) -> Snapshot:
         """One request. Raises SampleError for every answer that does not hold both facts."""
+        answer = await self._ask()
+        if answer.status in _REFUSALS and self._settings.token.renew():
+            answer = await self._ask()
+        _refuse(answer.status)
+        return Snapshot(self.source, taken_at=now, complete_until=now, readings=self._readings(answer))
+
+    async def close(self) -> None:
+        """Close the connection that is kept between samples."""
+        await self._fetcher.close()
+
+    async def _ask(self) -> Answer:
         settings = self._settings
         try:
-            answer = await self._fetcher.fetch(
+            return await self._fetcher.fetch(
                 "GET",
                 str(settings.url),
                 within=settings.timeout.total_seconds(),
@@ -50,12 +62,6 @@ class FlagSampler(Sampler):
         except NoAnswerError as gap:
             cure = "mend this machine's name server, proxy or limits" if gap.ours else "see whether the flag API runs"
             raise SampleError(gap.kind, "flag.url", gap.what, cure) from None
-        _refuse(answer.status)
-        return Snapshot(self.source, taken_at=now, complete_until=now, readings=self._readings(answer))
-
-    async def close(self) -> None:
-        """Close the connection that is kept between samples."""
-        await self._fetcher.close()
 
     def _readings(self, answer: Answer) -> tuple[Reading, ...]:
         try:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from exporters.configuration.secrets import Secret, Section
+from exporters.configuration.secrets import Secret, Section, regular
 from rules.payments import health
 
 __all__ = ["Authorities", "DeclaredSettings", "FlagSettings", "HealthSettings", "ProbeSettings", "ProbedHost"]
@@ -48,6 +48,14 @@ def _protects_a_token(url: HttpUrl) -> HttpUrl:
     return url
 
 
+def _as_stripe_calls_it(url: HttpUrl) -> HttpUrl:
+    if url.scheme != "https" and not _loopback(url.host or ""):
+        raise PydanticCustomError(
+            "webhook_url", "Stripe sends webhooks to https:// alone; write the address that it calls"
+        )
+    return url
+
+
 def _loopback(host: str) -> bool:
     try:
         return ip_address(host.strip("[]")).is_loopback
@@ -65,19 +73,34 @@ class Authorities:
     path: Path
     pem: str = field(repr=False)
 
+    def current(self) -> "Authorities":
+        """Those that the file holds now; these, where it holds none that can be read."""
+        try:
+            pem = _pem(self.path)
+        except (OSError, ValueError):
+            return self
+        return self if pem == self.pem else Authorities(self.path, pem)
+
 
 def _authorities(path: object) -> object:
     if not isinstance(path, str | Path):
         return path
     try:
-        with Path(path).open("rb") as file:
-            pem = file.read(_LARGEST_PEM).decode("ascii", "ignore")  # names in comments may be of any alphabet
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+        return Authorities(Path(path), _pem(Path(path)))
     except (OSError, ValueError):
         raise PydanticCustomError(
             "ca_file", "{path} holds no certificates that can be read; name a PEM file", {"path": str(path)}
         ) from None
-    return Authorities(Path(path), pem)
+
+
+def _pem(path: Path) -> str:
+    """The certificates in the file. Raises OSError, ValueError."""
+    if not regular(path):
+        raise ValueError("no regular file")
+    with path.open("rb") as file:
+        pem = file.read(_LARGEST_PEM).decode("ascii", "ignore")  # names in comments may be of any alphabet
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    return pem
 
 
 def _pointer(text: str) -> str:
@@ -172,7 +195,7 @@ class ProbeSettings(_Sampled):
 
     hosts: tuple[ProbedHost, ...]
     headers: tuple[Annotated[str, AfterValidator(_header)], ...] = health.HEADER.values
-    webhook_url: Url | None = None
+    webhook_url: Annotated[Url, AfterValidator(_as_stripe_calls_it)] | None = None
     interval: Duration = timedelta(minutes=1)
     timeout: Duration = timedelta(seconds=10)
     max_age: Duration = timedelta(minutes=3)
@@ -211,7 +234,7 @@ class FlagSettings(_Sampled):
             raise PydanticCustomError(
                 "token", "the token holds a space, a line break or an unusual letter; store the token alone"
             )
-        return token
+        return token.only_if(lambda text: bool(_TOKEN.match(text)))
 
 
 class DeclaredSettings(_Sampled):

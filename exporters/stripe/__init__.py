@@ -48,7 +48,7 @@ def samplers(
     """
     if settings.has_full_access:
         _LOG.warning("stripe.api_key may do everything to the live account; use a restricted key with read permissions")
-    governor = Governor(settings.read_share, random)
+    governor = Governor(settings.read_share, random, settings.api_key.get_secret_value)
     reads = StripeReads(settings, governor, clock, pause)
     state = State(settings.state, clock, overflow)
     shared = Shared(reads, governor, clock, is_leader)

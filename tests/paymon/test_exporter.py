@@ -136,22 +136,29 @@ def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_on
         assert 'payments_exporter_source_up{source="declared"} 1.0' in page
 
 
-@pytest.mark.parametrize("renewed", ["ca.pem", "token"])
-def test_sighup_takes_a_renewed_file_that_the_configuration_names(config: Path, tmp_path: Path, renewed: str) -> None:
-    authorities, token = tmp_path / "ca.pem", tmp_path / "token"
+def test_sighup_takes_renewed_authorities_that_the_configuration_names(config: Path, tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(authorities)
-    token.write_text("one")
-    config.write_text(
-        f"health: {{url: 'https://127.0.0.1:9/', ca_file: {authorities}}}\n"
-        f"flag: {{url: 'https://127.0.0.1:9/', token_file: {token}}}\n"
-    )
+    config.write_text(f"health: {{url: 'https://127.0.0.1:9/', ca_file: {authorities}}}\n")
     with running(config) as at:
         at.becomes_ready()
         at.process.send_signal(signal.SIGHUP)
         at.said("nothing changed")
-        (tmp_path / renewed).write_bytes(trustme.CA().cert_pem.bytes() if renewed == "ca.pem" else b"two")
+        trustme.CA().cert_pem.write_to_path(authorities)
         at.process.send_signal(signal.SIGHUP)
         at.said("is in use")
+
+
+def test_a_declared_file_that_is_missing_or_wrong_is_found_by_the_check(config: Path, tmp_path: Path) -> None:
+    declared = tmp_path / "declared.yaml"
+    declared.write_text("backup: {\n")
+    wrong = invoked("--config", str(config), "--check-config")
+    assert wrong.exit_code == 1
+    assert "; write valid YAML" in wrong.output
+    declared.unlink()
+    missing = invoked("--config", str(config), "--check-config")
+    assert missing.exit_code == 1
+    assert missing.output == f"declared.file: No such file or directory; put it there ({declared})\n"
 
 
 def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_path: Path) -> None:
@@ -239,6 +246,7 @@ def test_the_example_is_a_configuration_without_a_mistake(tmp_path: Path, monkey
     monkeypatch.setenv("PAYMON_STRIPE__API_KEY", "rk_test_example")
     monkeypatch.setenv("PAYMON_POSTGRES__DSN", "postgresql://127.0.0.1/payments")
     monkeypatch.setenv("PAYMON_FLAG__TOKEN", "example")
+    monkeypatch.setenv("PAYMON_DECLARED__FILE", str(EXAMPLES / "declared.yaml"))
     checked = invoked("--config", str(EXAMPLES / "exporter.yaml"), "--check-config")
     assert checked.output == f"{EXAMPLES / 'exporter.yaml'}: nothing wrong\n"
 

@@ -111,6 +111,7 @@ class StripeReads:
         self._pause = pause
         self._client: stripe.StripeClient | None = None
         self._http: _PlainBodies | None = None
+        self._key = ""
         self._last_sent = 0.0
         self.skew: float | None = None
         """Seconds by which our clock is ahead of Stripe's, None before the first answer."""
@@ -125,7 +126,7 @@ class StripeReads:
         self._last_sent = self._clock()
         self._governor.sent(now)
         try:
-            answer = await self._answer(endpoint, dict(parameters or {}))
+            answer = await self._answered(endpoint, dict(parameters or {}))
         except CursorGoneError:
             self._governor.succeeded(endpoint)
             raise
@@ -140,6 +141,15 @@ class StripeReads:
         if self._http is not None:
             http, self._http, self._client = self._http, None, None
             await http.close_async()  # type: ignore[no-untyped-call]
+
+    async def _answered(self, endpoint: str, parameters: dict[str, Any]) -> Answer:
+        """What the endpoint answers; where the key was refused and its file holds another by now, to that one."""
+        try:
+            return await self._answer(endpoint, parameters)
+        except SampleError as error:
+            if error.kind is not ErrorClass.REFUSED or not self._settings.api_key.renew():
+                raise
+        return await self._answer(endpoint, parameters)
 
     async def _answer(self, endpoint: str, parameters: dict[str, Any]) -> Answer:
         seconds = self._settings.timeout.total_seconds()
@@ -165,15 +175,17 @@ class StripeReads:
 
     def _connected(self) -> stripe.StripeClient:
         """The client, made inside the event loop that will use it."""
-        if self._client is None:
+        key = self._settings.api_key.get_secret_value()
+        if self._client is None or key != self._key:
+            self._key = key
             stripe.enable_telemetry = False
             stripe.set_app_info("paymon", version=_version())
             logging.getLogger("stripe").setLevel(logging.ERROR)
             # The variable of that name has answers printed, past every filter.
             stripe.log = stripe._util.STRIPE_LOG = None
-            self._http = _PlainBodies(timeout=self._settings.timeout.total_seconds())
+            self._http = self._http or _PlainBodies(timeout=self._settings.timeout.total_seconds())
             self._client = stripe.StripeClient(
-                self._settings.api_key.get_secret_value(),
+                key,
                 base_addresses={"api": str(self._settings.api_url).rstrip("/")},
                 max_network_retries=0,
                 http_client=self._http,

@@ -57,8 +57,11 @@ class Governor:
     `share` is the exporter's part of the account's allotment; `random` gives a number from 0 up to 1 for the jitter.
     """
 
-    def __init__(self, share: float, random: Callable[[], float]) -> None:
+    def __init__(self, share: float, random: Callable[[], float], key: Callable[[], str] = str) -> None:
+        """`key` gives the key that requests are sent with: another one than was refused is tried at once."""
         self._share = share
+        self._key = key
+        self._key_before = ""
         self._random = random
         self._transactions = 0
         self._days: dict[int, int] = {}
@@ -110,11 +113,13 @@ class Governor:
 
     def retry_delay(self, endpoint: str, now: float) -> float | None:
         """Seconds until the endpoint may be asked again after a failure, None where it did not fail."""
+        self._look_at_key()
         waits = [one.not_before - now for one in (self._endpoint(endpoint), self._refused) if one.error]
         return min(max(*waits, 0.0), _OPEN_FOR) if waits else None
 
     def permit(self, endpoint: str, now: float) -> None:
         """Raises SampleError where the request must not be sent now."""
+        self._look_at_key()
         for one in (self._refused, self._endpoint(endpoint)):
             if one.error and now < one.not_before <= now + max(_LONGEST_DELAY, _OPEN_FOR):
                 raise one.error
@@ -167,6 +172,15 @@ class Governor:
         else:
             longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(one.failures - 1, 10))
             one.not_before = now + self._random() * longest
+
+    def _look_at_key(self) -> None:
+        """What one key was refused, another need not be."""
+        key = self._key()
+        if key != self._key_before:
+            self._key_before = key
+            for one in (self._refused, *self._endpoints.values()):
+                if one.error and one.error.kind in (ErrorClass.REFUSED, ErrorClass.NOT_PERMITTED):
+                    one.not_before = 0.0
 
     def readings(self, now: float) -> Iterable[Reading]:
         """Requests by endpoint and code, 0 included, and the budget."""

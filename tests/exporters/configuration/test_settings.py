@@ -80,7 +80,7 @@ def test_a_list_in_a_variable_is_json(tmp_path: Path) -> None:
     assert settings.probe is not None
     assert [host.host for host in settings.probe.hosts] == ["b.example.com", "c.example.com"]
     assert refused(path, {"PAYMON_PROBE__HOSTS": "b.example.com"}) == [
-        "PAYMON_PROBE__HOSTS: has a value that does not fit; input should be a valid tuple"
+        "PAYMON_PROBE__HOSTS: is not a list; write one, as in [a, b], or each entry on a line after a dash"
     ]
 
 
@@ -251,3 +251,43 @@ def test_the_line_of_every_setting_is_known(tmp_path: Path) -> None:
     assert document.place(("a", "b", 1, "d")) == f"{document.path}:4: a.b[1].d"
     assert document.place(("a", "missing", "deeper")) == f"{document.path}:1: a.missing.deeper"
     assert document.place(("missing",)) == f"{document.path}: missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("postgres: {statuses: {completed: done}}", "postgres.statuses.completed: is not a list; write one, as in"),
+        ("postgres: {payments: shop.payments}", "postgres.payments: is not a mapping of settings; write `name: value`"),
+        (
+            "postgres: {migrations: {tool: rails, expected: [2026-04-22]}}",
+            "postgres.migrations.expected[0]: is a date, as YAML reads it, where a text is wanted; put it in quotes",
+        ),
+        (
+            "postgres: {statuses: {completed: [1]}}",
+            "postgres.statuses.completed[0]: is a number, as YAML reads it, where a text is wanted; put it in quotes",
+        ),
+        (
+            "postgres: {statuses: {completed: [yes]}}",
+            "postgres.statuses.completed[0]: is true or false, as YAML reads it, where a text is wanted; put it in",
+        ),
+        ("postgres: {time_zone: Europe/Berlim}", "no time zone is called Europe/Berlim; did you mean Europe/Berlin?"),
+        ("postgres: {migrations: {tool: rails}}", "rails writes down only what it has applied; list the migrations"),
+        (
+            "postgres: {queries: [{name: mine, sql: DELETE FROM a, metric: payments_custom_a, help: What is deleted}]}",
+            "postgres.queries[0].sql: it is not a SELECT; write one SELECT, which may begin with WITH",
+        ),
+        (
+            "probe: {hosts: [a.example], webhook_url: 'http://a.example/hook'}",
+            "probe.webhook_url: Stripe sends webhooks to https:// alone; write the address that it calls",
+        ),
+    ],
+)
+def test_what_yaml_or_a_slip_of_the_pen_makes_of_a_value_is_said_with_its_cure(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    environment = {"PAYMON_POSTGRES__DSN": "host=x"} if text.startswith("postgres") else {}
+    path = tmp_path / "exporter.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as raised:
+        load(path, environment)
+    assert said in str(raised.value.faults[0])
