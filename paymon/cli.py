@@ -20,6 +20,8 @@ _COMMANDS = {
     "exporter": "paymon.exporter:exporter",
     "doctor": "paymon.doctor:doctor",
     "gate": "paymon.gate.command:gate",
+    "check": "paymon.now.check:check",
+    "status": "paymon.now.status:status",
     "backtest": "paymon.backtest.command:backtest",
     "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",

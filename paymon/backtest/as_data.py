@@ -11,13 +11,11 @@ from typing import Any
 __all__ = ["as_data"]
 
 
-def as_data(catalog: Any, environment_name: str | None) -> dict[str, Any]:
+def as_data(catalog: Any, environment: Any) -> dict[str, Any]:
     """The rules of an environment, without what only their texts need."""
     from generators.rules import Expressions, rule_groups
 
     organisation = catalog.organisation
-    environments = {environment.name: environment for environment in organisation.environments}
-    environment = environments[environment_name or organisation.environments[0].name]
     expressions = Expressions(catalog, environment)
     areas = {alert.name: area.name for area in catalog.areas for alert in area.alerts}
     series = [name for metric in catalog.metrics for name in metric.series_names]
@@ -78,7 +76,10 @@ def main() -> None:
     """Write the data of the definitions on the module path; the argument is the environment, empty for the first."""
     from paymon.definitions import load
 
-    json.dump(as_data(load(), sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] else None), sys.stdout)
+    catalog = load()
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    known = catalog.organisation.environments
+    json.dump(as_data(catalog, next((one for one in known if one.name == wanted), known[0])), sys.stdout)
 
 
 if __name__ == "__main__":

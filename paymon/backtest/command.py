@@ -90,7 +90,7 @@ def backtest(
     """
     catalog = load()
     place = environment_named(catalog, environment)
-    ruleset = Ruleset.from_data(definitions_as_data(catalog, place.name))
+    ruleset = Ruleset.from_data(definitions_as_data(catalog, place))
     chosen = _chosen(ruleset, alerts)
     to_sweep = _chosen(ruleset, (sweep,)) if sweep else []
     known = read_incidents(incidents) if incidents else ()

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from rich.text import Text
 
-from paymon.demo.scene import Firing, Notice, Reading, Scene
+from paymon.demo.scene import Firing, Notice, Scene
+from paymon.now.key_metrics import Reading
 
 __all__ = ["LEAST_HEIGHT", "LEAST_WIDTH", "as_lines", "changes", "rendered"]
 

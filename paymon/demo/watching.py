@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from paymon.demo.inbox import Inbox, Notification
-from paymon.demo.scene import KEY_METRICS, Firing, KeyMetric, Notice, Reading
+from paymon.demo.scene import Firing, Notice
+from paymon.now.key_metrics import KEY_METRICS, KeyMetric, Reading
 from rules.payments import monitoring
 from rules.vocabulary import Environment
 

@@ -31,7 +31,7 @@ from tests.servers import prometheus
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environments[0]
-RULES = Ruleset.from_data(json.loads(json.dumps(as_data(CATALOG, None))))
+RULES = Ruleset.from_data(json.loads(json.dumps(as_data(CATALOG, PRODUCTION))))
 CHOSEN = (INCIDENTS[0], INCIDENTS[4], INCIDENTS[8], INCIDENTS[10])
 GAP = 1800.0
 """Seconds between two outages, in which nobody scraped."""

@@ -32,10 +32,11 @@ from paymon.demo.command import demo
 from paymon.demo.grafana import dashboards_in
 from paymon.demo.incidents import SHOWN, named
 from paymon.demo.play import MEND, QUIT, missing
-from paymon.demo.scene import KEY_METRICS, Address, Firing, Key, Notice, Reading, Scene
+from paymon.demo.scene import Address, Firing, Key, Notice, Scene
 from paymon.demo.shortening import TooFastError, shortened_routing, shortened_rules
 from paymon.demo.view import changes, rendered
 from paymon.demo.watching import Seen
+from paymon.now.key_metrics import KEY_METRICS, Reading
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from simulator.conditions import USUAL

@@ -138,6 +138,11 @@ IDEMPOTENCY = Step(
     "javascript",
 )
 
+ERROR_RATES = Step(
+    "See how the key metrics stand and what fails, by class and by payment method; then watch it.",
+    "paymon check --window 15m\npaymon status --watch",
+)
+
 _STAGES = (
     Served(
         title="Staging at 10 %",
@@ -174,6 +179,21 @@ _STAGES = (
     ),
 )
 
+_INCIDENT = (
+    Served(
+        title="Error rates of the past 15 minutes",
+        text="`paymon check --window 15m` shows the key metrics against their thresholds, results, classes of failures and "
+        "payment methods; `paymon status --watch` the same live, with alerts and what changed.",
+        serves=("RSP-05",),
+    ),
+    Served(
+        title="Affected users",
+        text="`paymon check` counts the users with a failed attempt in the past 15 minutes; the query on the pages of the "
+        "alerts lists them.",
+        serves=("RSP-06",),
+    ),
+)
+
 CHAPTERS = (
     Chapter(
         title="Rolling out, and back",
@@ -181,4 +201,5 @@ CHAPTERS = (
         steps=(SET_STAGE, Step("To switch live payments off at once:", PULL_KILL_SWITCH.command)),
     ),
     Chapter(title="After a rollback", steps=(MARK_FOR_REVIEW,)),
+    Chapter(title="In an incident", procedures=_INCIDENT, steps=(ERROR_RATES,)),
 )

@@ -1,0 +1,1 @@
+"""How do payments stand at this moment: `paymon check` and `paymon status`."""

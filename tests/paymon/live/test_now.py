@@ -1,0 +1,112 @@
+"""How do payments stand at this moment? As seen on live servers."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from paymon.now.check import check
+from paymon.now.key_metrics import KEY_METRICS
+from paymon.now.seeing import Alarm, Change, KeyReading, Mark, Source, Status, look_around, look_closely
+from paymon.now.status import rendered, status
+from rules.catalog import catalog
+from rules.vocabulary import minutes
+from tests.paymon.live import stories
+from tests.paymon.live.conftest import Live
+from tests.paymon.live.world import Story
+
+CATALOG = catalog()
+NO_SERVER = ["--prometheus", "http://127.0.0.1:1"]
+
+
+def closely(live: Live, story: Story) -> dict[str, KeyReading]:
+    with live.ask() as prometheus:
+        seen = look_closely(prometheus, CATALOG, story.environment, minutes(15), live.end - 600)
+    return {one.reading.metric.title: one for one in seen.metrics}
+
+
+def test_a_breach_is_the_alerts_own_condition_guards_included(live: Live) -> None:
+    fine = closely(live, stories.PRODUCTION)["Payment success rate"]
+    assert (fine.mark, fine.reading.value) == (Mark.FINE, 1.0)
+    # One in five fails, at one and a quarter a minute: under five failures in five minutes prove nothing.
+    assert closely(live, stories.STAGING)["Payment success rate"].mark is Mark.ALONE
+    # 62 a minute of which nine in ten fail.
+    assert closely(live, stories.BACK_AMID_FAILURES)["Payment success rate"].mark is Mark.BREACH
+
+
+def test_what_nobody_measures_or_samples_is_unknown_and_never_fine(live: Live) -> None:
+    seen = closely(live, stories.PRODUCTION)
+    assert (seen["Refund rate"].mark, seen["Refund rate"].why) == (Mark.UNKNOWN, "stripe_window_charges is not there")
+    assert "webhook_inbox is old or missing" in seen["Webhooks over 3 s"].why
+
+
+def test_the_window_is_split_by_result_and_method(live: Live) -> None:
+    with live.ask() as prometheus:
+        seen = look_closely(prometheus, CATALOG, stories.BACK_AMID_FAILURES.environment, minutes(15), live.end - 300)
+    shares = {one.name: one.share for one in seen.results}
+    assert shares["technical_failure"] == pytest.approx(0.9, abs=0.02)
+    (card,) = seen.methods
+    assert card.name == "card"
+    assert card.share == pytest.approx(0.9, abs=0.02)
+
+
+def test_the_command_ends_with_what_it_found(live: Live) -> None:
+    found = CliRunner().invoke(check, ["--prometheus", live.url, "--json"])
+    assert (found.exit_code, json.loads(found.stdout)["breached"]) == (3, False), found.output
+    found = CliRunner().invoke(check, ["--prometheus", live.url])
+    assert "attempts in 15 min" in found.output
+
+
+@pytest.mark.parametrize("command", [check, status])
+def test_a_dead_server_cannot_be_judged(command: object) -> None:
+    found = CliRunner().invoke(command, NO_SERVER)  # type: ignore[arg-type]
+    assert (found.exit_code, "cannot judge" in found.output) == (3, True)
+
+
+def around(live: Live, story: Story) -> Status:
+    with live.ask() as prometheus:
+        return look_around(prometheus, CATALOG, story.environment, live.end - 600)
+
+
+def test_the_screen_shows_alerts_sources_rollout_and_changes(live: Live) -> None:
+    seen = around(live, stories.P2_IS)
+    assert [(one.name, one.priority, one.fires) for one in seen.alarms] == [("PaymentsDegraded", "P2", True)]
+    assert (seen.rollout, seen.planned, seen.killed, seen.heartbeat) == (0.01, 0.01, False, True)
+    assert {one.name for one in seen.sources if one.fresh} >= {"stripe_events", "postgres"}
+    assert [one.what for one in around(live, stories.KILLED).changes] == ["kill switch 0 -> 1"]
+
+
+def test_rules_that_are_not_evaluated_say_so_in_the_place_of_silence(live: Live) -> None:
+    seen = around(live, stories.NO_RULES)
+    assert not seen.heartbeat
+    assert "THE RULES ARE NOT EVALUATED" in rendered(seen, 80, 24).plain
+
+
+def test_a_full_screen_fits_into_eighty_columns_and_twenty_four_rows_and_says_what_it_left_out() -> None:
+    from decimal import Decimal
+
+    from paymon.now.key_metrics import Reading
+
+    comparison, bound = KEY_METRICS[0].bound(CATALOG.organisation.environments[0])
+    reading = Reading(KEY_METRICS[0], comparison, Decimal(bound), 0.123)
+    seen = Status(
+        environment="production",
+        at=1e9,
+        metrics=tuple(
+            KeyReading(reading, Mark.UNKNOWN, "something with a very long name is not there") for _ in range(8)
+        ),
+        alarms=tuple(Alarm(f"PaymentAlertWithAVeryLongName{n}", "P2", True, 1e9 - 500) for n in range(12)),
+        heartbeat=True,
+        sources=tuple(Source(name, 1.0) for name in ("stripe_events", "stripe_account", "stripe_webhooks", "postgres")),
+        read_budget=0.4,
+        rollout=0.1,
+        planned=0.1,
+        killed=True,
+        changes=tuple(Change(1e9 - n, f"rollout {n} %") for n in range(9)),
+        doubts=(),
+    )
+    lines = rendered(seen, 80, 24).plain.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert sum("more" in line for line in lines) == 2
+    assert "kill switch PULLED" in "\n".join(lines)
