@@ -12,6 +12,7 @@ from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
 from generators.thresholds import thresholds_files
 from generators.traceability import traceability_files
+from generators.vocabulary import vocabulary_files
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["OWNED", "environment_files", "generated_files"]
@@ -35,6 +36,7 @@ def generated_files(catalog: Catalog) -> Mapping[str, str]:
     files.update(traceability_files(catalog))
     files.update(thresholds_files(catalog))
     files.update(checks_files(catalog))
+    files.update(vocabulary_files())
     return files
 
 

@@ -15,7 +15,7 @@ __all__ = ["placed", "strays"]
 _WHERE = re.compile(r"([\w.]+): (?:(\w+) )?(.+?)(?:, .*)?\Z")
 _NAMING = frozenset({"name", "service", "team", "threshold", "title", "uid"})
 _DEFINING = frozenset({"Alert", "Counter", "Gauge", "Histogram", "Objective", "Signal"})
-_NO_DEFINITIONS = frozenset({"build", "dist", "docs", "generated", "node_modules", "tests"})
+_NO_DEFINITIONS = frozenset({"build", "dist", "docs", "generated", "node_modules", "tests", "vocabulary"})
 
 
 def placed(problem: Problem, folders: Iterable[Path]) -> str:

@@ -71,3 +71,28 @@ def test_exporters_see_no_alert_and_no_threshold() -> None:
         names = {node.id for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Name)}
         assert not names & {"Alert", "Threshold"}, module
         assert "rules.vocabulary.alert" not in imports(module), module
+
+
+# ---- the map of docs/architecture.md
+
+
+MAP = (ROOT / "docs/architecture.md").read_text()
+
+
+def test_the_map_has_every_room_with_the_question_of_its_docstring() -> None:
+    rooms = {
+        f"{path.parent.relative_to(ROOT)}/": (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0]
+        for folder in MAY_IMPORT
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    shown = dict(re.findall(r"^\| `((?:[a-z_]+/)+)` \| (.*) \|$", MAP, re.MULTILINE))
+    assert shown == rooms, "mend the table of rooms in docs/architecture.md"
+
+
+def test_the_map_s_arrows_are_the_imports_that_are_allowed_and_used() -> None:
+    shown = dict(re.findall(r"^(\w+) +-> (.*)$", MAP, re.MULTILINE))
+    used: dict[str, set[str]] = {folder: set() for folder in MAY_IMPORT}
+    for module in MODULES:
+        folder = module.relative_to(ROOT).parts[0]
+        used[folder] |= {name.split(".")[0] for name in imports(module)} & MAY_IMPORT.keys() - {folder}
+    assert {folder: set(arrows.split()) & MAY_IMPORT.keys() for folder, arrows in shown.items()} == used

@@ -32,7 +32,11 @@ _ALERT_NAME = re.compile(r"([A-Z][a-z0-9]*)+\Z")
 
 
 class Comparison(Enum):
-    """The four ways to be past a bound."""
+    """The four ways to be past a bound.
+
+    >>> Comparison(">=").words, Comparison(">=").holds(Decimal(5), Decimal(5))
+    ('at least', True)
+    """
 
     ABOVE = ">"
     AT_LEAST = ">="
@@ -78,7 +82,11 @@ def _number(value: object) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """A condition without which an alert stays quiet (`only_if`), or under which it does (`unless`)."""
+    """A condition without which an alert stays quiet (`only_if`), or under which it does (`unless`).
+
+    >>> only_if(LENGTH, ">=", 20, "a handful says nothing").condition
+    'shop:queue:sum >= 20'
+    """
 
     signal: Signal
     comparison: Comparison
@@ -99,7 +107,11 @@ class Guard:
 
 
 def only_if(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
-    """A guard that must hold. `comparison` is one of `>`, `>=`, `<`, `<=`; `where` selects some of the series."""
+    """A guard that must hold. `comparison` is one of `>`, `>=`, `<`, `<=`; `where` selects some of the series.
+
+    >>> only_if(LENGTH, ">=", 20, "a handful says nothing").forbids
+    False
+    """
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
@@ -110,7 +122,11 @@ def only_if(signal: Signal, comparison: str, value: str | int, because: str, **w
 
 
 def unless(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
-    """A guard that silences where it holds; a signal that is missing silences nothing."""
+    """A guard that silences where it holds; a signal that is missing silences nothing.
+
+    >>> unless(LENGTH, ">", 0, "it works itself off").forbids
+    True
+    """
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
@@ -123,7 +139,12 @@ def unless(signal: Signal, comparison: str, value: str | int, because: str, **wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """Another way for the same alert to be true: a signal of its own past a bound of its own."""
+    """Another way for the same alert to be true: a signal of its own past a bound of its own.
+
+    >>> also = Branch(watches=LENGTH, comparison=Comparison.ABOVE, value=Decimal(9), guards=(), because="so long")
+    >>> [one.because for one in replace(QUEUE_LONG, or_else=(also,)).branches(QUEUE_LONG.thresholds[0])]
+    ['100 are what we pack in a minute', 'so long']
+    """
 
     watches: Signal
     comparison: Comparison
@@ -134,7 +155,14 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """Where a signal stops being fine, for how long, who hears of it, and why there."""
+    """Where a signal stops being fine, for how long, who hears of it, and why there.
+
+    >>> above("0.05", Severity.CRITICAL, Priority.P1, because="it was promised", lasting=minutes(2)).condition
+    '> 0.05'
+    >>> above(0.05, Severity.CRITICAL, Priority.P1, because="it was promised")
+    Traceback (most recent call last):
+    ValueError: 0.05 is no number to compare with; write a whole number, or a fraction as text: "0.05"
+    """
 
     comparison: Comparison
     value: Decimal
@@ -211,7 +239,11 @@ at_most = _thresholds_with(Comparison.AT_MOST)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to look at or to do, with the command for it where there is one."""
+    """One thing to look at or to do, with the command for it where there is one.
+
+    >>> Step("Start more packers.", "kubectl scale deployment/packer --replicas=10").language
+    'bash'
+    """
 
     text: str
     command: str = ""
@@ -220,7 +252,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runbook:
-    """What a person who was just woken needs to know."""
+    """What a person who was just woken needs to know.
+
+    >>> QUEUE_LONG.runbook.impact
+    'Parcels are late.'
+    """
 
     meaning: str
     impact: str
@@ -234,6 +270,12 @@ class Alert:
 
     `summary` is one sentence in which `{threshold}` stands for the bound; `description` is one in which `{value}`
     stands for the value at hand and `{label_name}` for a label that the signal carries.
+
+    >>> QUEUE_LONG.threshold_id(QUEUE_LONG.thresholds[0])
+    'QueueLong'
+    >>> Alert("queue long", **{**TEXTS, "watches": LENGTH})
+    Traceback (most recent call last):
+    ValueError: alert 'queue long' is not named in CamelCase with at most 40 characters; rename it
     """
 
     name: str

@@ -18,7 +18,11 @@ __all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Renamed", "Served"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line of the runbook that can be measured, automated, or must be left to people."""
+    """One line of the runbook that can be measured, automated, or must be left to people.
+
+    >>> Item("KM-01", "Key metrics", "Orders that fail, below 5 %", key_metric=True).left_to_people
+    ''
+    """
 
     id: str
     section: str
@@ -31,7 +35,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """One subject: a module of definitions, a group of rules, a page of the runbook."""
+    """One subject: a module of definitions, a group of rules, a page of the runbook.
+
+    >>> Area(
+    ...     name="shop", title="Shop", question="is it open?", module="shop", metrics=(QUEUE,), signals=(LENGTH,), alerts=()
+    ... ).objectives
+    ()
+    """
 
     name: str
     title: str
@@ -66,7 +76,11 @@ class Area:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A definition that is neither metric nor alert, yet serves items of the runbook: a stage, a procedure."""
+    """A definition that is neither metric nor alert, yet serves items of the runbook: a stage, a procedure.
+
+    >>> Served(title="Open the shop", text="Turn the key.", serves=("STEP-01",)).title
+    'Open the shop'
+    """
 
     title: str
     text: str
@@ -75,7 +89,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excuse:
-    """A definition that need not keep one promise, for a reason."""
+    """A definition that need not keep one promise, for a reason.
+
+    >>> Excuse(check="expressions/means-of-ratios", definition="shop:quality:ratio", because="a survey").because
+    'a survey'
+    """
 
     check: str
     """The check's name, as docs/checks.md has it."""
@@ -90,7 +108,13 @@ class Excuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renamed:
-    """A name that was another one in an earlier version, and until when the old one works beside it."""
+    """A name that was another one in an earlier version, and until when the old one works beside it.
+
+    >>> Renamed(
+    ...     kind="metric", old="orders", new="orders_total", since="0.2.0", until="0.4.0", because="it is a counter"
+    ... ).says("sum(my_orders)")
+    False
+    """
 
     kind: str
     """`metric`, `signal`, `alert`, `area` or `setting`."""
@@ -109,7 +133,11 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """A part of the runbook's index that no alert leads to: procedures, and steps that stand by themselves."""
+    """A part of the runbook's index that no alert leads to: procedures, and steps that stand by themselves.
+
+    >>> Chapter(title="After a rollback", steps=(Step("Count the parcels."),)).procedures
+    ()
+    """
 
     title: str
     steps: tuple[Step, ...]
@@ -118,7 +146,14 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalog:
-    """All definitions together; equal to itself alone, so that what was derived from it is found again at once."""
+    """All definitions together; equal to itself alone, so that what was derived from it is found again at once.
+
+    >>> shop = Area(
+    ...     name="shop", title="Shop", question="is it open?", module="shop", metrics=(QUEUE,), signals=(LENGTH,), alerts=()
+    ... )
+    >>> Catalog(organisation=ORGANISATION, areas=(shop,), items=()).names
+    ('shop:queue:sum', 'queue_length')
+    """
 
     organisation: Organisation
     areas: tuple[Area, ...]

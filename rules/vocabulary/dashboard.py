@@ -30,7 +30,11 @@ COLUMNS = 24
 
 
 class Picture(Enum):
-    """The way in which a panel shows its numbers."""
+    """The way in which a panel shows its numbers.
+
+    >>> Picture("stat").name
+    'STAT'
+    """
 
     STAT = "stat"
     TIMESERIES = "timeseries"
@@ -41,7 +45,11 @@ class Picture(Enum):
 
 
 class Tone(Enum):
-    """What a state means to the person who reads it."""
+    """What a state means to the person who reads it.
+
+    >>> [tone.value for tone in Tone]
+    ['good', 'warning', 'bad', 'neutral']
+    """
 
     GOOD = "good"
     WARNING = "warning"
@@ -50,7 +58,11 @@ class Tone(Enum):
 
 
 class Hue(Enum):
-    """One of the colours of lines, for what has the same colour on every panel."""
+    """One of the colours of lines, for what has the same colour on every panel.
+
+    >>> len(Hue) > 3
+    True
+    """
 
     BLUE = "blue"
     SKY = "sky"
@@ -64,7 +76,11 @@ class Hue(Enum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One value of a yes-or-no or of a few-valued series, in a word."""
+    """One value of a yes-or-no or of a few-valued series, in a word.
+
+    >>> State(0, "Closed", Tone.BAD).word
+    'Closed'
+    """
 
     value: int
     word: str
@@ -73,7 +89,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The word for a number above `above`, up to the next level; the lowest level has no `above`."""
+    """The word for a number above `above`, up to the next level; the lowest level has no `above`.
+
+    >>> Level("Long", Tone.WARNING, Decimal(100)).above
+    Decimal('100')
+    """
 
     word: str
     tone: Tone
@@ -86,6 +106,9 @@ class Curve:
 
     `legend` may name labels in double braces. PromQL is written as in a signal; matchers for the dashboard's variables
     are added to every selector.
+
+    >>> Curve(LENGTH, "waiting").expr
+    'shop:queue:sum'
     """
 
     shows: Signal | str
@@ -99,7 +122,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One picture: what it shows, in which unit, and against which alerts' thresholds."""
+    """One picture: what it shows, in which unit, and against which alerts' thresholds.
+
+    >>> PANEL.width, PANEL.picture
+    (24, <Picture.TIMESERIES: 'timeseries'>)
+    """
 
     id: int
     """Part of links to the panel: once given, it stays, wherever the panel moves."""
@@ -142,7 +169,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A titled row of panels, in lines that each fill the grid."""
+    """A titled row of panels, in lines that each fill the grid.
+
+    >>> Row(title="Queue", panels=(PANEL,)).panels[0].title
+    'Orders that wait'
+    """
 
     title: str
     panels: tuple[Panel, ...]
@@ -170,7 +201,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrowing:
-    """A label to some of whose values a person can narrow a dashboard's panels."""
+    """A label to some of whose values a person can narrow a dashboard's panels.
+
+    >>> Narrowing(label="result", title="Result", description="Narrows by it.", listed_by=ORDERS).label
+    'result'
+    """
 
     label: str
     title: str
@@ -181,7 +216,11 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Moments that a dashboard marks in all of its panels: those at which an expression has a value."""
+    """Moments that a dashboard marks in all of its panels: those at which an expression has a value.
+
+    >>> Mark(name="Releases", expr="changes(queue_length[5m]) > 0", title="A release", tone=Tone.NEUTRAL).name
+    'Releases'
+    """
 
     name: str
     expr: str
@@ -193,7 +232,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """One Grafana dashboard."""
+    """One Grafana dashboard.
+
+    >>> Dashboard(
+    ...     uid="shop", title="Shop", description="The shop.", rows=(Row(title="Queue", panels=(PANEL,)),)
+    ... ).panels[0].id
+    1
+    """
 
     uid: str
     title: str

@@ -31,7 +31,11 @@ _LABEL_NAMES_OF_OTHERS = frozenset({"environment", "service", "team", "job", "in
 
 
 class Source(Enum):
-    """Who exports a metric. The sampled ones are the exporter's, and each carries a freshness of its own."""
+    """Who exports a metric. The sampled ones are the exporter's, and each carries a freshness of its own.
+
+    >>> Source.POSTGRES.sampled, Source.APPLICATION.sampled
+    (True, False)
+    """
 
     STRIPE_EVENTS = "stripe_events"
     STRIPE_ACCOUNT = "stripe_account"
@@ -74,7 +78,14 @@ _NOT_SAMPLED = frozenset({Source.EXPORTER, Source.APPLICATION, Source.SCRAPE, So
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label with every value that it can take, or with the setting that lists them."""
+    """A label with every value that it can take, or with the setting that lists them.
+
+    >>> Label("result", ("paid", "failed")).specimen
+    'paid'
+    >>> Label("shelf")
+    Traceback (most recent call last):
+    ValueError: label shelf is unbounded; give its values, or the setting that lists them
+    """
 
     name: str
     values: tuple[str, ...] = ()
@@ -103,7 +114,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class excluding:  # noqa: N801 - reads as a word inside where()
-    """Matches every value of a label but these: `where(check=excluding("redis"))`."""
+    """Matches every value of a label but these: `where(check=excluding("redis"))`.
+
+    >>> ORDERS.where(result=excluding("failed"))
+    'orders_total{result!="failed"}'
+    """
 
     values: tuple[str, ...]
 
@@ -123,13 +138,21 @@ def _literally(text: str) -> str:
 
 
 def plain(value: Decimal) -> str:
-    """A decimal exactly, without exponent or trailing zeros: `0.95`, `300`."""
+    """A decimal exactly, without exponent or trailing zeros: `0.95`, `300`.
+
+    >>> plain(Decimal("3E+2")), plain(Decimal("0.9500"))
+    ('300', '0.95')
+    """
     text = format(value.normalize(), "f")
     return "0" if text in ("-0", "0") else text
 
 
 def matchers(**wanted: type_of_matcher) -> str:
-    """PromQL matchers in braces; a tuple matches any of its values; nothing gives an empty string."""
+    """PromQL matchers in braces; a tuple matches any of its values; nothing gives an empty string.
+
+    >>> matchers(result="paid", shelf=("top", "bottom"))
+    '{result="paid",shelf=~"top|bottom"}'
+    """
     parts = []
     for label, value in wanted.items():
         match value:
@@ -148,7 +171,14 @@ def matchers(**wanted: type_of_matcher) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A fact that somebody exports: one metric family."""
+    """A fact that somebody exports: one metric family.
+
+    >>> ORDERS.where(result="paid")
+    'orders_total{result="paid"}'
+    >>> ORDERS.where(result="payed")
+    Traceback (most recent call last):
+    ValueError: orders_total has no result='payed'; it has paid, failed
+    """
 
     name: str
     help: str
@@ -210,7 +240,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Counter(Metric):
-    """A number of events that only grows, and starts again at 0 when its owner does."""
+    """A number of events that only grows, and starts again at 0 when its owner does.
+
+    >>> Counter("parcels_total", "Parcels that left the house", Unit.COUNT, Source.APPLICATION).kind
+    'counter'
+    """
 
     def __post_init__(self) -> None:
         Metric.__post_init__(self)
@@ -220,7 +254,11 @@ class Counter(Metric):
 
 @dataclass(frozen=True, slots=True)
 class Gauge(Metric):
-    """A value that rises and falls."""
+    """A value that rises and falls.
+
+    >>> Gauge("queue_length", "Orders that wait", Unit.COUNT, Source.APPLICATION).kind
+    'gauge'
+    """
 
     def __post_init__(self) -> None:
         Metric.__post_init__(self)
@@ -232,7 +270,17 @@ class Gauge(Metric):
 
 @dataclass(frozen=True, slots=True)
 class Histogram(Metric):
-    """How often a duration fell under each of a row of bounds; `+Inf` is added by whoever exports it."""
+    """How often a duration fell under each of a row of bounds; `+Inf` is added by whoever exports it.
+
+    >>> wait = Histogram(
+    ...     "wait_seconds", "Time to the parcel", Unit.SECONDS, Source.APPLICATION, bounds=(Decimal("0.5"), Decimal(3))
+    ... )
+    >>> wait.within(Decimal("0.5"))
+    'wait_seconds_bucket{le="0.5"}'
+    >>> wait.within(Decimal(1))
+    Traceback (most recent call last):
+    ValueError: wait_seconds has no bucket bound 1; it has 0.5, 3
+    """
 
     bounds: tuple[Decimal, ...] = ()
 

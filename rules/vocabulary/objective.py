@@ -9,7 +9,11 @@ __all__ = ["BurnRate", "Objective"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurnRate:
-    """One pair of windows in which the budget must not burn faster than `factor` times even spending."""
+    """One pair of windows in which the budget must not burn faster than `factor` times even spending.
+
+    >>> BurnRate(long=hours(1), short=minutes(5), factor=Decimal("14.4"), least_failures=5).short
+    datetime.timedelta(seconds=300)
+    """
 
     long: timedelta
     short: timedelta
@@ -20,7 +24,13 @@ class BurnRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A promise about the share of good events over a period (SLO)."""
+    """A promise about the share of good events over a period (SLO).
+
+    >>> Objective(
+    ...     name="orders", target=Decimal("0.998"), period=days(30), burn_rates=(), because="it was promised"
+    ... ).budget
+    Decimal('0.002')
+    """
 
     name: str
     target: Decimal

@@ -26,7 +26,11 @@ __all__ = [
 
 
 class Severity(Enum):
-    """How bad a breach is, in the runbook's words."""
+    """How bad a breach is, in the runbook's words.
+
+    >>> [severity.value for severity in Severity]
+    ['critical', 'warning', 'info', 'none']
+    """
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -35,7 +39,11 @@ class Severity(Enum):
 
 
 class Priority(Enum):
-    """How soon somebody has to act."""
+    """How soon somebody has to act.
+
+    >>> Priority.P2.pages, Priority.P3.pages
+    (True, False)
+    """
 
     P1 = "P1"
     P2 = "P2"
@@ -50,7 +58,11 @@ class Priority(Enum):
 
 
 class Channel(Enum):
-    """The way by which a contact is reached."""
+    """The way by which a contact is reached.
+
+    >>> Channel("Slack").name
+    'SLACK'
+    """
 
     PAGERDUTY = "PagerDuty"
     SLACK = "Slack"
@@ -62,7 +74,11 @@ class Channel(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """Somebody who is told, and where."""
+    """Somebody who is told, and where.
+
+    >>> Contact(name="On-call", channel=Channel.PAGERDUTY, address="shop-oncall").external
+    False
+    """
 
     name: str
     channel: Channel
@@ -73,7 +89,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A place that people open during an incident."""
+    """A place that people open during an incident.
+
+    >>> Link(title="Stripe status", url="https://status.stripe.com", first=True).serves
+    ()
+    """
 
     title: str
     url: str
@@ -84,7 +104,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorityPolicy:
-    """What a priority asks of people."""
+    """What a priority asks of people.
+
+    >>> PriorityPolicy(
+    ...     priority=Priority.P4, meaning="Work for the day", respond_within=hours(4), notifies=(ON_CALL,)
+    ... ).escalates_to
+    ()
+    """
 
     priority: Priority
     meaning: str
@@ -100,6 +126,12 @@ class Override:
 
     Where an alert has several branches, `Alert` stands for how long they last, and `Alert/signal` for the bound of those
     that watch that signal.
+
+    >>> Override(threshold="QueueLong", value=Decimal(500), because="staging packs at night").lasting is None
+    True
+    >>> Override(threshold="QueueLong", value=Decimal(500), because="")
+    Traceback (most recent call last):
+    ValueError: override of QueueLong has no because; say why this environment differs
     """
 
     threshold: str
@@ -116,7 +148,11 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jobs:
-    """Under which jobs Prometheus scrapes our metrics; several where one job does not reach all that export them."""
+    """Under which jobs Prometheus scrapes our metrics; several where one job does not reach all that export them.
+
+    >>> Jobs(exporter=("shop-exporter",), application=("shop", "shop-canary")).of(Source.POSTGRES)
+    ('shop-exporter',)
+    """
 
     exporter: tuple[str, ...]
     application: tuple[str, ...]
@@ -134,7 +170,11 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A place where the payments service runs, with what differs there."""
+    """A place where the payments service runs, with what differs there.
+
+    >>> Environment(name="staging", pages=False).overrides
+    ()
+    """
 
     name: str
     pages: bool
@@ -150,7 +190,11 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusinessHours:
-    """When tickets are worked on."""
+    """When tickets are worked on.
+
+    >>> BusinessHours(timezone="Europe/Berlin", weekdays=("monday",), start="09:00", end="17:00").end
+    '17:00'
+    """
 
     timezone: str
     weekdays: tuple[str, ...]
@@ -160,7 +204,17 @@ class BusinessHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The ways by which Alertmanager gets messages out."""
+    """The ways by which Alertmanager gets messages out.
+
+    >>> Delivery(
+    ...     secrets_folder="/etc/alertmanager/secrets",
+    ...     mail_host="smtp.shop.example:587",
+    ...     mail_sender="alerts@shop.example",
+    ...     mail_user="alerts",
+    ...     relay_url="http://127.0.0.1:9095",
+    ... ).mail_user
+    'alerts'
+    """
 
     secrets_folder: str
     """Where Alertmanager finds one file for each secret."""
@@ -175,7 +229,11 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class People:
-    """Who watches, how they are reached, and the tools that they look into."""
+    """Who watches, how they are reached, and the tools that they look into.
+
+    >>> ORGANISATION.team
+    'payments'
+    """
 
     name: str
     team: str
@@ -202,7 +260,11 @@ class People:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What is watched: a payments service, where it runs and what it can be paid with."""
+    """What is watched: a payments service, where it runs and what it can be paid with.
+
+    >>> ORGANISATION.service
+    'payments'
+    """
 
     service: str
     """Its name: the value of the label `service`."""
@@ -219,7 +281,11 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Organisation(People, Service):
-    """People and the service that they watch: everything that another organisation would change."""
+    """People and the service that they watch: everything that another organisation would change.
+
+    >>> ORGANISATION.environment("staging").pages
+    False
+    """
 
     @classmethod
     def of(cls, people: People, service: Service) -> "Organisation":

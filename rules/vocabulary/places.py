@@ -53,10 +53,18 @@ CURRENCIES = _place("currencies")
 
 
 def is_place(text: str) -> bool:
-    """Whether the text is a place and nothing else."""
+    """Whether the text is a place and nothing else.
+
+    >>> is_place(API_URL), is_place(f"{API_URL}/health")
+    (True, False)
+    """
     return _PLACE.fullmatch(text) is not None
 
 
 def places_in(text: str) -> tuple[str, ...]:
-    """The names of the places in the text."""
+    """The names of the places in the text.
+
+    >>> places_in(f"curl {API_URL}/flags/{FLAG}")
+    ('api_url', 'feature_flag')
+    """
     return tuple(_PLACE.findall(text))

@@ -19,6 +19,9 @@ class Example:
     `series` are pairs of a selector and its values in promtool's notation, one value every `every`.
     `gives` are pairs of the labels of a result (`""`, or `payment_method="card"`) and its value, read at `at`,
     a moment that is no multiple of `every`, where 2.x and 3.x agree which samples a window holds.
+
+    >>> Example(series=(("queue_length", "1 5 9"),), at=seconds(150), gives=(("", "9"),)).every
+    datetime.timedelta(seconds=60)
     """
 
     series: tuple[tuple[str, str], ...]
@@ -44,7 +47,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One PromQL expression over metrics and signals, recorded once under one name."""
+    """One PromQL expression over metrics and signals, recorded once under one name.
+
+    >>> Signal("shop:queue:sum", "Orders that wait", Unit.COUNT, f"sum({QUEUE})", LENGTH.example).where(shelf="top")
+    'shop:queue:sum{shelf="top"}'
+    """
 
     name: str
     title: str

@@ -16,6 +16,18 @@ class SequentialTest:
 
     `events` are selectors of counters that are added up, `failures` selects some of those. At the share `healthy` it stops a rollout with a probability of
     at most `wrongly_stopped`, at `unacceptable` it lets one go on with at most `wrongly_passed`, however often one looks.
+
+    >>> SequentialTest(
+    ...     title="Orders fail",
+    ...     events=(str(ORDERS),),
+    ...     failures=ORDERS.where(result="failed"),
+    ...     healthy=Decimal("0.002"),
+    ...     unacceptable=Decimal("0.05"),
+    ...     wrongly_stopped=Decimal("0.01"),
+    ...     wrongly_passed=Decimal("0.05"),
+    ...     because="it was promised",
+    ... ).unacceptable
+    Decimal('0.05')
     """
 
     title: str
@@ -42,7 +54,13 @@ class SequentialTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A share that must not be exceeded over a stage; `part` and `whole` are selectors of counters."""
+    """A share that must not be exceeded over a stage; `part` and `whole` are selectors of counters.
+
+    >>> Limit(
+    ...     title="Late", part="late_total", whole="orders_total", at_most=Decimal("0.01"), from_events=100, because="so"
+    ... ).from_events
+    100
+    """
 
     title: str
     part: str
@@ -55,7 +73,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of a rollout: how many customers, for how long, and what has to be seen before the next."""
+    """One step of a rollout: how many customers, for how long, and what has to be seen before the next.
+
+    >>> Stage(
+    ...     percent=10,
+    ...     at_least=days(1),
+    ...     at_most=days(3),
+    ...     tests=(),
+    ...     limits=(),
+    ...     stops=(QUEUE_LONG,),
+    ...     holds=(),
+    ...     traffic=(Decimal("0.5"), Decimal(2)),
+    ...     because="a day has every hour",
+    ... ).serves
+    ()
+    """
 
     percent: int
     at_least: timedelta
@@ -81,7 +113,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """The steps by which customers get live payments, and the facts that tell which one it is."""
+    """The steps by which customers get live payments, and the facts that tell which one it is.
+
+    >>> [stage.percent for stage in ROLLOUT.stages]
+    [1, 10, 100]
+    """
 
     flag: Gauge
     killed: Gauge

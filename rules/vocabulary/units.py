@@ -8,7 +8,11 @@ __all__ = ["Unit"]
 
 
 class Unit(Enum):
-    """What a metric or a signal measures, in Prometheus' base units."""
+    """What a metric or a signal measures, in Prometheus' base units.
+
+    >>> Unit.RATIO.highest, Unit.COUNT.whole, Unit.SECONDS.lowest
+    (Decimal('1'), True, None)
+    """
 
     SECONDS = "seconds"
     RATIO = "ratio"
