@@ -25,7 +25,7 @@ def main() -> None:
     print(f"a month of the shop, one customer a minute: {_MONTH / took:,.0f} x real time ({took:.1f} s)")
     with running(installations()[0]) as server, tempfile.TemporaryDirectory() as folder:
         prepare(server, EMPTY)
-        stage = Stage(server, Path(folder))
+        stage = Stage(server, Path(folder), Path(folder))
         began = time.perf_counter()
         stage.past(DAY)
         took = time.perf_counter() - began

@@ -71,3 +71,7 @@ def main() -> None:
         # The reader has gone (`paymon list | head`): nobody is left to be told.
         sys.stderr.close()
         sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -89,6 +89,16 @@ class PostgresServer:
             seconds,
         )
 
+    def dump(self, database: str, file: Path) -> None:
+        """Write down a database, so that `psql` makes the same of an empty one. Raises CalledProcessError."""
+        with file.open("w") as output:
+            subprocess.run(
+                [str(self.installation.binaries / "pg_dump"), "--dbname", self.dsn(database)],
+                check=True,
+                stdout=output,
+                timeout=_SECONDS,
+            )
+
     def _administrate(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(statement)

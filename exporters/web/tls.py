@@ -2,6 +2,8 @@
 
 import os
 import ssl
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +36,8 @@ _SUITES = {
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
 }
+_TURNS = 4
+"""Of a handshake: the longest, with TLS 1.2, takes two of each side."""
 _OF_TLS_13 = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 
 
@@ -59,26 +63,26 @@ class ReloadableContext(ssl.SSLContext):
 
 
 def context_for(config: TlsConfig) -> ssl.SSLContext:
-    """The server's context. Raises ConfigurationError where a file or a name in `config` cannot be used."""
+    """The server's context, tried out with a client of our own.
+
+    Raises ConfigurationError where a file in `config` cannot be used, or where this Python or its OpenSSL does not do
+    what is written there.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[config.min_version]
-    context.maximum_version = _VERSIONS[config.max_version]
     context.set_alpn_protocols(["http/1.1"])
     if config.prefer_server_cipher_suites:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    suites = _cipher_suites(config)
-    if suites:
-        context.set_ciphers(suites)
-    if len(config.curve_preferences) == 1:
-        context.set_ecdh_curve(_CURVES[config.curve_preferences[0]])
+    _set_cipher_suites(context, config)
+    _set_curve(context, config)
     with (
-        _usable(config.cert_file or "cert", "the certificate and its key"),
+        _usable(config.cert_file or config.place("cert"), "the certificate and its key"),
         _as_file(config.cert, config.cert_file) as cert,
         _as_file(config.key, config.key_file) as key,
     ):
         context.load_cert_chain(cert, key, password=_no_password)
+    _set_versions(context, config)
     if config.verifies_clients:
-        with _usable(config.client_ca_file or "client_ca", "the clients' certificate authority"):
+        with _usable(config.client_ca_file or config.place("client_ca"), "the clients' certificate authority"):
             context.load_verify_locations(config.client_ca_file or None, cadata=config.client_ca or None)
         required = config.client_auth_type == "RequireAndVerifyClientCert"
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
@@ -96,16 +100,104 @@ def client_is_allowed(certificate: dict[str, Any] | None, allowed: tuple[str, ..
     return not names.isdisjoint(allowed)
 
 
-def _cipher_suites(config: TlsConfig) -> str:
-    known = ", ".join(_SUITES)
-    faults = tuple(
-        Fault("tls_server_config.cipher_suites", f"{name} is not supported", f"use some of {known}")
-        for name in config.cipher_suites
-        if name not in _SUITES and name not in _OF_TLS_13
-    )
-    if faults:
-        raise ConfigurationError(faults)
-    return ":".join(_SUITES[name] for name in config.cipher_suites if name in _SUITES)
+def _refusal(config: TlsConfig, setting: str, what: str, how_to_fix: str) -> ConfigurationError:
+    return ConfigurationError((Fault(config.place(setting), what, how_to_fix),))
+
+
+def _set_cipher_suites(context: ssl.SSLContext, config: TlsConfig) -> None:
+    """Those of TLS up to 1.2; as in Go, those of TLS 1.3 are all there whatever is written."""
+    wanted = [name for name in config.cipher_suites if name not in _OF_TLS_13]
+    unknown = [name for name in wanted if name not in _SUITES]
+    if not unknown and wanted:
+        try:
+            context.set_ciphers(":".join(_SUITES[name] for name in wanted))
+            taken = {str(one["name"]) for one in context.get_ciphers()}
+        except ssl.SSLError:
+            taken = set()
+        unknown = [name for name in wanted if _SUITES[name] not in taken]
+    if unknown:
+        raise _refusal(
+            config, "cipher_suites", f"{', '.join(unknown)} is not supported", f"use some of {', '.join(_SUITES)}"
+        )
+
+
+def _set_curve(context: ssl.SSLContext, config: TlsConfig) -> None:
+    """The one curve that is wanted; all of them are OpenSSL's default."""
+    wanted = set(config.curve_preferences)
+    if not wanted or wanted == _CURVES.keys():
+        return
+    known = [name for name in _CURVES if _takes_curve(_CURVES[name])]
+    of_these = f"write one of {', '.join(known)}, or leave it out for all that OpenSSL has, X25519 among them"
+    if len(wanted) > 1:
+        raise _refusal(config, "curve_preferences", "names several, and Python can be told one or all", of_these)
+    (curve,) = wanted
+    if curve not in known:
+        version = ".".join(map(str, sys.version_info[:3]))
+        raise _refusal(
+            config, "curve_preferences", f"Python {version} cannot be told {curve} alone", f"{of_these}; 3.11.5 can"
+        )
+    context.set_ecdh_curve(_CURVES[curve])
+
+
+def _takes_curve(name: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(name)
+    except (ValueError, ssl.SSLError):
+        return False
+    return True
+
+
+def _set_versions(context: ssl.SSLContext, config: TlsConfig) -> None:
+    """From the least to the greatest version, each of which some client must be able to speak."""
+    least = config.min_version
+    if config.cipher_suites and not set(config.cipher_suites) - _OF_TLS_13:
+        least = max(least, "TLS13")  # as in Go, where no older version then finds a suite
+    if least > config.max_version:
+        raise _refusal(
+            config,
+            "cipher_suites",
+            f"has suites of TLS 1.3 alone, and max_version is {config.max_version}",
+            f"add some of {', '.join(_SUITES)}, or leave max_version out",
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TLS before 1.2, which is judged right here
+        context.minimum_version, context.maximum_version = _VERSIONS[least], _VERSIONS[config.max_version]
+        for setting, version in (("min_version", least), ("max_version", config.max_version)):
+            cause = _why_not(context, _VERSIONS[version])
+            if cause and version == "TLS12" and config.cipher_suites:
+                raise _refusal(
+                    config,
+                    "cipher_suites",
+                    f"has none with which a client could speak TLS12 to this certificate ({cause})",
+                    "add one that has the kind of its key, RSA or ECDSA, in the name, or write min_version: TLS13",
+                )
+            if cause:
+                raise _refusal(
+                    config,
+                    setting,
+                    f"{version} cannot be spoken here ({cause}, {ssl.OPENSSL_VERSION})",
+                    "write TLS12 or TLS13",
+                )
+
+
+def _why_not(context: ssl.SSLContext, version: ssl.TLSVersion) -> str:
+    """Why a client that takes whatever it can get, in that version, does not get through; nothing where it does."""
+    willing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    willing.check_hostname, willing.verify_mode = False, ssl.CERT_NONE
+    willing.set_ciphers("ALL:@SECLEVEL=0")
+    willing.minimum_version = willing.maximum_version = version
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [context.wrap_bio(there, back, server_side=True), willing.wrap_bio(back, there)]
+    for _ in range(_TURNS):
+        for end in reversed(ends):
+            try:
+                end.do_handshake()
+                ends.remove(end)
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLError as error:
+                return str(error.reason or "refused").replace("_", " ").lower()
+    return "no agreement" if ends else ""
 
 
 @contextmanager

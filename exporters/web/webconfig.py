@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from exporters.configuration.configfile import ConfigurationError, Fault, faults_in, read
+from exporters.configuration.configfile import ConfigurationError, Document, Fault, faults_in, read
 from exporters.configuration.secrets import Section
 
 __all__ = ["Headers", "HttpConfig", "RateLimit", "TlsConfig", "WebConfig", "WebConfigFile"]
@@ -74,6 +74,16 @@ class TlsConfig(Section):
     cipher_suites: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], ...] = ()
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def place(self, setting: str) -> str:
+        """Where that setting is written, with file and line where it was read from one."""
+        return self._places.get(setting, f"tls_server_config.{setting}")
+
+    def written_in(self, document: Document) -> None:
+        """Remember where each setting is written."""
+        for name in type(self).model_fields:
+            self._places[name] = document.place(("tls_server_config", name))
 
     @property
     def wanted(self) -> bool:
@@ -241,6 +251,9 @@ def _read(path: Path) -> WebConfig:
             if isinstance(tls.get(name), str) and tls[name]:
                 tls[name] = str(path.parent / tls[name])
     try:
-        return WebConfig.model_validate(_without_empty(document.settings, WebConfig))
+        config = WebConfig.model_validate(_without_empty(document.settings, WebConfig))
     except ValidationError as error:
         raise ConfigurationError(tuple(faults_in(error, WebConfig, document.place))) from None
+    if config.tls_server_config.wanted:
+        config.tls_server_config.written_in(document)
+    return config

@@ -142,8 +142,7 @@ def running(
 
 
 def _exporter(settings: Path, address: str) -> tuple[str, ...]:
-    run = "from paymon.cli import main; main()"
-    return (sys.executable, "-P", "-c", run, "exporter", f"--config={settings}", f"--web.listen-address={address}")
+    return (sys.executable, "-P", "-m", "paymon", "exporter", f"--config={settings}", f"--web.listen-address={address}")
 
 
 def _page(address: str) -> str:

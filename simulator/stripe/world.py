@@ -126,6 +126,12 @@ class FakeStripe:
         self._counts: dict[str, int] = {}
         self._latest = 0
 
+    def __getstate__(self) -> Json:
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+    def __setstate__(self, state: Json) -> None:
+        vars(self).update(state, lock=RLock())
+
     # What can happen
 
     def pay(

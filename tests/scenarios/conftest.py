@@ -1,4 +1,4 @@
-"""Fixtures of the scenarios: one Postgres and one set of pasts for each worker."""
+"""Fixtures of the scenarios: one Postgres for each worker, and one set of pasts for all."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,7 @@ from paymon.promtool import Promtool
 from simulator.postgres_server import installations, running
 from simulator.world import prepare
 from tests.scenarios.staging import EMPTY, Stage
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _unhurried_collector() -> Iterator[None]:
-    """promtool lives for seconds: it need not tidy up as often as Go programs do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GOGC", "400")
-        yield
+from tests.workers import of_all_workers
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +16,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage on the embedded Postgres."""
     with running(installations()[0]) as server:
         prepare(server, EMPTY)
-        yield Stage(server, tmp_path_factory.mktemp("stage"))
+        yield Stage(server, tmp_path_factory.mktemp("stage"), of_all_workers(tmp_path_factory) / "pasts")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import fcntl
+import pickle
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -68,19 +70,27 @@ class Past:
 
 @dataclass
 class Stage:
-    """A Postgres, the pasts that have been played on it, and room for futures."""
+    """A Postgres, the pasts that have been played on it, and room for futures.
+
+    `shared` is where every process that plays scenarios keeps its pasts, for the others.
+    """
 
     server: PostgresServer
     folder: Path
+    shared: Path
     _pasts: dict[str, Past] = field(default_factory=dict)
     _futures: int = 0
 
     def past(self, setting: Setting) -> Past:
-        """The past of a setting, played once."""
+        """The past of a setting, played once, by whichever process needs it first."""
         if setting.name not in self._pasts:
-            folder = self.folder / setting.name
-            folder.mkdir()
-            self._pasts[setting.name] = self._played(setting, folder)
+            folder = self.shared / setting.name
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                known = folder / "past.pickle"
+                past = self._remembered(setting, folder) if known.exists() else self._played(setting, folder)
+            self._pasts[setting.name] = past
         return self._pasts[setting.name]
 
     def play(self, incident: Incident) -> tuple[Past, Scrapes]:
@@ -124,11 +134,7 @@ class Stage:
         shop.advance(begins)
         with psycopg.connect(dsn, autocommit=True) as connection:
             write(connection, shop.records)
-            connection.execute(
-                sql.SQL("ALTER DATABASE {} SET timezone = {}").format(
-                    sql.Identifier(database), sql.Literal(setting.timezone)
-                )
-            )
+        self._set_timezone(database, setting)
         shop.customers.per_minute = setting.per_minute
         scrapes = Scrapes(begins - PHASE, PHASE)
         with (
@@ -136,7 +142,28 @@ class Stage:
             asyncio.Runner(loop_factory=SteppedLoop) as runner,
         ):
             runner.run(_healthy(world, folder, scrapes))
-        return Past(setting, shop, database, folder / "stripe.sqlite3", scrapes)
+        past = Past(setting, shop, database, folder / "stripe.sqlite3", scrapes)
+        self.server.dump(database, folder / "database.sql")
+        beside = folder / "past.pickle.new"
+        beside.write_bytes(pickle.dumps(past, pickle.HIGHEST_PROTOCOL))
+        beside.rename(folder / "past.pickle")
+        return past
+
+    def _remembered(self, setting: Setting, folder: Path) -> Past:
+        past: Past = pickle.loads((folder / "past.pickle").read_bytes())
+        self.server.create(past.database)
+        within_reach = shutil.copy(folder / "database.sql", self.server.folder)  # of the user that psql runs as
+        self.server.psql(past.database, Path(within_reach))
+        self._set_timezone(past.database, setting)
+        return past
+
+    def _set_timezone(self, database: str, setting: Setting) -> None:
+        with psycopg.connect(self.server.dsn(database), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET timezone = {}").format(
+                    sql.Identifier(database), sql.Literal(setting.timezone)
+                )
+            )
 
 
 async def _healthy(world: World, folder: Path, scrapes: Scrapes) -> None:

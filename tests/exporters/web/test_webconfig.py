@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import os
+import re
 import ssl
 import time
 from pathlib import Path
@@ -329,12 +331,105 @@ def test_an_unknown_cipher_suite_is_refused_and_gos_names_are_understood(tmp_pat
     certificate_in(tmp_path, authority)
     files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
     suites = ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256")
-    context = context_for(TlsConfig.model_validate({**files, "cipher_suites": suites, "curve_preferences": ["X25519"]}))
+    context = context_for(TlsConfig.model_validate({**files, "cipher_suites": suites}))
     assert [one["name"] for one in context.get_ciphers() if one["protocol"] != "TLSv1.3"] == [
         "ECDHE-ECDSA-AES128-GCM-SHA256"
     ]
     with pytest.raises(ConfigurationError, match="TLS_RSA_WITH_RC4_128_SHA is not supported"):
         context_for(TlsConfig.model_validate({**files, "cipher_suites": ["TLS_RSA_WITH_RC4_128_SHA"]}))
+
+
+CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_a_curve_is_used_or_refused_with_its_line_but_never_ends_in_a_traceback(
+    curve: str, tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    config = WebConfigFile(
+        written(tmp_path, TLS + f"  curve_preferences: [{curve}]\n"), report
+    ).config.tls_server_config
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(CURVES[curve])
+    except (ValueError, ssl.SSLError):  # as Python 3.11.2 does for X25519
+        with pytest.raises(ConfigurationError) as refused:
+            context_for(config)
+        assert re.fullmatch(
+            rf"{tmp_path}/web.yaml:4: tls_server_config.curve_preferences: Python [\d.]+ cannot be told {curve} alone; "
+            r"write one of CurveP256, CurveP384, CurveP521, or leave it out for all that OpenSSL has, X25519 among "
+            r"them; 3\.11\.5 can",
+            str(refused.value),
+        )
+    else:
+        assert shaken_hands(context_for(config), curves=CURVES[curve]) == "TLSv1.3"
+
+
+def shaken_hands(server: ssl.SSLContext, *, curves: str = "") -> str:
+    """The version on which that server and a client agree; the client may be bound to a curve."""
+    willing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    willing.check_hostname, willing.verify_mode = False, ssl.CERT_NONE
+    if curves:
+        willing.set_ecdh_curve(curves)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client, served = willing.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)
+    for end in (client, served, client, served):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    return client.version() or "none"
+
+
+def test_all_curves_are_what_openssl_does_anyway(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+    files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    context = context_for(TlsConfig.model_validate({**files, "curve_preferences": [*CURVES]}))
+    assert shaken_hands(context, curves="secp521r1") == "TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    ("written_there", "message"),
+    [
+        (
+            "curve_preferences: [CurveP256, CurveP384]",
+            ":4: tls_server_config.curve_preferences: names several, and Python can be told one or all; write one of ",
+        ),
+        ("min_version: TLS10", ":4: tls_server_config.min_version: TLS10 cannot be spoken here (no "),
+        (
+            "min_version: TLS11\n  max_version: TLS11",
+            ":4: tls_server_config.min_version: TLS11 cannot be spoken here (no ",
+        ),
+        (
+            "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
+            ":4: tls_server_config.cipher_suites: has none with which a client could speak TLS12 to this certificate "
+            "(no shared cipher); add one that has the kind of its key, RSA or ECDSA, in the name, or write "
+            "min_version: TLS13",
+        ),
+        (
+            "max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]",
+            ":5: tls_server_config.cipher_suites: has suites of TLS 1.3 alone, and max_version is TLS12; add some of ",
+        ),
+        (
+            "cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]",
+            ":4: tls_server_config.cipher_suites: TLS_RSA_WITH_RC4_128_SHA is not supported; use some of ",
+        ),
+    ],
+)
+def test_what_openssl_does_not_do_is_told_before_a_client_finds_out(
+    written_there: str, message: str, tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    path = written(tmp_path, f"{TLS}  {written_there}\n")
+    with pytest.raises(ConfigurationError) as refused:
+        context_for(WebConfigFile(path, report).config.tls_server_config)
+    assert str(refused.value).startswith(f"{path}{message}")
+
+
+def test_suites_of_tls_13_alone_mean_tls_13_alone_as_in_go(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate_in(tmp_path, authority)
+    files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    context = context_for(TlsConfig.model_validate({**files, "cipher_suites": ["TLS_AES_128_GCM_SHA256"]}))
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+    assert shaken_hands(context) == "TLSv1.3"
 
 
 def test_tls_cannot_be_switched_off_while_the_server_runs(tmp_path: Path, authority: trustme.CA) -> None:
