@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,16 +19,20 @@ from exporters.sampling.model import ErrorClass
 
 __all__ = ["Answer", "Fetcher", "NoAnswerError", "look_up", "no_answer"]
 
+_UNPACKED: Mapping[str, int | None] = {"identity": None, "": None, "gzip": 31, "x-gzip": 31, "deflate": 15}
+"""The compressions that are unpacked, with zlib's number for the container of each."""
+
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, the headers, and the body unless it was longer than wanted or compressed unasked."""
+    """A status, the headers, and the body; None where that was not read, for the reason that `unread` gives."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes | None
+    unread: str = ""
 
 
 class NoAnswerError(Exception):
@@ -91,7 +96,8 @@ class Fetcher:
                 asyncio.timeout(within),
                 client.stream(method, url, headers=headers, content=content, timeout=timeout) as response,
             ):
-                return Answer(response.status_code, response.headers, await _body(response, largest))
+                body = await _body(response, largest)
+                return Answer(response.status_code, response.headers, *body)
         except httpx.ConnectTimeout as error:
             await look_up(self._connected_to(httpx.URL(url)), within / 2)
             raise no_answer(error) from None
@@ -158,15 +164,24 @@ async def look_up(host: str, within: float) -> None:
             raise _no_name_server() from None
 
 
-async def _body(response: httpx.Response, largest: int) -> bytes | None:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        return None
+async def _body(response: httpx.Response, largest: int) -> tuple[bytes | None, str]:
+    """The body, unpacked where it was compressed unasked, or why it was not read."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in _UNPACKED:
+        return None, f"its body is compressed with {encoding[:20]!r}, which nobody asked for"
+    bits = _UNPACKED[encoding]
+    unpacking = zlib.decompressobj(bits) if bits is not None else None
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > largest:
-            return None
-    return bytes(body)
+    try:
+        async for chunk in response.aiter_raw():
+            body += unpacking.decompress(chunk, largest + 1 - len(body)) if unpacking else chunk
+            if len(body) > largest:
+                return None, f"its body is longer than {largest} bytes"
+    except zlib.error:
+        return None, f"its body is not {encoding}, as its header says"
+    if unpacking and not unpacking.eof:
+        return None, f"its body is not {encoding} to its end"
+    return bytes(body), ""
 
 
 def no_answer(error: BaseException) -> NoAnswerError:

@@ -20,10 +20,13 @@ class Document:
 
 
 def parse(body: bytes) -> Document:
-    """Read UTF-8 JSON. Raises NotJsonError, also for JSON nested or with numbers longer than Python reads."""
+    """Read UTF-8 JSON, with or without a byte order mark.
+
+    Raises NotJsonError, also for JSON nested or with numbers longer than Python reads.
+    """
     strange: list[str] = []
     try:
-        value = json.loads(body.decode(), parse_constant=strange.append)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=strange.append)
     except (ValueError, RecursionError):
         raise NotJsonError from None
     return Document(value, valid=not strange)

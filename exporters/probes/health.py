@@ -10,24 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from exporters.probes.fetch import Answer, Fetcher, NoAnswerError
-from exporters.probes.foreign_json import Document, NotJsonError, number_in, parse, value_at
-from exporters.probes.settings import HealthSettings
+from exporters.probes.foreign_json import NotJsonError, number_in, parse, value_at
+from exporters.probes.settings import Dialect, HealthSettings
 from exporters.process.logs import LOGGER
 from exporters.sampling.model import Reading, SampleError, Sampler, Snapshot, reading
 from rules.payments import health
 from rules.vocabulary import Source
 
-__all__ = ["HealthSampler", "moment", "readings"]
+__all__ = ["HealthSampler", "ailment", "moment", "readings"]
 
 _LARGEST = 64 * 1024
-_WELL = {
-    "stripe_api": "connected",
-    "webhook_endpoint": "verified",
-    "database": "connected",
-    "redis": "connected",
-    "feature_flag": "enabled",
-}
-"""What each check says when all is well (runbook, Primary Health Endpoint)."""
+_LONGEST_WORD = 50
+_USUAL = Dialect()
+_CHECKS_AT = ("/checks", "/components", "/entries", "/results")
+"""Where frameworks keep the checks: the runbook's service, Spring, .NET."""
 
 _log = logging.getLogger(LOGGER)
 
@@ -74,10 +70,8 @@ class HealthSampler(Sampler):
         url, within = str(self._settings.url), self._settings.timeout.total_seconds()
         asked = self._monotonic()
         answer = await self._fetcher.fetch("GET", url, within=within, largest=_LARGEST)
-        found = readings(answer, max(self._monotonic() - asked, 0.0))
-        well = reading(health.up, 1) in found
-        self._say("" if well else f"it answered {answer.status}, or not with valid JSON and the status healthy")
-        return found
+        self._say(ailment(answer, self._settings))
+        return readings(answer, max(self._monotonic() - asked, 0.0), self._settings)
 
     def _say(self, why: str) -> None:
         if why and why != self._said:
@@ -87,45 +81,92 @@ class HealthSampler(Sampler):
         self._said = why
 
 
-def readings(answer: Answer, took: float) -> tuple[Reading, ...]:
+def ailment(answer: Answer, dialect: Dialect) -> str:
+    """Why the answer does not say that the service is well; empty where it does."""
+    if answer.status != 200:
+        return f"it answered {answer.status}"
+    if answer.body is None:
+        return answer.unread
+    try:
+        document = parse(answer.body)
+    except NotJsonError:
+        if not _is_plain_text(answer):
+            return "its body is not JSON"
+        said = answer.body[:_LONGEST_WORD].decode(errors="replace").strip()
+        return "" if said.lower() in dialect.well else f"it says {said!r}, which is not among health.well"
+    if not document.valid:
+        return "its JSON holds NaN or Infinity, which JSON does not have"
+    said_there = value_at(document.value, dialect.status_pointer)
+    if not isinstance(said_there, str):
+        return f"its JSON holds no word at {dialect.status_pointer} (health.status_pointer)"
+    if said_there.strip().lower() not in dialect.well:
+        word = said_there[:_LONGEST_WORD]
+        return f"its {dialect.status_pointer} says {word!r}, which is not among health.well"
+    return ""
+
+
+def _is_plain_text(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain"
+
+
+def readings(answer: Answer, took: float, dialect: Dialect = _USUAL) -> tuple[Reading, ...]:
     """Everything that one answer says, `took` being the seconds until it was whole.
 
     A field that is missing, of the wrong type or out of range has no reading, and the others have theirs. A check that
-    says another word than the runbook's is 0, and so is one that says something other than a word. Checks that the
+    says none of the words that mean well is 0, and so is one that says something other than a word. Checks that the
     runbook does not name are passed over.
     """
     try:
-        document = parse(answer.body or b"")
+        value = parse(answer.body or b"").value
     except NotJsonError:
-        document = Document(None, valid=False)
-    value = document.value
-    well = answer.status == 200 and document.valid and value_at(value, "/status") == "healthy"
+        value = None
     return (
-        reading(health.up, well),
+        reading(health.up, not ailment(answer, dialect)),
         reading(health.response, took),
-        *_checks(value_at(value, "/checks")),
-        *_reported(value),
+        *_checks(value, dialect),
+        *_reported(value, dialect),
     )
 
 
-def _checks(checks: object) -> Iterator[Reading]:
-    if isinstance(checks, Mapping):
-        for check, word in _WELL.items():
-            if check in checks:
-                yield reading(health.check_ok, checks[check] == word, check=check)
+def _checks(value: object, dialect: Dialect) -> Iterator[Reading]:
+    words = {*dialect.well, *dialect.well_checks}
+    for check in health.CHECK.values:
+        pointers = [dialect.checks[check]] if check in dialect.checks else [f"{at}/{check}" for at in _CHECKS_AT]
+        found = [said for pointer in pointers for said in _at(value, pointer)]
+        if found:
+            yield reading(health.check_ok, _word(found[0]) in words, check=check)
 
 
-def _reported(value: object) -> Iterator[Reading]:
-    milliseconds = number_in(value_at(value, "/metrics/response_time_ms"))
+def _at(value: object, pointer: str) -> Iterator[object]:
+    """What stands at the pointer, null included; nothing where it leads nowhere."""
+    above, _, name = pointer.rpartition("/")
+    inside = value_at(value, above) if above else value
+    key = name.replace("~1", "/").replace("~0", "~")
+    if isinstance(inside, Mapping) and key in inside:
+        yield inside[key]
+
+
+def _word(said: object) -> str:
+    """What a check says: a word, or a mapping, or a list of them, with one as its status."""
+    match said:
+        case str():
+            return said.strip().lower()
+        case {"status": str(word)} | [{"status": str(word)}, *_]:
+            return word.strip().lower()
+    return ""
+
+
+def _reported(value: object, dialect: Dialect) -> Iterator[Reading]:
+    milliseconds = number_in(value_at(value, dialect.response_time_pointer))
     if milliseconds is not None:
         yield reading(health.reported_response, milliseconds / 1000)
-    per_minute = number_in(value_at(value, "/metrics/transactions_per_minute"))
+    per_minute = number_in(value_at(value, dialect.rate_pointer))
     if per_minute is not None:
         yield reading(health.reported_rate, per_minute)
-    success = number_in(value_at(value, "/metrics/success_rate"), highest=1)
+    success = number_in(value_at(value, dialect.success_pointer), highest=1)
     if success is not None:
         yield reading(health.reported_success, success)
-    at = moment(value_at(value, "/timestamp"))
+    at = moment(value_at(value, dialect.timestamp_pointer))
     if at is not None:
         yield reading(health.reported_at, at)
 

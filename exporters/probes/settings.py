@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -26,7 +27,15 @@ from pydantic_core import PydanticCustomError
 from exporters.configuration.secrets import Secret, Section, regular
 from rules.payments import health
 
-__all__ = ["Authorities", "DeclaredSettings", "FlagSettings", "HealthSettings", "ProbeSettings", "ProbedHost"]
+__all__ = [
+    "Authorities",
+    "DeclaredSettings",
+    "Dialect",
+    "FlagSettings",
+    "HealthSettings",
+    "ProbeSettings",
+    "ProbedHost",
+]
 
 _POINTER = re.compile(r"(/([^~/]|~[01])*)+\Z")
 _MOST_HOSTS = 50
@@ -135,8 +144,19 @@ def _header(text: str) -> str:
     return name
 
 
+def _check(name: str) -> str:
+    known = health.CHECK.values
+    if name not in known:
+        raise PydanticCustomError(
+            "check", "no check that is looked for; choose among {known}", {"known": ", ".join(known)}
+        )
+    return name
+
+
 Url = Annotated[HttpUrl, AfterValidator(_without_user)]
 Pointer = Annotated[str, AfterValidator(_pointer)]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50)]
+Check = Annotated[str, AfterValidator(_check)]
 Duration = Annotated[timedelta, Field(gt=timedelta(), le=timedelta(days=1))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -161,7 +181,24 @@ class _Sampled(Section):
         return duration
 
 
-class HealthSettings(_Sampled):
+class Dialect(Section):
+    """How a health endpoint says what it says; the usual ways of frameworks are known without being set."""
+
+    status_pointer: Pointer = "/status"
+    """Where its JSON holds the verdict."""
+    well: Annotated[tuple[Word, ...], Field(min_length=1)] = ("healthy", "ok", "up", "pass", "warn")
+    """The words, in any case, that mean that it can serve: the runbook's, Spring's, .NET's, and those of RFC drafts."""
+    checks: dict[Check, Pointer] = Field(default={})
+    """Where its JSON holds each check; else below /checks, Spring's /components, or .NET's /entries and /results."""
+    well_checks: tuple[Word, ...] = ("connected", "verified", "enabled")
+    """The words, besides those of `well`, that a check says when all is well."""
+    response_time_pointer: Pointer = "/metrics/response_time_ms"
+    rate_pointer: Pointer = "/metrics/transactions_per_minute"
+    success_pointer: Pointer = "/metrics/success_rate"
+    timestamp_pointer: Pointer = "/timestamp"
+
+
+class HealthSettings(_Sampled, Dialect):
     """The payments service's health endpoint. The proxies that the environment names are used."""
 
     url: Url

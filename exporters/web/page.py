@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client.core import Metric as Family
@@ -12,7 +13,6 @@ from prometheus_client.exposition import (
     CONTENT_TYPE_PLAIN_1_0_0,
     choose_encoder,
     generate_latest,
-    gzip_accepted,
 )
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.registry import Collector
@@ -70,8 +70,19 @@ def form_for(accept: str, accept_encoding: str) -> Form:
     except (ValueError, TypeError):  # a version that is no version
         content_type = ""
     return Form(
-        content_type if content_type in _CONTENT_TYPES else CONTENT_TYPE_PLAIN_0_0_4, gzip_accepted(accept_encoding)
+        content_type if content_type in _CONTENT_TYPES else CONTENT_TYPE_PLAIN_0_0_4, _takes_gzip(accept_encoding)
     )
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether gzip, or anything, is accepted with a quality above 0 (RFC 9110, section 12.5.3)."""
+    qualities: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        name, *parameters = (one.strip() for one in part.split(";"))
+        quality = next((one[2:].strip() for one in parameters if one.startswith("q=")), "1")
+        with suppress(ValueError):
+            qualities[name] = float(quality)
+    return qualities.get("gzip", qualities.get("x-gzip", 0.0)) > 0
 
 
 def help_text(metric: Metric) -> str:

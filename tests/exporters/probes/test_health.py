@@ -1,10 +1,12 @@
 """The health endpoint is asked over real connections, and whatever it answers becomes facts or silence."""
 
 import asyncio
+import gzip
 import itertools
 import json
 import logging
 import socket
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from exporters.probes.fetch import Answer
 from exporters.probes.health import HealthSampler, moment, readings
@@ -176,7 +178,7 @@ def test_a_name_that_does_not_exist_is_down() -> None:
         (200, b'["healthy"]'),
         (200, b"{}"),
         (200, b'{"status": true}'),
-        (200, b'{"status": "Healthy"}'),
+        (200, b'{"status": "Degraded"}'),
         (200, b"[" * 60_000),
         (200, b'{"status": ' + b"9" * 5_000 + b"}"),
         (204, b""),
@@ -198,11 +200,79 @@ def test_a_redirect_is_not_followed_and_is_down(service: PaymentsService) -> Non
         assert values(sampled(f"http://127.0.0.1:{port}/health/payments").readings)["payments_health_up"] == 0
 
 
-def test_an_answer_compressed_unasked_is_not_unpacked(service: PaymentsService) -> None:
-    service.health = JSONResponse(RUNBOOK_ANSWER, headers={"content-encoding": "gzip"})
+PLAIN = json.dumps({"status": "healthy"}).encode()
+SPRING = {"status": "UP", "components": {"database": {"status": "UP"}, "redis": {"status": "DOWN"}}}
+DOT_NET = {"status": "Healthy", "entries": {"database": {"status": "Healthy"}, "redis": {"status": "Unhealthy"}}}
+DRAFT = {"status": "pass", "checks": {"database": [{"status": "pass"}], "redis": [{"status": "fail"}]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"\xef\xbb\xbf" + PLAIN, {}),
+        (gzip.compress(PLAIN), {"content-encoding": "gzip"}),
+        (zlib.compress(PLAIN), {"content-encoding": "deflate"}),
+        (b"Healthy", {"content-type": "text/plain; charset=utf-8"}),
+    ],
+    ids=["byte order mark", "gzip unasked", "deflate unasked", "plain text"],
+)
+def test_a_service_that_is_well_is_up_however_it_packs_its_words(
+    service: PaymentsService, body: bytes, headers: dict[str, str]
+) -> None:
+    service.health = Response(body, 200, headers)
+    with serving(service.application()) as port:
+        found = values(sampled(f"http://127.0.0.1:{port}/health/payments").readings)
+    assert found["payments_health_up"] == 1
+
+
+@pytest.mark.parametrize("body", [SPRING, DOT_NET, DRAFT], ids=["Spring", ".NET", "RFC draft"])
+def test_the_words_and_places_of_the_common_frameworks_are_known(body: object) -> None:
+    found = answered(body)
+    assert found["payments_health_up"] == 1
+    assert found["payments_health_check_status[database]"] == 1
+    assert found["payments_health_check_status[redis]"] == 0
+
+
+def test_words_and_places_of_ones_own_can_be_set() -> None:
+    dialect = settings(
+        "http://a.example/", status_pointer="/state/word", well=["Fine"], checks={"database": "/parts/0/said"}
+    )
+    body = json.dumps({"state": {"word": "FINE"}, "parts": {"0": {"said": "fine"}}, "status": "down"}).encode()
+    found = values(readings(Answer(200, {}, body), 0.25, dialect))
+    assert found["payments_health_up"] == 1
+    assert found["payments_health_check_status[database]"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "why"),
+    [
+        (503, PLAIN, {}, "it answered 503"),
+        (200, b"\x1f\x8b" + PLAIN, {"content-encoding": "gzip"}, "its body is not gzip, as its header says"),
+        (200, gzip.compress(PLAIN)[:-6], {"content-encoding": "gzip"}, "its body is not gzip to its end"),
+        (200, PLAIN, {"content-encoding": "br"}, "its body is compressed with 'br', which nobody asked for"),
+        (200, gzip.compress(b" " * 50_000_000), {"content-encoding": "gzip"}, "its body is longer than 65536 bytes"),
+        (200, b" " * 70_000, {}, "its body is longer than 65536 bytes"),
+        (200, b"<html>", {}, "its body is not JSON"),
+        (200, b"tired", {"content-type": "text/plain"}, "it says 'tired', which is not among health.well"),
+        (200, b'{"status": "healthy", "rate": NaN}', {}, "its JSON holds NaN or Infinity, which JSON does not have"),
+        (200, b'{"state": "healthy"}', {}, "its JSON holds no word at /status (health.status_pointer)"),
+        (200, b'{"status": "degraded"}', {}, "its /status says 'degraded', which is not among health.well"),
+    ],
+)
+def test_which_of_the_causes_it_was_is_said(
+    service: PaymentsService,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: bytes,
+    headers: dict[str, str],
+    why: str,
+) -> None:
+    service.health = Response(body, status, headers)
+    caplog.set_level(logging.WARNING, "paymon.exporter")
     with serving(service.application()) as port:
         found = values(sampled(f"http://127.0.0.1:{port}/health/payments").readings)
     assert found == {"payments_health_up": 0, "payments_health_response_seconds": 0.25}
+    assert f"health.url: the payments service is not well: {why}" in caplog.messages
 
 
 def test_of_an_answer_of_a_gigabyte_only_the_beginning_is_read() -> None:
@@ -361,7 +431,7 @@ def test_each_reason_for_being_down_is_said_once(service: PaymentsService, caplo
     with serving(service.application()) as port:
         asyncio.run(four_times(f"http://127.0.0.1:{port}/health/payments"))
     assert [record.getMessage() for record in caplog.records if record.name == "paymon.exporter"] == [
-        "health.url: the payments service is not well: it answered 503, or not with valid JSON and the status healthy",
+        "health.url: the payments service is not well: it answered 503",
         "health.url: the payments service is well again",
     ]
 

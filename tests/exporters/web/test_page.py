@@ -161,3 +161,22 @@ def test_the_page_is_rendered_once_for_all_who_ask_and_again_when_a_reading_chan
     asyncio.run(story())
     assert len(threads) == 2
     assert threading.current_thread().name not in threads
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=1.0", True),
+        ("identity;q=1, GZIP ; q=0.2", True),
+        ("", False),
+        ("gzip;q=0", False),
+        ("identity, gzip;q=0", False),
+        ("gzip; q=0.0, identity", False),
+        ("*;q=0, identity", False),
+        ("gzip;q=none", False),
+        ("brotli", False),
+    ],
+)
+def test_whoever_refuses_gzip_gets_plain_text(accepted: str, compressed: bool) -> None:
+    assert form_for("", accepted).compressed is compressed
