@@ -41,7 +41,7 @@ def main() -> None:
             Path(folder) / "state.sqlite3",
             2**34,
             lambda: now[0],
-            lambda database: Ledger(database, LabelOverflow()),
+            lambda database: Ledger(database, LabelOverflow(), lambda: now[0]),
         )
         ledger.begin(int(START) - 1, False)
         while done < wanted:

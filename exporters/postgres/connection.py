@@ -25,7 +25,7 @@ from exporters.postgres.failures import (
 from exporters.postgres.settings import PostgresSettings
 from exporters.sampling.model import ErrorClass
 
-__all__ = ["APPLICATION_NAME", "Database", "Row", "opened", "parameters", "within"]
+__all__ = ["APPLICATION_NAME", "Database", "Row", "is_pooled", "opened", "parameters", "within"]
 
 APPLICATION_NAME = "paymon-exporter"
 
@@ -193,6 +193,13 @@ def parameters(dsn: Secret, timeout: timedelta) -> dict[str, Any]:
         "tcp_user_timeout": "20000",
     }
     return defaults | conninfo.conninfo_to_dict(dsn.get_secret_value())
+
+
+async def is_pooled(connection: psycopg.AsyncConnection[Row]) -> bool:
+    """Whether a pooler stands between: it tells each of its clients of a session that the server does not know."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    row = await cursor.fetchone()
+    return row is None or row[0] != connection.info.backend_pid
 
 
 async def opened(dsn: Secret, timeout: timedelta, where: str) -> psycopg.AsyncConnection[Row]:

@@ -36,7 +36,7 @@ class LeaderSettings(Section):
     """How the leader is elected."""
 
     dsn: Dsn
-    """Straight to Postgres (14 or later): a pooler in transaction mode gives each query another session."""
+    """Straight to Postgres (14 or later): through a pooler, nobody leads, for no session there is one's own."""
     key: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 7_296_667
     """The number of the advisory lock: one for each Stripe account that is sampled."""
     lease: Annotated[timedelta, Field(ge=timedelta(seconds=3), le=timedelta(minutes=5))] = timedelta(seconds=15)
@@ -103,18 +103,19 @@ class Leader:
                 sql.SQL("SET idle_session_timeout = {}").format(sql.Literal(round(2 * self._lease * 1000)))
             )
         cursor = await self._connection.execute(
-            "SELECT pg_backend_pid(), coalesce(%(backend)s = pg_backend_pid(), pg_try_advisory_lock(%(key)s))",
-            {"backend": self._backend, "key": self._settings.key},
+            "SELECT pg_backend_pid(), coalesce(%(backend)s = pg_backend_pid(),"
+            " CASE WHEN pg_backend_pid() = %(own)s THEN pg_try_advisory_lock(%(key)s) END)",
+            {"backend": self._backend, "own": self._connection.info.backend_pid, "key": self._settings.key},
         )
         row = await cursor.fetchone()
         assert row is not None
         backend, holds = row
-        if self._backend not in (None, backend):
+        if holds is None or self._backend not in (None, backend):
             raise SampleError(
                 ErrorClass.REFUSED,
                 _DSN,
-                "each query reaches another session, so that no lock holds",
-                "write the DSN of Postgres itself, not of a pooler in transaction mode",
+                "a pooler answers, and hands sessions around, so that no lock holds",
+                "write the DSN of Postgres itself",
             )
         self._backend = backend if holds else None
         return bool(holds)

@@ -6,14 +6,14 @@ read-only transactions. The dozen reads of Stripe come out of the account's allo
 
 import os
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import psycopg
 
 from exporters.configuration.secrets import Secret
 from exporters.configuration.settings import Settings
-from exporters.postgres.connection import opened, within
+from exporters.postgres.connection import is_pooled, opened, within
 from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
 from exporters.process.assembly import assemble
@@ -25,6 +25,7 @@ from exporters.sampling.volume import most_series
 from exporters.stripe.reading.client import StripeReads
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StateSettings, StripeSettings
+from exporters.stripe.webhooks import WebhooksSampler
 from rules.catalog import PAYMENTS
 from rules.payments import account, monitoring
 from rules.vocabulary import Metric, Source
@@ -72,7 +73,29 @@ def _key(settings: StripeSettings) -> Sequence[Finding]:
     found = [note("stripe.api_key", f"needs to read {wanted}, and nothing else")]
     if settings.has_full_access:
         found.append(mend("stripe.api_key", "may do everything to the live account", "make a restricted key"))
+    if settings.is_for_tests:
+        found.append(note("stripe.api_key", "is a test key: it sees no real payment", "use a live key in production"))
+    if settings.account:
+        what = "a connected account is watched; the platform's own payments are not, nor those of other accounts"
+        found.append(note("stripe.account", what))
     return found
+
+
+def _deliveries(samplers: Sequence[Sampler], settings: StripeSettings) -> Iterator[Finding]:
+    """What the list of webhook endpoints leaves open: Connect.s hear of other accounts, some are not in it."""
+    where = "stripe, webhook endpoints"
+    if settings.event_destination:
+        yield note(where, "not looked at: events reach the payments service by an event destination")
+    for sampler in samplers:
+        if not isinstance(sampler, WebhooksSampler) or sampler.enabled is None:
+            continue
+        if sampler.others and not settings.account:
+            yield note(where, f"{sampler.others} of Connect, for connected accounts' events, and not for this one's")
+        elif sampler.others:
+            yield note(where, f"{sampler.others} of the platform's own, which connected accounts' events do not reach")
+        if not sampler.enabled:
+            cure = "enable one; where events come by EventBridge, Event Grid or a thin webhook, set "
+            yield mend(where, "none that is enabled receives this account's events", f"{cure}stripe.event_destination")
 
 
 async def _state(settings: StateSettings) -> Finding:
@@ -95,6 +118,7 @@ async def _state_database(dsn: Secret) -> Finding:
         try:
             cursor = await within(_STATE_SECONDS, connection.execute(_STATE))
             [(replica, may_create)] = await cursor.fetchall()
+            pooler = await within(_STATE_SECONDS, is_pooled(connection))
         except TimeoutError:
             raise silence(where) from None
         except psycopg.Error as error:
@@ -108,15 +132,30 @@ async def _state_database(dsn: Secret) -> Finding:
     if not may_create:
         what = "the role may not create tables in the first schema of its search path"
         return mend(where, what, "grant it CREATE on that schema, or give it one of its own")
+    if pooler:
+        what = "a pooler answers: of two exporters that write this state, the one that came last counts"
+        return note(where, what, "name Postgres itself, where its lock keeps a second one out")
     return fine(where, "can be connected to, and tables can be created there")
 
 
 async def _election(settings: LeaderSettings) -> Finding:
+    where = "leader.dsn"
     try:
-        await (await opened(settings.dsn, settings.lease, "leader.dsn")).close()
+        connection = await opened(settings.dsn, settings.lease, where)
+        try:
+            pooler = await within(settings.lease.total_seconds(), is_pooled(connection))
+        except TimeoutError:
+            raise silence(where) from None
+        except psycopg.Error as error:
+            raise query_failure(error, where) from None
+        finally:
+            await connection.close()
     except SampleError as error:
         return failed(error)
-    return fine("leader.dsn", "can be connected to; the lock is not tried, since whoever holds it leads")
+    if pooler:
+        what = "a pooler answers, and hands sessions around, so that no lock holds: nobody leads"
+        return mend(where, what, "write the DSN of Postgres itself")
+    return fine(where, "can be connected to; the lock is not tried, since whoever holds it leads")
 
 
 async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
@@ -143,6 +182,8 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
             yield fine(where, f"gives {_series(snapshot.readings)} series")
         if settings.stripe:
+            for finding in _deliveries(assembly.samplers, settings.stripe):
+                yield finding
             about = _about(assembly.samplers)
             for skew in about.get(monitoring.clock_skew, ()):
                 yield clock_skew("stripe, the clock", skew)

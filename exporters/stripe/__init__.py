@@ -52,7 +52,7 @@ def samplers(
     reads = StripeReads(settings, governor, clock, pause)
     state = State(settings.state, clock, overflow)
     shared = Shared(reads, governor, clock, is_leader)
-    webhooks = WebhooksSampler(shared, settings.webhook_api_version)
+    webhooks = WebhooksSampler(shared, settings)
     events = EventsSampler(settings, shared, state)
     return Stripe(
         (events, AccountSampler(shared, overflow), webhooks, DisputesSampler(shared)), StripeHistory(state, webhooks)

@@ -65,6 +65,13 @@ class StripeSettings(Section):
 
     api_key: Annotated[Secret, AfterValidator(_key)]
     api_url: Annotated[HttpUrl, AfterValidator(_api)] = HttpUrl("https://api.stripe.com")
+    account: Annotated[str, Field(pattern=r"^(acct_[A-Za-z0-9]+)?$")] = ""
+    """The connected account whose payments are watched with a platform's key (`acct_...`); empty for the key's own."""
+    event_destination: bool = False
+    """Whether events reach the payments service by an event destination (EventBridge, Event Grid, a thin webhook).
+
+    Stripe lists those apart from webhook endpoints: nothing is said of endpoints then, nor of what they subscribe to.
+    """
     webhook_api_version: str = ""
     """The API version that the payments service expects of its webhooks; empty where it does not care."""
     read_share: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -82,3 +89,8 @@ class StripeSettings(Section):
     def has_full_access(self) -> bool:
         """True where the key may do everything to the live account, which no monitoring needs."""
         return self.api_key.get_secret_value().startswith("sk_live_")
+
+    @property
+    def is_for_tests(self) -> bool:
+        """True where the key reads a sandbox or test mode, and sees no real payment."""
+        return self.api_key.get_secret_value().startswith(("rk_test_", "sk_test_"))

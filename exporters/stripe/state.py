@@ -6,19 +6,23 @@ from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, ErrorClass, SampleError
 from exporters.stripe.counting.ledger import Ledger
 from exporters.stripe.settings import StateSettings
-from exporters.stripe.storage.database import CorruptError
+from exporters.stripe.storage.database import CorruptError, Database
 from exporters.stripe.storage.postgres import open_postgres
 from exporters.stripe.storage.sqlite import open_memory, open_sqlite
 
 __all__ = ["State", "open_ledger"]
 
 
-def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow) -> Ledger:
-    """The ledger that the settings name. Raises SampleError."""
+def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow, *, yielding: bool = False) -> Ledger:
+    """The ledger that the settings name, `yielding` to another writer that is at work. Raises SampleError."""
+
+    def read(database: Database) -> Ledger:
+        return Ledger(database, overflow, clock, yielding=yielding)
+
     if settings.dsn is not None:
         database = open_postgres(settings.dsn)
         try:
-            return Ledger(database, overflow)
+            return read(database)
         except CorruptError as damage:
             database.close()
             raise SampleError(
@@ -31,8 +35,8 @@ def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow) 
             database.close()
             raise
     if settings.backend == "memory":
-        return Ledger(open_memory(), overflow)
-    return open_sqlite(settings.path, settings.largest_bytes, clock, lambda database: Ledger(database, overflow))
+        return read(open_memory())
+    return open_sqlite(settings.path, settings.largest_bytes, clock, read)
 
 
 class State:
@@ -56,8 +60,9 @@ class State:
             if self.current is not None:
                 await asyncio.to_thread(self.current.ping)
             if self._ledger is None or self._ledger.closed:
+                yielding = self._ledger is not None and self._ledger.superseded
                 opened = asyncio.ensure_future(
-                    asyncio.to_thread(open_ledger, self._settings, self._clock, self._overflow)
+                    asyncio.to_thread(open_ledger, self._settings, self._clock, self._overflow, yielding=yielding)
                 )
                 try:
                     self._ledger = await asyncio.shield(opened)

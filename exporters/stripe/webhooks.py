@@ -5,6 +5,7 @@ from datetime import timedelta
 from exporters.sampling.model import Reading, reading
 from exporters.stripe.reading.answers import Created, Endpoint
 from exporters.stripe.reading.asking import Asked, Asking, Shared
+from exporters.stripe.settings import StripeSettings
 from rules.payments import webhooks
 from rules.vocabulary import Source
 
@@ -23,16 +24,21 @@ class WebhooksSampler(Asking):
     """The sampler of webhook endpoints and undelivered events.
 
     Undelivered events are read up to a thousand: beyond that the counts are floors, and the oldest the oldest read.
-    `api_version` is what the payments service expects, empty where it does not care.
+    Of the endpoints, those count that receive the events of the account that is watched: a platform's Connect
+    endpoints for a connected account, and the others for the account that the key belongs to.
     """
 
     endpoints = ("events", "webhook_endpoints")
     least = timedelta(minutes=2)
 
-    def __init__(self, shared: Shared, api_version: str) -> None:
+    def __init__(self, shared: Shared, settings: StripeSettings) -> None:
         super().__init__(shared)
-        self._api_version = api_version
+        self._settings = settings
         self._subscribed: frozenset[str] | None = None
+        self.enabled: int | None = None
+        """Enabled endpoints that receive the watched account's events, None before it is known."""
+        self.others = 0
+        """Endpoints that receive the events of other accounts."""
 
     @property
     def source(self) -> Source:
@@ -45,15 +51,21 @@ class WebhooksSampler(Asking):
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """Endpoints, subscriptions and what was not delivered."""
-        endpoints = await asked.if_permitted(asked.all("webhook_endpoints", Endpoint, {}, _PAGES))
+        endpoints = None
+        if not self._settings.event_destination:
+            endpoints = await asked.if_permitted(asked.all("webhook_endpoints", Endpoint, {}, _PAGES))
         late = await asked.if_permitted(asked.all("events", Created, {"delivery_success": "false"}, _PAGES))
         return (
             *(self._backlog(late[0], asked.here) if late else ()),
             *(self._endpoints(endpoints[0]) if endpoints else ()),
         )
 
-    def _endpoints(self, endpoints: tuple[Endpoint, ...]) -> tuple[Reading, ...]:
+    def _endpoints(self, found: tuple[Endpoint, ...]) -> tuple[Reading, ...]:
+        of_connected = bool(self._settings.account)
+        endpoints = [endpoint for endpoint in found if bool(endpoint.application) is of_connected]
+        self.others = len(found) - len(endpoints)
         enabled = [endpoint for endpoint in endpoints if endpoint.status == "enabled"]
+        self.enabled = len(enabled)
         self._subscribed = frozenset(type_ for endpoint in enabled for type_ in endpoint.enabled_events)
         return (
             reading(webhooks.endpoints, len(enabled), status="enabled"),
@@ -73,7 +85,8 @@ class WebhooksSampler(Asking):
         return (*_undelivered("retrying", retrying), *_undelivered("dead", dead))
 
     def _drifts(self, endpoint: Endpoint) -> bool:
-        return bool(self._api_version) and (endpoint.api_version or self._api_version) != self._api_version
+        expected = self._settings.webhook_api_version
+        return bool(expected) and (endpoint.api_version or expected) != expected
 
 
 def _undelivered(state: str, moments: list[int]) -> tuple[Reading, ...]:

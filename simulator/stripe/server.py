@@ -48,6 +48,8 @@ class StripeServer:
         self.reads: Counter[str] = Counter()
         self.queries: list[str] = []
         self.date_ahead = 0.0
+        self.connected: dict[str, FakeStripe] = {}
+        """What the accounts hold that are connected to this platform, by their ids."""
         self.app = Starlette(
             routes=[Route(f"/v1/{endpoint}", self._answer, methods=["GET"]) for endpoint in PERMISSIONS]
         )
@@ -82,19 +84,20 @@ class StripeServer:
             return json.dumps(self._found(endpoint, request), separators=(",", ":")).encode()
 
     def _found(self, endpoint: str, request: Request) -> object:
+        world = self.connected.get(request.headers.get("stripe-account", ""), self.world)
         if endpoint == "account":
-            return self.world.account
+            return world.account
         if endpoint == "balance":
-            return self.world.balance
+            return world.balance
         wanted = ListRequest.of(request.query_params.multi_items(), _FILTERS.get(endpoint, frozenset()))
         if endpoint == "events":
-            return events_page(self.world, wanted)
+            return events_page(world, wanted)
         things = {
-            "webhook_endpoints": lambda: iter(self.world.webhook_endpoints[::-1]),
-            "disputes": self.world.disputes,
-            "refunds": self.world.refunds,
-            "charges": self.world.charges,
-            "payment_intents": self.world.payment_intents,
+            "webhook_endpoints": lambda: iter(world.webhook_endpoints[::-1]),
+            "disputes": world.disputes,
+            "refunds": world.refunds,
+            "charges": world.charges,
+            "payment_intents": world.payment_intents,
         }[endpoint]
         return objects_page(f"/v1/{endpoint}", things, wanted)
 

@@ -381,14 +381,19 @@ class FakeStripe:
             self._versions.append((self._events.end, api_version))
 
     def add_endpoint(
-        self, events: tuple[str, ...] = ("*",), status: str = "enabled", api_version: str | None = None
+        self,
+        events: tuple[str, ...] = ("*",),
+        status: str = "enabled",
+        api_version: str | None = None,
+        application: str | None = None,
     ) -> None:
-        """Configure a webhook endpoint."""
+        """Configure a webhook endpoint; one of Connect belongs to an application."""
         with self.lock:
             self.webhook_endpoints.append(
                 {
                     "id": self._next("we"),
                     "object": "webhook_endpoint",
+                    "application": application,
                     "api_version": api_version,
                     "created": int(self.clock()),
                     "enabled_events": list(events),

@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 
 from exporters.process.logs import LOGGER
 from exporters.sampling.labels import LabelOverflow
-from exporters.sampling.model import ErrorClass, Reading, SampleError
+from exporters.sampling.model import Clock, ErrorClass, Reading, SampleError
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
     AttemptEnded,
@@ -35,6 +35,7 @@ from exporters.stripe.counting.intents import HOUR, Intent, Step, decided, was_g
 from exporters.stripe.counting.marks import Marks
 from exporters.stripe.counting.tally import READS, Tally, counter_readings, counter_series, series, window_readings
 from exporters.stripe.storage.database import CorruptError, Database
+from exporters.stripe.storage.ownership import Ownership
 from rules.payments import disputes
 from rules.payments.cards import NETWORK
 from rules.payments.outcomes import BY_CUSTOMER, UNKNOWN
@@ -130,11 +131,14 @@ class Ledger:
     """The persisted counts and how far they reach; used by one thread at a time, and gone after its first failure.
 
     Every method raises SampleError where the state cannot be read or written. The ledger is closed then: what a failed
-    COMMIT left behind is only known after it was read again. The constructor may raise CorruptError.
+    COMMIT left behind is only known after it was read again. The constructor takes the state over from any other
+    writer, but where it is `yielding` to one that is at work: it raises SampleError then. It may raise CorruptError.
     """
 
-    def __init__(self, database: Database, overflow: LabelOverflow) -> None:
+    def __init__(self, database: Database, overflow: LabelOverflow, clock: Clock, *, yielding: bool = False) -> None:
         self._database = database
+        self._ownership = Ownership(database, clock)
+        self._ownership.take(yielding=yielding)
         self._bounded = overflow.bounded
         self._counter_series = counter_series(overflow.values)
         self._lock = Lock()
@@ -148,6 +152,11 @@ class Ledger:
         self._totals.update(database.execute("SELECT series, total FROM paymon_counters"))
         if not all(isinstance(total, int) for total in self._totals.values()):
             raise CorruptError("its counters make no sense")
+
+    @property
+    def superseded(self) -> bool:
+        """Whether another writer has taken the state over."""
+        return self._ownership.lost
 
     @property
     def marks(self) -> Marks | None:
@@ -255,6 +264,8 @@ class Ledger:
     def close(self) -> None:
         """Let go of the state."""
         with self._lock:
+            if not self.closed:
+                self._ownership.give_up()
             self._close()
 
     def _close(self) -> None:
@@ -287,6 +298,7 @@ class Ledger:
     def _transaction(self) -> Iterator[None]:
         with self._guarded():
             self._database.execute("BEGIN")
+            self._ownership.confirm()
             yield
             self._database.execute("COMMIT")
 

@@ -50,6 +50,8 @@ class Endpoint(_Answer):
 
     status: str
     enabled_events: list[str]
+    application: str | None = None
+    """Set where it is a Connect endpoint: it receives connected accounts' events, not the account's own."""
     api_version: str | None = None
 
 

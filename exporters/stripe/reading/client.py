@@ -32,6 +32,8 @@ _PATHS = {
     "charges": "/v1/charges",
     "payment_intents": "/v1/payment_intents",
 }
+_OF_THE_PLATFORM = frozenset(("webhook_endpoints",))
+"""Endpoints that are the platform's own even where a connected account is watched: it receives that one's events."""
 _PERMISSION = re.compile(r"\brak_[a-z_]{3,60}\b")
 _WORD = re.compile(r"[a-z0-9_-]{1,60}\Z")
 _REQUEST = re.compile(r"req_[A-Za-z0-9]{1,40}\Z")
@@ -156,6 +158,8 @@ class StripeReads:
         where = f"Stripe, {endpoint}"
         code = 0
         try:
+            if self._settings.account and endpoint not in _OF_THE_PLATFORM:
+                parameters["stripe_account"] = self._settings.account
             async with asyncio.timeout(seconds):
                 response = await self._connected().raw_request_async("get", _PATHS[endpoint], **parameters)
             code = response.code

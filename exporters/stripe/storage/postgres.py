@@ -3,6 +3,8 @@
 The connection holds an advisory lock for as long as it lives, so that two writers cannot meet. A lost connection ends
 an open transaction, and the next sample connects again and reads what was committed. Neither side waits for long for
 one that fell silent: the server for a holder of the lock no more than we for the server.
+
+Behind a pooler no session is ours: nothing is locked or set there, and `ownership` alone keeps writers apart.
 """
 
 import os
@@ -33,6 +35,10 @@ _SETTINGS = sql.SQL(
     " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 )
 """Set once connected: as a parameter of the start they would displace the DSN's own, and a pooler would refuse them."""
+_BEGIN_POOLED = sql.SQL(
+    "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = {statement};"
+    " SET LOCAL idle_in_transaction_session_timeout = {idle}"
+)
 
 
 class _PostgresDatabase:
@@ -41,10 +47,14 @@ class _PostgresDatabase:
     def __init__(self, connection: psycopg.Connection[type_of_row], patience: timedelta) -> None:
         self._connection = connection
         self._patience = patience.total_seconds()
+        self._pooled = False
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[type_of_row]:
         with _errors(), self._deadline():
+            if self._pooled and sql == "BEGIN":
+                self._connection.execute(self._limited(_BEGIN_POOLED))
+                return []
             cursor = self._connection.execute(_in_psycopg(sql), parameters)
             return cursor.fetchall() if cursor.description else []
 
@@ -65,10 +75,18 @@ class _PostgresDatabase:
         self._socket.close()
 
     def protect(self) -> None:
-        """Tell the server how long it may work, and how long it should wait for us."""
-        limit = round(self._patience * 750)
+        """Take the session for our own, unless a pooler gave it: be its only writer, and limit how long it works."""
+        ((backend,),) = self.execute("SELECT pg_backend_pid()")
+        self._pooled = backend != self._connection.info.backend_pid
+        if self._pooled:
+            return
         with _errors(), self._deadline():
-            self._connection.execute(_SETTINGS.format(statement=sql.Literal(limit), idle=sql.Literal(2 * limit)))
+            self._connection.execute(self._limited(_SETTINGS))
+        _lock(self)
+
+    def _limited(self, statements: sql.SQL) -> sql.Composed:
+        limit = round(self._patience * 750)
+        return statements.format(statement=sql.Literal(limit), idle=sql.Literal(2 * limit))
 
     @contextmanager
     def _deadline(self) -> Iterator[None]:
@@ -99,7 +117,6 @@ def open_postgres(dsn: Secret, patience: timedelta = _PATIENCE) -> Database:
     database = _PostgresDatabase(connection, patience)
     try:
         database.protect()
-        _lock(database)
         _prepare(database)
     except BaseException:
         database.close()

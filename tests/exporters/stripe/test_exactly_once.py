@@ -143,7 +143,7 @@ class DyingDatabase:
 
 def dying_after(statements: int) -> Callable[[Database], Ledger]:
     """Opens a ledger on a database that dies after so many statements."""
-    return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow())
+    return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow(), lambda: START)
 
 
 def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from exporters.sampling.model import ErrorClass, SampleError
 from rules.vocabulary import Source
-from simulator.stripe import Wrong
-from tests.exporters.stripe.shop import HOUR, Watched, values, watched
+from simulator.stripe import FakeStripe, Wrong
+from tests.exporters.stripe.shop import HOUR, Watched, counters, values, watched
 
 DAY = 86400
 
@@ -87,6 +87,44 @@ def test_an_endpoint_for_everything_subscribes_to_all(world: Watched) -> None:
     world.fake.add_endpoint(("*",))
     found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
     assert sum(value for key, value in found.items() if key[0] == "stripe_webhook_event_subscribed") == 3
+
+
+def test_an_endpoint_of_connect_does_not_subscribe_to_the_accounts_own_events(world: Watched) -> None:
+    world.fake.add_endpoint(("*",), application="ca_1")
+    found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+    assert not any(key[0].startswith("stripe_webhook_e") for key in found)
+    world.fake.add_endpoint(("*",))
+    found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+    assert found["stripe_webhook_endpoints", "enabled"] == 1
+
+
+def test_a_connected_account_is_watched_with_the_platforms_key_and_endpoints(tmp_path: Path) -> None:
+    with watched(tmp_path, account="acct_connected") as world:
+        connected = FakeStripe(world.clock)
+        world.server.connected["acct_connected"] = connected
+        world.fake.add_endpoint(("payment_intent.succeeded",), application="ca_1")
+        world.fake.add_endpoint(("*",))
+        connected.dispute(connected.pay())
+        world.fake.pay()
+        world.clock.on(20)
+        world.begun()
+        for _ in range(3):
+            connected.pay()
+        world.fake.pay()
+        found = counters(world.rest())
+        assert found["payment_attempts_total", "success", "card", "api"] == 3
+        assert values(world.sample(Source.STRIPE_DISPUTES).readings)["stripe_disputes_needing_response",] == 1
+        subscribed = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
+        assert [key[1] for key in subscribed if key[0] == "stripe_webhook_event_subscribed"] == [
+            "payment_intent.succeeded"
+        ]
+
+
+def test_where_events_come_by_a_destination_nothing_is_said_of_endpoints(tmp_path: Path) -> None:
+    with watched(tmp_path, event_destination=True) as world:
+        found = world.sample(Source.STRIPE_WEBHOOKS).readings
+        assert {reading.metric.name for reading in found} == {"stripe_events_undelivered"}
+        assert world.server.reads["webhook_endpoints"] == 0
 
 
 def test_disputes_that_wait_for_evidence_and_the_first_deadline(world: Watched) -> None:
