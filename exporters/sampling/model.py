@@ -105,13 +105,18 @@ def distribution(
 
 
 def _checked(metric: Metric, labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    if set(labels) != {label.name for label in metric.labels}:
-        wanted = ", ".join(label.name for label in metric.labels) or "none"
-        raise ValueError(f"{metric.name} has the labels {wanted}, not {', '.join(labels) or 'none'}")
+    found = []
     for label in metric.labels:
-        if label.values and not label.open and labels[label.name] not in label.values:
-            raise ValueError(f"{metric.name} has no {label.name}={labels[label.name]!r}; count it under other")
-    return tuple((label.name, labels[label.name]) for label in metric.labels)
+        value = labels.get(label.name)
+        if value is None or len(labels) != len(metric.labels):
+            wanted = ", ".join(label.name for label in metric.labels)
+            raise ValueError(f"{metric.name} has the labels {wanted}, not {', '.join(labels) or 'none'}")
+        if label.values and not label.open and value not in label.values:
+            raise ValueError(f"{metric.name} has no {label.name}={value!r}; count it under other")
+        found.append((label.name, value))
+    if len(found) != len(labels):
+        raise ValueError(f"{metric.name} has the labels none, not {', '.join(labels)}")
+    return tuple(found)
 
 
 class Sampler(Protocol):

@@ -17,9 +17,13 @@ def faults(readings: Sequence[Reading | Distribution], source: Source) -> dict[i
     """By position in `readings`, what is wrong with those that are not sound; `source` must be each metric's own."""
     found: dict[int, str] = {}
     seen = set()
+    names: dict[int, list[str]] = {}
     for place, one in enumerate(readings):
         try:
-            wrong = _fault(one, source)
+            wanted = names.get(id(one.metric))
+            if wanted is None:
+                wanted = names[id(one.metric)] = [label.name for label in one.metric.labels]
+            wrong = _fault(one, source, wanted)
             series = series_of(one)
             if not wrong and series in seen:
                 wrong = f"{one.metric.name} twice with the same labels"
@@ -31,11 +35,11 @@ def faults(readings: Sequence[Reading | Distribution], source: Source) -> dict[i
     return found
 
 
-def _fault(one: Reading | Distribution, source: Source) -> str:
+def _fault(one: Reading | Distribution, source: Source, wanted: list[str]) -> str:
     metric = one.metric
     if metric.source is not source:
         return f"{metric.name}, which belongs to {metric.source.value}"
-    if tuple(name for name, _ in one.labels) != tuple(label.name for label in metric.labels):
+    if [name for name, _ in one.labels] != wanted:
         return f"{metric.name} without its labels"
     for _, value in one.labels:
         value.encode()

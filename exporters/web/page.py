@@ -17,9 +17,9 @@ from prometheus_client.exposition import (
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from exporters.sampling.model import Distribution, Reading
-from exporters.sampling.soundness import series_of
 from rules.vocabulary import Metric, Source
 
 __all__ = ["Form", "Page", "Rendered", "families", "form_for", "help_text"]
@@ -40,6 +40,9 @@ _ORIGINS = {
     Source.FLAG: "From the service that keeps feature flags",
     Source.DECLARED: "From the file of declared dates",
 }
+_go_text: Callable[[float], str] = floatToGoString
+_END = "# EOF\n"
+"""How a page in OpenMetrics ends."""
 _ESCAPINGS = ("allow-utf-8", "underscores", "dots", "values")
 _CONTENT_TYPES = frozenset(
     {CONTENT_TYPE_PLAIN_0_0_4, CONTENT_TYPE_OPENMETRICS}
@@ -96,18 +99,34 @@ def families(readings: Iterable[Reading | Distribution], order: Sequence[Metric]
 
     A page with a series or a family twice is refused whole: the first one of each stays, the rest is left out.
     """
-    by_metric: dict[str, tuple[Metric, list[Reading | Distribution]]] = {}
-    seen = set()
+    for metric, found in _by_metric(readings, order):
+        yield _family(metric, _each_once(found))
+
+
+def _by_metric(
+    readings: Iterable[Reading | Distribution], order: Sequence[Metric]
+) -> Iterator[tuple[Metric, list[Reading | Distribution]]]:
+    found: dict[str, tuple[Metric, list[Reading | Distribution]]] = {}
     for one in readings:
-        metric, found = by_metric.setdefault(one.metric.name, (one.metric, []))
-        if metric == one.metric and series_of(one) not in seen:
-            seen.add(series_of(one))
-            found.append(one)
+        metric = one.metric
+        known = found.get(metric.name)
+        if known is None:
+            found[metric.name] = metric, [one]
+        elif known[0] is metric or known[0] == metric:
+            known[1].append(one)
     for metric in order:
-        if metric.name in by_metric:
-            yield _family(*by_metric.pop(metric.name))
-    for name in sorted(by_metric):
-        yield _family(*by_metric[name])
+        if metric.name in found:
+            yield found.pop(metric.name)
+    for name in sorted(found):
+        yield found[name]
+
+
+def _each_once(readings: Iterable[Reading | Distribution]) -> list[Reading | Distribution]:
+    """The first reading of each series of one metric."""
+    first: dict[tuple[tuple[str, str], ...], Reading | Distribution] = {}
+    for one in readings:
+        first.setdefault(one.labels, one)
+    return list(first.values())
 
 
 def _family(metric: Metric, readings: list[Reading | Distribution]) -> Family:
@@ -127,13 +146,42 @@ def _family(metric: Metric, readings: list[Reading | Distribution]) -> Family:
 
 
 class _Families(Collector):
-    """The families as prometheus_client's encoders want them."""
+    """Families as prometheus_client's encoders want them."""
 
-    def __init__(self, readings: Readings, order: Sequence[Metric]) -> None:
-        self._families = tuple(families(readings, order))
+    def __init__(self, *found: Family) -> None:
+        self._families = found
 
     def collect(self) -> Iterable[Family]:
         return self._families
+
+
+class _Lines:
+    """The text of one metric's series in one exposition format, ready for other values.
+
+    prometheus_client writes it once; while the series stay the same, only the numbers at the ends of its lines change.
+    """
+
+    def __init__(self, metric: Metric, series: list[tuple[tuple[str, str], ...]], text: str) -> None:
+        self.metric = metric
+        self.series = series
+        lines = text.split("\n")[:-1]
+        self._head = "".join(f"{line}\n" for line in lines if line.startswith("#"))
+        self._begins = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+
+    def having(self, readings: Iterable[Reading | Distribution]) -> str:
+        """The lines with the values of these readings, which are of the same series in the same order."""
+        values = [_go_text(value) for one in readings for value in _values(one)]
+        ended = [f"{begin} {value}\n" for begin, value in zip(self._begins, values, strict=True)]
+        return self._head + "".join(ended)
+
+
+def _values(one: Reading | Distribution) -> tuple[float, ...]:
+    """The values of a reading's samples, in the order in which `_family` has them."""
+    match one:
+        case Reading(value=value):
+            return (value,)
+        case Distribution(cumulative=cumulative, count=count, total=total):
+            return (*cumulative, count, count, total)
 
 
 class Page:
@@ -148,6 +196,7 @@ class Page:
         self._collect = collect
         self._readings: Readings | None = None
         self._rendered: dict[Form, asyncio.Future[Rendered]] = {}
+        self._lines: dict[tuple[str, str], _Lines] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="page")
 
     async def render(self, form: Form) -> Rendered:
@@ -165,8 +214,19 @@ class Page:
             raise
 
     def _render(self, readings: Readings, form: Form) -> Rendered:
-        body = _encoder(form)(_Families(readings, self._order))
+        encoder = _encoder(form)
+        texts = [self._text(form, encoder, *one) for one in _by_metric(readings, self._order)]
+        body = "".join(texts).encode() + encoder(_Families())
         return Rendered(form, gzip.compress(body, compresslevel=5, mtime=0) if form.compressed else body)
+
+    def _text(self, form: Form, encoder: Encoder, metric: Metric, found: list[Reading | Distribution]) -> str:
+        known = self._lines.get((form.content_type, metric.name))
+        if known is None or known.metric != metric or known.series != [one.labels for one in found]:
+            found = _each_once(found)
+            text = encoder(_Families(_family(metric, found))).decode().removesuffix(_END)
+            self._lines[form.content_type, metric.name] = _Lines(metric, [one.labels for one in found], text)
+            return text
+        return known.having(found)
 
 
 def _encoder(form: Form) -> Encoder:

@@ -6,11 +6,13 @@ import threading
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporters.sampling.model import Distribution, Reading, distribution, reading
-from exporters.web.page import Form, Page, form_for, help_text
+from exporters.web.page import Form, Page, _encoder, _Families, families, form_for, help_text
 from rules.catalog import catalog
 from rules.payments import database, monitoring, rollout
 from rules.vocabulary import Counter, Gauge, Histogram, Label, Source, Unit
@@ -161,6 +163,40 @@ def test_the_page_is_rendered_once_for_all_who_ask_and_again_when_a_reading_chan
     asyncio.run(story())
     assert len(threads) == 2
     assert threading.current_thread().name not in threads
+
+
+VALUES = st.floats() | st.integers(-(2**60), 2**60)
+STEPS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), min_size=1, max_size=3, unique=True)
+
+
+@given(
+    st.lists(st.tuples(STEPS, VALUES, st.integers(0, 2**40)), min_size=2, max_size=5),
+    st.sampled_from(("", PROMETHEUS_2, PROMETHEUS_3)),
+)
+def test_whatever_changes_between_two_pages_each_is_what_the_library_writes(
+    pages: list[tuple[list[str], float, int]], accept: str
+) -> None:
+    """Series that stay are written from what was kept of them, series that come or go anew."""
+    labelled = Histogram(
+        "stripe_test_wait_seconds",
+        "How long it waits",
+        Unit.SECONDS,
+        Source.EXPORTER,
+        (Label("step", bounded_by="x"),),
+        bounds=(Decimal(1),),
+    )
+    now: list[Readings] = [()]
+    page = Page((rows, labelled), lambda: now[0])
+    form = form_for(accept, "")
+
+    async def story() -> None:
+        for steps, value, count in pages:
+            waits = [Distribution(labelled, (("step", step),), (count // 2,), count, value) for step in steps]
+            now[0] = (Reading(rows, (), value), *waits)
+            whole = _encoder(form)(_Families(*families(now[0], (rows, labelled))))
+            assert (await page.render(form)).body == whole
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(
