@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from generators.wording import spoken_bound
+from rules.composition import in_environment
 from rules.vocabulary import Alert, Catalog, Environment, prometheus_duration
 
 __all__ = ["FORMAT", "MANIFEST", "manifest", "manifest_files"]
@@ -21,6 +22,7 @@ def manifest_files(catalog: Catalog) -> Mapping[str, str]:
 
 def manifest(catalog: Catalog) -> dict[str, object]:
     """Names, numbers and expressions as this version of paymon has them for this catalog."""
+    first = in_environment(catalog, catalog.organisation.environments[0])
     return {
         "paymon": version("paymon"),
         "format": FORMAT,
@@ -39,7 +41,7 @@ def manifest(catalog: Catalog) -> dict[str, object]:
             for area in catalog.areas
             for alert in area.alerts
         },
-        "signals": {signal.name: signal.expr for signal in catalog.signals},
+        "signals": {signal.name: signal.expr for signal in first.signals},
         "metrics": {
             metric.name: {
                 "kind": metric.kind,

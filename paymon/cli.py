@@ -46,7 +46,8 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="paymon", message="paymon %(version)s")
-def cli() -> None:
+@click.option("--service", metavar="S", help="Whose definitions, where a project has several services.")
+def cli(service: str | None) -> None:
     """Payments monitoring as code.
 
     The definitions in rules/ say which metrics, signals and alerts watch live payments. From them come Prometheus rules

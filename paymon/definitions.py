@@ -7,14 +7,16 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import InvalidOperation
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from paymon.project import ProjectError, project_at, refuse_other_rules
 from rules.checks import Problem
 from rules.vocabulary import Catalog
 
-__all__ = ["definitions_read", "everything_wrong", "load", "load_sound"]
+__all__ = ["definitions_read", "everything_wrong", "load", "load_all", "load_sound"]
 
 
 @contextmanager
@@ -27,20 +29,65 @@ def definitions_read() -> Iterator[None]:
         if place is None:
             raise
         path, first, last = place
-        shown = path.relative_to(_rules().parent)
+        shown = path.relative_to(_base(path))
         raise SystemExit(_complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")) from error
 
 
 def load() -> Catalog:
-    """The catalog. Ends the program with status 1 and the mistake where a definition cannot be made, or is mistyped."""
-    with definitions_read():
-        from rules.catalog import catalog
+    """The catalog that is asked for, of several the one that `--service` names.
 
-        loaded = catalog()
+    Ends the program with status 1 and the mistake where a definition cannot be made, or is mistyped; with 2 where
+    nobody can tell which catalog is meant.
+    """
+    catalogs = load_all()
+    wanted = _wanted()
+    if wanted is None and len(catalogs) == 1:
+        return catalogs[0]
+    for catalog in catalogs:
+        if catalog.organisation.service == wanted:
+            return catalog
+    known = ", ".join(catalog.organisation.service for catalog in catalogs)
+    what = "which service?" if wanted is None else f"there is no service {wanted!r};"
+    click.echo(f"{what} choose one of {known}: paymon --service NAME ...", err=True)
+    raise SystemExit(2)
+
+
+def load_all() -> tuple[Catalog, ...]:
+    """The catalogs of the project at hand, one for each service; it says first which project that is.
+
+    Ends the program as `load` does.
+    """
+    try:
+        project = project_at(Path.cwd())
+        if project is None:
+            refuse_other_rules(Path.cwd())
+        else:
+            click.echo(f"paymon {version('paymon')} reads {project}", err=True)
+            _FOLDERS.append(project.folder)
+        with definitions_read():
+            loaded = _shipped() if project is None else project.catalogs()
+    except ProjectError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from error
     from rules.checks import mistyped
 
-    _refuse(told(mistyped(loaded)))
+    _refuse(told(problem for catalog in loaded for problem in mistyped(catalog)))
     return loaded
+
+
+_FOLDERS: list[Path] = []
+"""The folder of the project at hand, once one was read: what goes wrong in it is told with its line."""
+
+
+def _shipped() -> tuple[Catalog, ...]:
+    from rules.catalog import catalog
+
+    return (catalog(),)
+
+
+def _wanted() -> str | None:
+    context = click.get_current_context(silent=True)
+    return context.find_root().params.get("service") if context else None
 
 
 def load_sound() -> Catalog:
@@ -56,14 +103,14 @@ def everything_wrong(catalog: Catalog) -> tuple[str, ...]:
         from generators.problems import problems
     from paymon.places import strays
 
-    return told((*problems(catalog), *strays(catalog, _rules())))
+    return told((*problems(catalog), *(stray for folder in _folders() for stray in strays(catalog, folder))))
 
 
 def told(found: Iterable[Problem]) -> tuple[str, ...]:
     """The problems as people read them, each behind the place of its definition."""
     from paymon.places import placed
 
-    return tuple(placed(problem, (_rules(),)) for problem in found)
+    return tuple(placed(problem, _folders()) for problem in found)
 
 
 def _refuse(lines: tuple[str, ...]) -> None:
@@ -71,7 +118,11 @@ def _refuse(lines: tuple[str, ...]) -> None:
         for line in lines:
             click.echo(line, err=True)
         count = len(lines)
-        raise SystemExit(_complain(f"{count} problem{'' if count == 1 else 's'} in rules/; nothing was written"))
+        raise SystemExit(_complain(f"{count} problem{'' if count == 1 else 's'} in {_said()}; nothing was written"))
+
+
+def _said() -> str:
+    return "rules/" if _folders() == (_rules(),) else str(_folders()[0])
 
 
 def _complain(message: str) -> int:
@@ -81,6 +132,17 @@ def _complain(message: str) -> int:
 
 def _rules() -> Path:
     return Path(sys.modules["rules"].__file__ or "").parent
+
+
+def _folders() -> tuple[Path, ...]:
+    """Where definitions lie that somebody here can mend: those of the project, and those of this checkout."""
+    project = tuple(folder for folder in _FOLDERS if not _rules().is_relative_to(folder))
+    return project or (_rules(),)
+
+
+def _base(path: Path) -> Path:
+    """The folder from which a path is told."""
+    return next((folder for folder in _FOLDERS if path.is_relative_to(folder)), _rules().parent)
 
 
 def _place(error: Exception) -> tuple[Path, int, int] | None:
@@ -94,9 +156,12 @@ def _place(error: Exception) -> tuple[Path, int, int] | None:
     if isinstance(error, ImportError):
         places.append((error.path, 1, 1))
     rules = _rules()
+    inside = (rules / "vocabulary", rules / "composition")
     for file, first, last in places:
         path = Path(file or "")
-        if path.is_relative_to(rules) and not path.is_relative_to(rules / "vocabulary"):
+        ours = any(path.is_relative_to(folder) for folder in (rules, *_FOLDERS))
+        of_the_tool = any(path.is_relative_to(Path(__file__).parent.parent / one) for one in ("paymon", "generators"))
+        if ours and not of_the_tool and not any(path.is_relative_to(one) for one in inside):
             return path, first or 1, last or first or 1
     return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paymon.definitions import load_sound
+from paymon.project import ProjectError, refuse_other_rules
 from rules.vocabulary import Catalog
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
     from generators.output import OutputError, differences, write
     from paymon.versions import written_by_a_newer_one
 
+    try:
+        refuse_other_rules(out.resolve())
+    except ProjectError as error:
+        raise click.UsageError(str(error)) from error
     files, owned = _files(catalog, environment)
     if newer := written_by_a_newer_one(out / OWNED):
         ours = version("paymon")

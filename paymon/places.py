@@ -70,7 +70,7 @@ def _lines_of_names(path: Path) -> dict[str, int]:
         for one in named:
             if isinstance(one, ast.Constant) and isinstance(one.value, str):
                 lines.setdefault(one.value, one.lineno)
-        if _called(call) in ("Organisation", "Service", "Delivery"):
+        if _called(call) in ("Delivery", "Organisation", "People", "Service"):
             for keyword in call.keywords:
                 lines.setdefault(keyword.arg or "", keyword.value.lineno)
     return lines

@@ -15,8 +15,8 @@ from rules.composition.exchange import exchanged
 from rules.composition.filling import filled
 from rules.composition.places import words_everywhere
 from rules.composition.removal import Removal, names_in
+from rules.composition.rest import with_the_rest
 from rules.composition.specimens import specimens
-from rules.payments.dashboards.rest import with_the_rest
 from rules.vocabulary import (
     Alert,
     Area,
@@ -63,6 +63,8 @@ class Definitions:
     marks: tuple[Mark, ...] = ()
     rollout: Rollout | None = None
     changes: tuple[Change, ...] = ()
+    orphans: tuple[tuple[str, str], ...] = ()
+    """Items of the runbook that no definition serves any more, each with the reason."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -76,7 +78,7 @@ class Definitions:
         catalog = Catalog(
             organisation=organisation,
             areas=own.areas,
-            items=own.items,
+            items=own._items_of(people),
             chapters=own.chapters,
             dashboards=with_the_rest(own.dashboards, own.areas),
             narrowings=own.narrowings,
@@ -108,11 +110,8 @@ class Definitions:
             rollout=None if self.rollout is None else removal.rollout(self.rollout),
             changes=(*self.changes, Change(what=f"without {names}", because=because)),
         )
-        served_before, served = _served(self), _served(changed)
-        items = tuple(
-            replace(item, left_to_people=because) if item.id in served_before - served else item for item in self.items
-        )
-        return replace(changed, items=items)
+        lost = sorted(_served(self) - _served(changed))
+        return replace(changed, orphans=(*self.orphans, *((item, because) for item in lost)))
 
     def override(self, what: str | Alert | Signal, *, because: str, tier: str = "", **changed: Any) -> "Definitions":
         """That alert or signal with other values.
@@ -160,6 +159,24 @@ class Definitions:
         if dashboard.uid in {one.uid for one in self.dashboards}:
             raise ValueError(f"two dashboards have the uid {dashboard.uid}; choose another for yours")
         return replace(self, dashboards=(*self.dashboards, dashboard))
+
+    def _items_of(self, people: People) -> tuple[Item, ...]:
+        """The runbook's items, with why those are left to people that nothing serves which these people kept.
+
+        Where none of their contacts, links and policies is said to serve any, they say elsewhere who does what.
+        """
+        ways: tuple[Any, ...] = (people, *people.contacts, *people.links, *people.policies)
+        by_people = {item for way in ways for item in way.serves}
+        served = _served(self) | by_people
+        reasons = dict(self.orphans)
+        if not by_people:
+            reasons = {item.id: f"{people.name} says elsewhere who does it" for item in self.items} | reasons
+        return tuple(
+            item
+            if item.left_to_people or item.id in served or item.id not in reasons
+            else replace(item, left_to_people=reasons[item.id])
+            for item in self.items
+        )
 
     def _exchanged(self, pairs: Iterable[tuple[Alert | Signal, Alert | Signal]]) -> "Definitions":
         parts = (self.areas, self.chapters, self.dashboards, self.narrowings, self.marks, self.rollout)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from zlib import crc32
 
-from rules.payments.dashboards.shapes import YES_OR_NO
-from rules.vocabulary import COLUMNS, Alert, Area, Curve, Dashboard, Panel, Picture, Row, Signal, Unit
+from rules.vocabulary import COLUMNS, Alert, Area, Curve, Dashboard, Panel, Picture, Row, Signal, State, Tone, Unit
 
 __all__ = ["with_the_rest"]
 
+_YES_OR_NO = (State(0, "no", Tone.NEUTRAL), State(1, "yes", Tone.NEUTRAL))
 _TITLE = "Without a place of their own"
 
 
@@ -33,7 +33,7 @@ def with_the_rest(dashboards: tuple[Dashboard, ...], areas: Iterable[Area]) -> t
 
 
 def _panel(signal: Signal, alerts: Iterable[Alert]) -> Panel:
-    states = YES_OR_NO if signal.unit is Unit.BOOLEAN else ()
+    states = _YES_OR_NO if signal.unit is Unit.BOOLEAN else ()
     return Panel(
         id=500 + crc32(signal.name.encode()) % 500,
         title=signal.title,
