@@ -145,6 +145,10 @@ class Expressions:
         """The expression with matchers for environment, service and jobs on every selector of this service's series."""
         return with_matchers(expr, lambda name: matchers(**dict(self._wanted(name)))[1:-1])
 
+    def recorded(self, signal: Signal) -> str:
+        """The expression that is recorded under the signal's name."""
+        return signal.expr if signal.of_everyone else self.scoped(signal.expr)
+
     def expanded(self, expr: str) -> str:
         """The expression over raw metrics alone: every signal that it reads is replaced by its own expression."""
 
@@ -223,7 +227,7 @@ def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, 
 
 
 def _recording_rule(signal: Signal, expressions: Expressions) -> RecordingRule:
-    return RecordingRule(signal, expressions.scoped(signal.expr), expressions.recorded_labels)
+    return RecordingRule(signal, expressions.recorded(signal), expressions.recorded_labels)
 
 
 def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: Expressions) -> AlertingRule:

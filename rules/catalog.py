@@ -14,6 +14,7 @@ from rules.payments import (
     monitoring,
     outcomes,
     rollout,
+    scraping,
     webhooks,
 )
 from rules.payments.dashboards import DASHBOARDS, MARKS, NARROWINGS
@@ -39,6 +40,7 @@ _AREAS = (
     rollout,
     governance,
     monitoring,
+    scraping,
 )
 
 

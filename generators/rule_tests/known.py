@@ -60,7 +60,21 @@ class Known:
         """The series as it is scraped in this environment."""
         return series.having_first(*self.expressions.scraped_labels(series.name))
 
-    def of_others(self, series: Series, whose: str = "elsewhere") -> Iterator[Series]:
-        """The series as another environment, another service and another job would have it, each for itself."""
-        for label, _ in self.expressions.scraped_labels(series.name):
-            yield self.scoped(series).having(**{label: whose})
+    def asks_for_jobs(self, signal: Signal) -> bool:
+        """Whether it reads series of any job, or of anybody, so that those of others are its own matter."""
+        return signal.of_everyone or any(
+            label == "job" and label in dict(self.expressions.scraped_labels(one.name))
+            for one in self.reads(signal)
+            for label, _, _ in one.matchers
+        )
+
+    def of_others(self, series: Series, whose: str = "elsewhere", reader: Signal | None = None) -> Iterator[Series]:
+        """The series as another environment, another service and another job would have it, each for itself.
+
+        Of these only such as the `reader` does not ask for by itself.
+        """
+        reads = self.reads(reader) if reader else ()
+        wanted = {label for one in reads if one.name == series.name for label, _, _ in one.matchers}
+        for label, _ in () if reader and reader.of_everyone else self.expressions.scraped_labels(series.name):
+            if label not in wanted:
+                yield self.scoped(series).having(**{label: whose})

@@ -56,6 +56,8 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     yield from case.missing_numerators()
     yield from case.missing_parts()
     yield from _there(signal, known)
+    if known.asks_for_jobs(signal):
+        yield TestGroup(f"{signal}: no series", signal.example.every, (), (_probe(signal, known, [], "nothing there"),))
 
 
 def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
@@ -78,6 +80,8 @@ def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
     fed: dict[Series, str] = {}
     probes = []
     for signal in signals:
+        if known.asks_for_jobs(signal):
+            continue
         value = known.without_data(signal)
         gives: list[Result] = [] if value is None else [({}, value)]
         probes.append(_probe(signal, known, gives, "nothing there"))
@@ -113,15 +117,17 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            for other in self.known.of_others(series):
+            for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
             if not self._is_counter(series.name) and series.name not in leanings:
-                fed |= {other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere")}
+                fed |= {
+                    other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere", self.signal)
+                }
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
         length = max(len(samples(values)) for _, values in self.fed)
         for series in (*self._recorded(), *self.known.absences(self.signal)):
-            for other in self.known.of_others(series):
+            for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = notation([Decimal(1)] * length)
         extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]

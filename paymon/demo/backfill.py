@@ -75,6 +75,7 @@ def recordings(catalog: Catalog, environment: Environment, speed: int, scrape_se
             "labels": dict(expressions.recorded_labels),
         }
         for signal in catalog.signals
+        if not signal.of_everyone
     ]
     return shortened_rules(
         as_yaml({"groups": [{"name": "past", "interval": "1m", "rules": rules}]}), speed, scrape_seconds

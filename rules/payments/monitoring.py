@@ -371,7 +371,9 @@ heartbeat = Signal(
     Unit.BOOLEAN,
     "vector(1)",
     Example(series=((target_up.name, "1x10"),), at=minutes(5), gives=(("", "1"),)),
+    steady=True,
 )
+
 
 exporter_down = Alert(
     "PaymentExporterDown",

@@ -45,6 +45,9 @@ _MAKE_OR_DROP_LABELS = frozenset(
 _AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
 _QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
 _WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
+_NAMES_A_JOB = re.compile(r'(?:[^"}]|"(?:[^"\\]|\\.)*")*?\bjob\s*(?:=|!)')
+"""From behind the opening brace of a selector on: one of its matchers is for `job`."""
+_JOB = re.compile(r',?\bjob=~?"[^"$]*"')
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*([0-9]\w*)")
 _PART = re.compile(r"([0-9]{1,12})(ms|[smhdwy])")
@@ -202,11 +205,16 @@ def selectors(expr: str | Expression) -> tuple[Selector, ...]:
 
 
 def with_matchers(expr: str, of: Callable[[str], str]) -> str:
-    """The text with matchers of one's own first in every selector: those that `of` gives for its name, none if empty."""
+    """The text with matchers of one's own first in every selector: those that `of` gives for its name, none if empty.
+
+    A selector that says itself which job it means keeps that, and gets none of one's own.
+    """
 
     def add(found: re.Match[str]) -> str:
         name = found[1]
         matchers = of(name) if name else ""
+        if found[2] and _NAMES_A_JOB.match(expr, found.end()):
+            matchers = _JOB.sub("", matchers).strip(",")
         if not matchers:
             return found[0]
         return f"{name}{{{matchers}," if found[2] else f"{name}{{{matchers}}}"

@@ -61,6 +61,8 @@ class Signal:
     serves: tuple[str, ...] = ()
     steady: bool = False
     """True where one evaluation more or less changes nothing, so that other groups may read it."""
+    of_everyone: bool = False
+    """True where it reads the series of every environment, service and job: its selectors stay as they are written."""
 
     def __post_init__(self) -> None:
         if not _SIGNAL_NAME.match(self.name):

@@ -1,6 +1,6 @@
 """Monitoring health: can the other dashboards be believed, and what comes due?"""
 
-from rules.payments import governance, health, monitoring, outcomes
+from rules.payments import governance, health, monitoring, outcomes, scraping, webhooks
 from rules.payments.dashboards.shapes import DUE, INTERVAL, MISSING, OK, RANGE, YES_OR_NO
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
@@ -277,6 +277,46 @@ MONITORING = Dashboard(
                     curves=(Curve(monitoring.alertmanagers, "Alertmanagers"),),
                     alerts=(monitoring.alertmanager_unknown,),
                     width=24,
+                ),
+            ),
+        ),
+        Row(
+            title="Scraping: under which labels do our metrics arrive?",
+            panels=(
+                Panel(
+                    id=60,
+                    title="Series of an exporter that no rule reads",
+                    description="By the labels that scraping gave them; harmless as long as ours are read as well.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(scraping.exporter_unread, "{{scraped_job}} {{scraped_service}} {{scraped_environment}}"),
+                        Curve(scraping.exporter_read, "read by the rules"),
+                    ),
+                    alerts=(scraping.labels_unread,),
+                ),
+                Panel(
+                    id=61,
+                    title="Series of the exporter by job",
+                    description="Of this environment and service; the rules read those of their own jobs.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(Curve(scraping.exporter_of_any_job, "{{scraped_job}}"),),
+                ),
+                Panel(
+                    id=62,
+                    title="Jobs that export our names",
+                    description="Series of these names by job. What another job than ours exports is left aside by every rule.",
+                    picture=Picture.TABLE,
+                    unit=Unit.COUNT,
+                    curves=tuple(
+                        Curve(
+                            f'label_replace(count by (job) (rate({name}{{job!=""}}[{INTERVAL}])), '
+                            '"exported_by", "$1", "job", "(.*)")',
+                            name,
+                        )
+                        for name in (outcomes.attempts.name, outcomes.successes.name, webhooks.duration.count)
+                    ),
                 ),
             ),
         ),
