@@ -22,6 +22,7 @@ _COMMANDS = {
     "gate": "paymon.gate.command:gate",
     "check": "paymon.now.check:check",
     "status": "paymon.now.status:status",
+    "drift": "paymon.drift.command:drift",
     "backtest": "paymon.backtest.command:backtest",
     "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from paymon.backtest.machine import Timing
-from rules.promql import expanded, parse, selectors, with_matchers
+from paymon.live.expressions import same_expression
+from rules.promql import expanded, selectors, with_matchers
 
 __all__ = ["AlertRule", "Condition", "Ruleset"]
 
@@ -143,10 +144,7 @@ class Ruleset:
         if name not in self.records:
             return False
         ours = with_matchers(self.records[name], lambda found: self.scopes.get(found, ""))
-        try:
-            return parse(ours) == parse(query)
-        except ValueError:
-            return False
+        return same_expression(ours, query)
 
 
 def _alert(data: Mapping[str, Any]) -> AlertRule:

@@ -11,13 +11,20 @@ from urllib.parse import urlsplit
 
 import click
 import httpx
-from click.core import ParameterSource
 
-__all__ = ["Access", "access_from", "access_options"]
+__all__ = ["Access", "NoAnswerError", "access_from", "access_options"]
 
 _LARGEST_SECRET = 64 * 1024
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*:\s*([^\r\n]*)\Z")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class NoAnswerError(Exception):
+    """A server gave no answer: why, and what to do about it."""
+
+    def __init__(self, cause: str, cure: str) -> None:
+        self.cause, self.cure = cause, cure
+        super().__init__(f"{cause}. {cure}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +156,6 @@ def access_from(context: click.Context, server: str) -> Access | None:
         headers=tuple(_header(text, server) for text in given("header") or ()),
         timeout_seconds=given("timeout"),
     )
-
-
-def was_given(context: click.Context, parameter: str) -> bool:
-    """Whether somebody gave the option, rather than its default."""
-    return context.get_parameter_source(parameter) not in (None, ParameterSource.DEFAULT)
 
 
 def _address(text: str, server: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from paymon.live.access import access_from
-from paymon.live.prometheus import Prometheus, PrometheusError
+from paymon.live.access import NoAnswerError, access_from
+from paymon.live.prometheus import Prometheus
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["CANNOT_JUDGE", "as_json", "asked", "environment_named", "environment_option", "written"]
@@ -53,7 +53,7 @@ def unanswered() -> Iterator[None]:
     """Ends the program with status 3 and a message where a server gives no answer."""
     try:
         yield
-    except PrometheusError as error:
+    except NoAnswerError as error:
         click.echo(f"cannot judge: {error}", err=True)
         raise SystemExit(CANNOT_JUDGE) from None
     except KeyboardInterrupt:

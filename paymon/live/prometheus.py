@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from paymon.live.access import Access
+from paymon.live.access import Access, NoAnswerError
 
 __all__ = ["Course", "Prometheus", "PrometheusError", "Sample", "TooLargeError"]
 
@@ -46,12 +46,8 @@ _TOO_LARGE = (
 _INFO = "PromQL info"
 
 
-class PrometheusError(Exception):
-    """No answer, why, and what to do about it."""
-
-    def __init__(self, cause: str, cure: str) -> None:
-        self.cause, self.cure = cause, cure
-        super().__init__(f"{cause}. {cure}")
+class PrometheusError(NoAnswerError):
+    """Prometheus gave no answer."""
 
 
 class TooLargeError(PrometheusError):

@@ -134,6 +134,11 @@ def test_a_record_by_another_expression_is_expanded() -> None:
     )
     assert RULES.is_same_record(name, ours)
     assert RULES.is_same_record(name, ours.replace("\n", " "))
+    written_anew = ours.replace(
+        'environment="production",service="payments"', 'service="payments",environment="production"'
+    )
+    assert written_anew != ours
+    assert RULES.is_same_record(name, written_anew)
     assert not RULES.is_same_record(name, ours.replace("[5m]", "[6m]"))
     assert not RULES.is_same_record(name, "(((")
 

@@ -1,0 +1,1 @@
+"""`paymon drift`: is what runs what is defined, layer by layer?"""

@@ -1,0 +1,42 @@
+"""Is every metric that a rule reads there, as the rule needs it, and does somebody else export one of our names?"""
+
+from generators.rules import Expressions
+from paymon.drift.layers import Layer, layer
+from paymon.live.prometheus import Prometheus
+from rules.vocabulary import Catalog, Environment
+
+__all__ = ["presence"]
+
+
+def presence(prometheus: Prometheus, catalog: Catalog, environment: Environment, at: float) -> Layer:
+    """Is every metric that a rule reads there, from the jobs, with the labels and at the rate that it needs?
+
+    Raises PrometheusError.
+    """
+    expressions = Expressions(catalog, environment)
+    index = expressions.index
+    read = sorted({one.name for signal in catalog.signals for one in index.reads(signal)} & index.by_series.keys())
+    every = catalog.organisation.scrape_interval.total_seconds()
+    findings, notes = [], []
+    for name in read:
+        scoped = expressions.scoped(name)
+        wanted = set(index.jobs(name, environment))
+        jobs = {one.labels.get("job", "") for one in prometheus.query(f"count by (job) ({name})", at)}
+        there = prometheus.query(f"count({scoped})", at)
+        if not there:
+            elsewhere = f"; {', '.join(sorted(jobs))} exports that name elsewhere" if jobs else ""
+            findings.append(f"{name} is not there{elsewhere}")
+            continue
+        strangers = sorted(jobs - wanted) if wanted else []
+        if strangers:
+            notes.append(f"{', '.join(strangers)} exports {name} too; the rules leave it aside")
+        seen = prometheus.query(f"max(count_over_time({scoped}[{round(every * 10)}s]))", at)
+        if seen and seen[0].value < 7:
+            findings.append(
+                f"{name} is scraped {seen[0].value:.0f} times in {every * 10:.0f} s, where {every:.0f} s apart gives 10"
+            )
+        labels = {label for one in prometheus.series(scoped, start=at - 300, end=at)[:50] for label in one}
+        lacking = sorted(index.declared(name) - labels - {"le"})
+        if lacking:
+            findings.append(f"{name} lacks the label {', '.join(lacking)}")
+    return layer("metrics", findings, notes)
