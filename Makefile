@@ -8,7 +8,8 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 READY  := $(VENV)/.ready
 
-.PHONY: help demo generate test quick scenarios format lock benchmarks programs clean
+# look is a folder, too.
+.PHONY: help demo generate test quick scenarios look pictures format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,12 @@ quick: $(READY) programs  ## the tests that take seconds: nine out of ten
 
 scenarios: $(READY) programs  ## play every incident against the real exporter and the generated rules
 	$(BIN)/python -m pytest tests/scenarios
+
+look: $(READY) programs  ## draw every dashboard in six situations, to look through (needs Chromium and npm)
+	$(BIN)/python -m tests.look look
+
+pictures: $(READY) programs  ## draw the README's pictures anew
+	PAYMON_PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/look
 
 format: $(READY)  ## let ruff tidy the source
 	$(BIN)/ruff check --fix .

@@ -159,6 +159,7 @@ class _Pages:
                 external=[contact for contact in organisation.contacts if self._outside(contact)],
                 chapters=self._catalog.chapters,
                 anchor=runbook_anchor,
+                picture=self._picture,
                 spoken=spoken_duration,
                 names=lambda contacts: ", ".join(contact.name for contact in contacts),
             )

@@ -23,7 +23,18 @@ _SHARED = """
 {{/* Where the title's own alert is explained, and drawn. */}}
 {{ define "paymon.runbook" }}{{ (index (or .Alerts.Firing .Alerts) 0).Annotations.runbook_url }}{{ end }}
 
-{{ define "paymon.dashboard" }}{{ (index (or .Alerts.Firing .Alerts) 0).Annotations.dashboard_url }}{{ end }}
+{{ define "paymon.dashboard" }}{{ template "paymon.panel" index (or .Alerts.Firing .Alerts) 0 }}{{ end }}
+
+{{/* The alert's panel, from an hour before it began to now, or to ten minutes after its end. */}}
+{{ define "paymon.from" }}from={{ (.StartsAt.Add -3600000000000).UnixMilli }}{{ end }}
+
+{{ define "paymon.to" -}}
+to={{ if eq .Status "resolved" }}{{ (.EndsAt.Add 600000000000).UnixMilli }}{{ else }}now{{ end }}
+{{- end }}
+
+{{ define "paymon.panel" -}}
+{{ .Annotations.dashboard_url }}&{{ template "paymon.from" . }}&{{ template "paymon.to" . }}
+{{- end }}
 
 {{ define "paymon.summary" }}{{ or .Annotations.summary .Labels.alertname }}{{ end }}
 
@@ -61,8 +72,8 @@ Response: {{ . }}
 {{- with .Annotations.runbook_url }}
 Runbook: {{ . }}
 {{- end }}
-{{- with .Annotations.dashboard_url }}
-Dashboard: {{ . }}
+{{- if .Annotations.dashboard_url }}
+Dashboard: {{ template "paymon.panel" . }}
 {{- end }}
 {{- with .GeneratorURL }}
 Query: {{ . }}
@@ -125,7 +136,8 @@ Because: {{ template "paymon.slack.escaped" . }}
 Response: {{ template "paymon.slack.escaped" . }}
 {{- end }}
 {{ with .Annotations.runbook_url }}<{{ template "paymon.slack.escaped" . }}|Runbook> · {{ end -}}
-{{ with .Annotations.dashboard_url }}<{{ template "paymon.slack.escaped" . }}|Dashboard> · {{ end -}}
+{{ if .Annotations.dashboard_url }}<{{ template "paymon.slack.escaped" .Annotations.dashboard_url }}&amp;
+{{- template "paymon.from" . }}&amp;{{ template "paymon.to" . }}|Dashboard> · {{ end -}}
 <{{ template "paymon.slack.escaped" .GeneratorURL }}|Query>
 {{- end }}
 """
@@ -157,7 +169,8 @@ Because: {{ . }}
 Response: {{ . }}
 {{- end }}</p>
 <p>{{ with .Annotations.runbook_url }}<a href="{{ . }}">Runbook</a> · {{ end -}}
-{{ with .Annotations.dashboard_url }}<a href="{{ . }}">Dashboard</a> · {{ end -}}
+{{ if .Annotations.dashboard_url }}<a href="{{ .Annotations.dashboard_url }}&amp;
+{{- template "paymon.from" . }}&amp;{{ template "paymon.to" . }}">Dashboard</a> · {{ end -}}
 <a href="{{ .GeneratorURL }}">Query</a></p>
 {{ end }}
 """

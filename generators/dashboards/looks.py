@@ -84,7 +84,7 @@ BOUND_STYLES = {
 def style(index: int, hue: Hue | None = None) -> Style:
     """The style of the panel's series number `index`: neighbours differ in dashes, and in colour unless it has one."""
     colour = HUES[hue or _SERIES_HUES[index % len(_SERIES_HUES)]]
-    return Style(colour, _SERIES_DASHES[index % len(_SERIES_DASHES)])
+    return Style(colour, _SERIES_DASHES[(index + index // len(_SERIES_HUES)) % len(_SERIES_DASHES)])
 
 
 def firing(priority: Priority) -> str:

@@ -1,6 +1,7 @@
 """How does Grafana draw each panel?"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasourc
 
 _HIDDEN_COLUMNS = ("Time", "environment", "instance", "job", "service")
 _LETTERS = "ABCDEFGH"
+_ALERT_NAME = "alertname"
 _CHOSEN = "${environment}"
 """Grafana puts the environment that is chosen there."""
 
@@ -185,7 +187,7 @@ def _timeseries(panel: Panel, catalog: Catalog, queries: Queries) -> timeseries.
     # What no override below names is told apart by brightness.
     built.color_scheme(builders.FieldColor().mode(models.FieldColorModeId.SHADES).fixed_color(style(0).colour))
     if panel.picture is Picture.STACKED:
-        built.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A")).fill_opacity(40)
+        built.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL).group("A")).fill_opacity(80)
     else:
         built.fill_opacity(0)
     _draw_series(built, panel, queries)
@@ -204,7 +206,7 @@ def _axis(panel: Panel, bounds: tuple[Bound, ...]) -> tuple[Decimal | None, Deci
     if nearest is not None and panel.unit.highest is not None:
         return max(Decimal(0), panel.unit.highest - 2 * (panel.unit.highest - nearest)), panel.unit.highest
     from_zero = panel.unit.lowest == 0 or panel.unit is Unit.SECONDS
-    highest = 2 * max(values) if values and max(values) > 0 else None
+    highest = 2 * max(values) if values and max(values) > 0 else panel.unit.highest
     return Decimal(0) if from_zero else None, highest
 
 
@@ -212,7 +214,9 @@ def _draw_series(built: timeseries.Panel, panel: Panel, queries: Queries) -> Non
     names = [name for curve in panel.curves for name in queries.series_names(curve)]
     hues = dict(panel.hues)
     for index, name in enumerate(names):
-        built.override_by_name(name, _drawn(style(index, hues.get(name))))
+        drawn = style(index, hues.get(name))
+        # In a stack, the line of what is nothing would run along the top of what lies below it.
+        built.override_by_name(name, _drawn(replace(drawn, width=0) if panel.picture is Picture.STACKED else drawn))
 
 
 def _drawn(drawn: Style) -> list[models.DynamicConfigValue]:
@@ -270,12 +274,22 @@ def _table(panel: Panel, catalog: Catalog, queries: Queries) -> table.Panel:
             id_val="organize",
             options={
                 "excludeByName": dict.fromkeys(_HIDDEN_COLUMNS, True),
-                "indexByName": {},
+                "indexByName": {column.label: place for place, column in enumerate(panel.columns)},
                 "renameByName": _columns(panel.curves),
             },
         )
     )
-    built.show_header(True).sort_by([common.TableSortByFieldState().display_name(panel.curves[0].legend).desc(True)])
+    for column in panel.columns:
+        properties = [_property("custom.width", column.pixels)]
+        if column.label == _ALERT_NAME:
+            page = catalog.organisation.runbook_page("index", "${environment}")
+            link = {"title": "Runbook and panel", "url": f"{page}#${{__value.raw}}", "targetBlank": True}
+            properties.append(_property("links", [link]))
+        built.override_by_name(column.label, properties)
+    value = panel.curves[0].legend
+    order = [(column.label, False) for column in panel.columns] + [(value, False)] if panel.columns else [(value, True)]
+    built.sort_by([common.TableSortByFieldState().display_name(name).desc(down) for name, down in order])
+    built.show_header(True)
     return built
 
 

@@ -29,7 +29,7 @@ def with_the_rest(dashboards: tuple[Dashboard, ...], areas: Iterable[Area]) -> t
     if not panels or not dashboards:
         return dashboards
     first, *others = dashboards
-    return (replace(first, rows=(*first.rows, Row(title=_TITLE, panels=panels))), *others)
+    return (replace(first, rows=(*first.rows, Row(title=_TITLE, panels=panels, collapsed=True))), *others)
 
 
 def _panel(signal: Signal, alerts: Iterable[Alert]) -> Panel:

@@ -18,6 +18,7 @@ from rules.vocabulary.alert import (
 from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Renamed, Served
 from rules.vocabulary.dashboard import (
     COLUMNS,
+    Column,
     Curve,
     Dashboard,
     Hue,
@@ -109,6 +110,7 @@ __all__ = [
     "Catalog",
     "Channel",
     "Chapter",
+    "Column",
     "Comparison",
     "Contact",
     "Counter",

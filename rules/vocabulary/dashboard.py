@@ -120,6 +120,14 @@ class Curve:
         return str(self.shows)
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A label of a table, and how many pixels wide its column is."""
+
+    label: str
+    pixels: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """One picture: what it shows, in which unit, and against which alerts' thresholds.
@@ -144,6 +152,8 @@ class Panel:
     """The words for a stat's number while none of its alerts has one, the highest level first."""
     nothing: str = ""
     """What it means that a stat has no number, in a word that is true for it: no traffic, none open, not measured."""
+    columns: tuple[Column, ...] = ()
+    """The labels of a table in their order, which is also that of its rows; without any, the largest number comes first."""
     hues: tuple[tuple[str, Hue], ...] = ()
     """The colours of the series that have one everywhere, by their legends."""
     width: int = 8

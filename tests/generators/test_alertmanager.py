@@ -662,6 +662,9 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
     annotations = annotations_of(P1) | {"because": "fewer than <5 %> & counting"}
     server.post(since(alert | {"annotations": annotations}, began))
 
+    hour_before = (began - timedelta(hours=1) - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    panel = f"{annotations['dashboard_url']}&from={hour_before}&to=now"
+
     slack = server.told.first(lambda message: message.path == "/slack").body
     assert slack["channel"] == "#payments-oncall"
     (attachment,) = slack["attachments"]
@@ -678,7 +681,7 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
         f"Since: {began:%Y-%m-%d %H:%M} UTC",
         "Because: fewer than &lt;5 %&gt; &amp; counting",
         "Response: P1, within 5 minutes",
-        f"<{annotations['runbook_url']}|Runbook> · <{html.escape(annotations['dashboard_url'])}|Dashboard> · "
+        f"<{annotations['runbook_url']}|Runbook> · <{html.escape(panel)}|Dashboard> · "
         "<http://prometheus/graph?g0.expr=a+%3C+1&amp;g0.tab=1|Query>",
     ]
     assert "<https://status.stripe.com|Stripe status>" in attachment["text"].splitlines()[-1]
@@ -693,7 +696,7 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
     assert "Because: fewer than <5 %> & counting" in page["payload"]["custom_details"]["firing"]
     assert page["links"] == [
         {"href": annotations["runbook_url"], "text": "Runbook"},
-        {"href": annotations["dashboard_url"], "text": "Dashboard"},
+        {"href": panel, "text": "Dashboard"},
     ]
 
     sent = mails.several(lambda _: True, 3)
@@ -821,16 +824,18 @@ def test_a_message_in_which_something_has_ended_links_to_what_goes_on(version: s
     def links(*alerts: tuple[AlertingRule, str]) -> list[str]:
         return [rendered(version, folder, text, message_of(*alerts)) for text in settings]
 
-    def own(rule: AlertingRule) -> list[str]:
+    def own(rule: AlertingRule, until: str) -> list[str]:
+        """Its runbook twice, and its panel from an hour before 12:00."""
         annotations = annotations_of(rule)
-        return [annotations["runbook_url"], annotations["runbook_url"], annotations["dashboard_url"]]
+        panel = f"{annotations['dashboard_url']}&from=1754823600000&to={until}"
+        return [annotations["runbook_url"], annotations["runbook_url"], panel]
 
     mixed = ((ended, "resolved"), (goes_on, "firing"))
     assert rendered(version, folder, slack["title"], message_of(*mixed)).startswith(
         f"[P1 FIRING] {annotations_of(goes_on)['summary']}"
     )
-    assert links(*mixed) == own(goes_on)
-    assert links((ended, "resolved"), (goes_on, "resolved")) == own(ended)
+    assert links(*mixed) == own(goes_on, "now")
+    assert links((ended, "resolved"), (goes_on, "resolved")) == own(ended, "1754829896000")
 
 
 @every_version

@@ -308,8 +308,8 @@ def test_an_alert_that_fires_is_told_where_there_is_nothing_to_measure_too(tmp_p
         "3.5", tmp_path, f"count by (state) ({expr} != {expr})", {disabled: "1", BEATS: "1"}, {'{state="P2 FIRING"}': 1}
     )
     (nothing,) = (one for one in shown["fieldConfig"]["defaults"]["mappings"] if one["type"] == "special")
-    assert nothing["options"] == {"match": "nan", "result": {"text": "no request", "index": 0}}
-    assert shown["fieldConfig"]["defaults"]["noValue"] == "no request"
+    assert nothing["options"] == {"match": "nan", "result": {"text": "none counted", "index": 0}}
+    assert shown["fieldConfig"]["defaults"]["noValue"] == "none counted"
 
 
 SUCCESS = f"{outcomes.success_ratio_2m}{{{RECORDED}}}"
@@ -582,7 +582,7 @@ def test_an_alert_that_is_on_no_dashboard_leads_nowhere() -> None:
         (
             {
                 "picture": Picture.STAT,
-                "nothing": "no attempt",
+                "nothing": "none counted",
                 "levels": (Level("SPENT", Tone.WARNING), Level("LEFT", Tone.GOOD, above=Decimal(0))),
             },
             "panel 'Technical failures' has levels of which not exactly the last is without a bound",

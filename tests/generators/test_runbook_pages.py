@@ -180,7 +180,7 @@ def test_the_index_has_the_key_metrics_the_severities_and_the_chain_in_order() -
 def test_every_alert_is_in_the_index_once() -> None:
     for alert in CATALOG.alerts:
         expected = 0 if alert.always else 1
-        assert PAGES["runbook/index.md"].count(f"- [{alert.name}](") == expected
+        assert PAGES["runbook/index.md"].count(f'- <a id="{alert.name}"></a>[{alert.name}](') == expected
 
 
 def test_a_page_changes_with_its_threshold() -> None:

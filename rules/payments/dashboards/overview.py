@@ -2,9 +2,33 @@
 
 from decimal import Decimal
 
-from rules.payments import account, budget, database, declines, health, latency, monitoring, outcomes, rollout, webhooks
-from rules.payments.dashboards.shapes import INTERVAL, OK, OUTCOMES, READY, SWITCH, buckets, counted, pace, quantile
-from rules.vocabulary import Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit, hours
+from rules.payments import (
+    account,
+    budget,
+    cards,
+    database,
+    declines,
+    health,
+    latency,
+    monitoring,
+    outcomes,
+    rollout,
+    webhooks,
+)
+from rules.payments.dashboards.shapes import (
+    INTERVAL,
+    OK,
+    OUTCOMES,
+    READY,
+    SWITCH,
+    buckets,
+    counted,
+    counted_of,
+    pace,
+    quantile,
+)
+from rules.payments.money import in_whole_units
+from rules.vocabulary import Column, Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit, hours
 
 __all__ = ["OVERVIEW"]
 
@@ -37,9 +61,9 @@ OVERVIEW = Dashboard(
                         declines.decline_rate_anomalous,
                         declines.block_rate_high,
                     ),
-                    nothing="no attempt",
+                    nothing="none counted",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("SEV-P1",),
                 ),
                 Panel(
@@ -56,9 +80,9 @@ OVERVIEW = Dashboard(
                         budget.burn_fast,
                         declines.method_degraded,
                     ),
-                    nothing="no attempt",
+                    nothing="none counted",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("KM-01", "HLT-11"),
                 ),
                 Panel(
@@ -75,7 +99,7 @@ OVERVIEW = Dashboard(
                     ),
                     nothing="not counted",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("KM-04",),
                 ),
                 Panel(
@@ -91,7 +115,7 @@ OVERVIEW = Dashboard(
                     ),
                     nothing="not counted",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("HLT-10",),
                 ),
                 Panel(
@@ -105,9 +129,9 @@ OVERVIEW = Dashboard(
                         budget.burn_fast,
                         budget.burn_slow,
                     ),
-                    nothing="no attempt",
+                    nothing="none counted",
                     width=4,
-                    height=4,
+                    height=3,
                 ),
                 Panel(
                     id=6,
@@ -118,9 +142,9 @@ OVERVIEW = Dashboard(
                     curves=(Curve(budget.budget_left, "of 30 days"),),
                     alerts=(budget.burn_slow,),
                     levels=(Level("LEFT", Tone.GOOD, above=Decimal(0)), Level("SPENT", Tone.WARNING)),
-                    nothing="no attempt",
+                    nothing="none counted",
                     width=4,
-                    height=4,
+                    height=3,
                 ),
                 Panel(
                     id=7,
@@ -133,18 +157,24 @@ OVERVIEW = Dashboard(
                         latency.api_latency_high,
                         latency.payment_timeouts,
                     ),
-                    nothing="no request",
+                    nothing="none counted",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("KM-02",),
                 ),
                 Panel(
                     id=8,
                     title="Webhooks that wait",
-                    description="Age of the oldest webhook event that we received and have not processed, or that Stripe still retries.",
+                    description="Age of the oldest webhook event that we received and have not processed, or that Stripe still retries; 0 where none waits.",
                     picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(f"max({webhooks.inbox_age} or {webhooks.retrying_age})", "the oldest"),),
+                    curves=(
+                        Curve(
+                            f"max({webhooks.inbox_age} or {webhooks.retrying_age})\n"
+                            f"or 0 * max({webhooks.inbox_backlog} or {webhooks.undelivered})",
+                            "the oldest",
+                        ),
+                    ),
                     alerts=(
                         webhooks.backlog,
                         webhooks.events_dead,
@@ -152,9 +182,9 @@ OVERVIEW = Dashboard(
                         webhooks.signature_failures,
                         webhooks.delay,
                     ),
-                    nothing="none waits",
+                    nothing="not known",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("KM-03",),
                 ),
                 Panel(
@@ -170,7 +200,7 @@ OVERVIEW = Dashboard(
                     ),
                     nothing="none known",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("HLT-13",),
                 ),
                 Panel(
@@ -185,9 +215,9 @@ OVERVIEW = Dashboard(
                         health.health_check_failing,
                     ),
                     states=OK,
-                    nothing="not asked",
+                    nothing="not known",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("HLT-01", "HLT-02"),
                 ),
                 Panel(
@@ -202,9 +232,9 @@ OVERVIEW = Dashboard(
                         account.requirements_past_due,
                     ),
                     states=OK,
-                    nothing="not asked",
+                    nothing="not known",
                     width=4,
-                    height=4,
+                    height=3,
                 ),
                 Panel(
                     id=12,
@@ -218,9 +248,9 @@ OVERVIEW = Dashboard(
                         outcomes.kill_switch_ineffective,
                     ),
                     states=SWITCH,
-                    nothing="not asked",
+                    nothing="not known",
                     width=4,
-                    height=4,
+                    height=3,
                     serves=("RB-01", "RB-02"),
                 ),
                 Panel(
@@ -240,6 +270,7 @@ OVERVIEW = Dashboard(
                     ),
                     states=_FIRING,
                     width=14,
+                    height=5,
                 ),
                 Panel(
                     id=14,
@@ -249,13 +280,15 @@ OVERVIEW = Dashboard(
                     unit=Unit.TIMESTAMP,
                     curves=(
                         Curve(
-                            "max by (priority, alertname, tier) (\n"
+                            "max by (priority, alertname) (\n"
                             f"  ALERTS_FOR_STATE and ignoring (alertstate) {_FIRING_NOW}\n"
                             ")",
                             "since",
                         ),
                     ),
+                    columns=(Column("priority", 64), Column("alertname", 270)),
                     width=10,
+                    height=5,
                     serves=("RSP-02",),
                 ),
             ),
@@ -272,6 +305,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(outcomes.attempts, "result"), "{{result}}"),),
                     width=6,
+                    height=5,
                 ),
                 Panel(
                     id=41,
@@ -282,6 +316,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(declines.failures, "class"), "{{class}}"),),
                     width=6,
+                    height=5,
                     serves=("RSP-02",),
                 ),
                 Panel(
@@ -295,6 +330,7 @@ OVERVIEW = Dashboard(
                         Curve(f"max({rollout.expected})", "the plan"),
                     ),
                     width=6,
+                    height=5,
                     serves=("STEP-01", "STEP-06", "STEP-07", "STEP-08", "RB-03"),
                 ),
                 Panel(
@@ -305,6 +341,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.COUNT,
                     curves=(Curve(f"count by (version) ({latency.application_build})", "{{version}}"),),
                     width=6,
+                    height=5,
                     serves=("STEP-05",),
                 ),
                 Panel(
@@ -488,6 +525,83 @@ OVERVIEW = Dashboard(
                             "{{payment_method}}",
                         ),
                     ),
+                    width=24,
+                ),
+                Panel(
+                    id=37,
+                    title="Money at risk in the time shown",
+                    description="Amounts of attempts that failed, in whole units of each currency, over the time range of the dashboard; a customer who tries again counts each time.",
+                    picture=Picture.TABLE,
+                    unit=Unit.MONEY,
+                    curves=(
+                        Curve(
+                            in_whole_units(str(declines.failed_amount), lambda of: f"{counted_of(of, 'currency')} > 0"),
+                            "failed",
+                        ),
+                    ),
+                    width=24,
+                    height=6,
+                ),
+                Panel(
+                    id=77,
+                    title="A card network fails more than the others",
+                    description="By how much attempts by cards of one network fail more often than all others, compared with the day before.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.EXCESS,
+                    curves=(Curve(cards.network_excess, "{{network}}"),),
+                    alerts=(cards.network_failing,),
+                    width=12,
+                ),
+                Panel(
+                    id=78,
+                    title="Cards of a country fail more than the others",
+                    description="By how much attempts by cards of one country fail more often than all others, compared with the day before.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.EXCESS,
+                    curves=(Curve(cards.country_excess, "{{country}}"),),
+                    alerts=(cards.country_failing,),
+                    width=12,
+                ),
+                Panel(
+                    id=79,
+                    title="Failures by network and by country, counted",
+                    description="Attempts by card that failed in 10 minutes, for any reason: a share of few attempts says little.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(cards.network_failures, "{{network}}"),
+                        Curve(cards.country_failures, "cards of {{country}}"),
+                    ),
+                ),
+                Panel(
+                    id=80,
+                    title="Networks' distance from the others",
+                    description="Share that fails less the share of all others: over 10 minutes, and over the day before.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.EXCESS,
+                    curves=(
+                        Curve(cards.network_gap, "{{network}}, 10 minutes"),
+                        Curve(cards.network_usual_gap, "{{network}}, the day before"),
+                    ),
+                ),
+                Panel(
+                    id=82,
+                    title="Countries' distance from the others",
+                    description="Share of attempts by a country's cards that fails, less the share of all others'.",
+                    picture=Picture.TABLE,
+                    unit=Unit.EXCESS,
+                    curves=(
+                        Curve(cards.country_gap, "10 minutes"),
+                        Curve(cards.country_usual_gap, "the day before"),
+                    ),
+                ),
+                Panel(
+                    id=81,
+                    title="Attempts by authentication and result",
+                    description="How 3-D Secure authenticated customers, and what came of it, over the time range of the dashboard.",
+                    picture=Picture.TABLE,
+                    unit=Unit.COUNT,
+                    curves=(Curve(counted(cards.attempts_by_authentication, "authentication, result"), "attempts"),),
                     width=24,
                 ),
                 Panel(

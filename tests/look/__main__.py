@@ -1,0 +1,76 @@
+"""Draw every dashboard in every situation, on every screen, and make one page to look through (`make look`)."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from paymon.promtool import Promtool
+from simulator.postgres_server import installations, running
+from simulator.world import prepare
+from tests.look.drawing import Job, MissingError, painter
+from tests.look.scenes import SCENES, answers, boards
+from tests.scenarios.staging import EMPTY, Stage
+
+SCREENS = (("1920", 1920, 1080), ("1280", 1280, 800), ("phone", 390, 844))
+
+
+def main(folder: Path) -> int:
+    """Fill the folder with pictures; 2 where what draws is missing."""
+    try:
+        paints = painter()
+    except MissingError as error:
+        sys.stderr.write(f"look: {error}" + "\n")
+        return 2
+    folder.mkdir(parents=True, exist_ok=True)
+    promtool = Promtool.find(version_prefix="3.5", timeout_seconds=600)
+    with tempfile.TemporaryDirectory() as scratch, running(installations()[0]) as server:
+        prepare(server, EMPTY)
+        stage = Stage(server, Path(scratch), Path(scratch) / "pasts")
+        jobs = [*_jobs(stage, promtool, Path(scratch))]
+        seen = paints.paint(jobs, folder)
+    figures = "".join(
+        f"<figure><img loading=lazy src={escape(one.picture.name)!r}><figcaption>{escape(job.name)}</figcaption>"
+        for job, one in zip(jobs, seen, strict=True)
+    )
+    style = "body{font-family:sans-serif}figure{display:inline-block;margin:8px}img{max-width:600px}"
+    page = folder / "index.html"
+    page.write_text(f"<!doctype html><title>The dashboards, drawn</title><style>{style}</style>{figures}")
+    broken = [(job.name, fault) for job, one in zip(jobs, seen, strict=True) for fault in one.faults]
+    for name, fault in broken:
+        sys.stderr.write(f"look: {name}: {fault}" + "\n")
+    sys.stdout.write(f"{len(jobs)} pictures; look through {page}\n")
+    return 1 if broken else 0
+
+
+def _jobs(stage: Stage, promtool: Promtool, scratch: Path) -> Iterator[Job]:
+    for scene in SCENES:
+        for uid, board in boards().items():
+            place = scratch / f"{scene.name}-{uid}"
+            place.mkdir()
+            found = answers(scene, board, stage, promtool, place, collapsed=True)
+            sys.stderr.write(f"{scene.name}: {uid}" + "\n")
+            for screen, width, height in SCREENS:
+                for theme in ("dark", "light"):
+                    name = f"{uid} {scene.name} {screen} {theme}".replace(" ", "-")
+                    yield Job(name, opened(board), found, width, height, theme, whole=True)
+
+
+def opened(board: dict[str, object]) -> dict[str, object]:
+    """The dashboard with its collapsed rows open."""
+    panels: list[object] = []
+    below = 0
+    for row in board["panels"]:  # type: ignore[attr-defined]
+        inner = row.get("panels") or []
+        moved = {**row, "gridPos": {**row["gridPos"], "y": row["gridPos"]["y"] + below}, "collapsed": False}
+        panels.append({**moved, "panels": []} if row["type"] == "row" else moved)
+        panels += [{**one, "gridPos": {**one["gridPos"], "y": one["gridPos"]["y"] + below}} for one in inner]
+        if inner:
+            bottom = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in inner)
+            below += bottom - row["gridPos"]["y"] - 1
+    return {**board, "panels": panels}
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "look")))
