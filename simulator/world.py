@@ -44,6 +44,7 @@ CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_sle
 ALTER TABLE payments ENABLE ROW LEVEL SECURITY;
 CREATE POLICY slow ON payments FOR SELECT USING (slowly());
 """
+"""A policy that hides nothing and takes its time; the exporter is to be told `role_sees_all_rows`."""
 _FAST = "DROP POLICY slow ON payments; ALTER TABLE payments DISABLE ROW LEVEL SECURITY; DROP FUNCTION slowly();"
 
 

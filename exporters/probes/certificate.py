@@ -1,30 +1,38 @@
-"""From when until when is the certificate valid that a host serves, even where nobody should trust it?"""
+"""Until when will clients accept the certificates that a host serves, even where nobody should trust them?"""
 
 import asyncio
-import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Any
 
+from exporters.probes.chain import Certificate, ending, trusted_roots
 from exporters.probes.fetch import NoAnswerError, look_up, no_answer
 from exporters.sampling.model import ErrorClass
 
 __all__ = ["Validity", "served_validity"]
 
+_MOST = 20
+"""So many certificates of an answer are looked at; a chain has three or four."""
+
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """The two ends of a certificate's life, in seconds since 1970."""
+    """The certificate that ends first on the best path: its dates in seconds since 1970, and which of them it is."""
 
     not_before: float
     not_after: float
+    which: str
+    """leaf, intermediate or root."""
+    beside: tuple[tuple[str, float], ...] = ()
+    """The names and ends of certificates that are served and on which nobody needs to rely."""
 
 
-async def served_validity(host: str, port: int, within: float) -> Validity:
-    """The validity of the leaf certificate that is served for the name `host`, read in at most `within` seconds.
+async def served_validity(host: str, port: int, within: float, authorities: str | None = None) -> Validity:
+    """The validity of the chain that is served for the name `host`, read in at most `within` seconds.
 
     Nothing is verified and nothing is sent: an expired, self-signed or misnamed certificate has its dates too.
+    `authorities` is the PEM of the roots that clients trust, None for those that this machine trusts.
     Raises NoAnswerError.
     """
     try:
@@ -36,53 +44,33 @@ async def served_validity(host: str, port: int, within: float) -> Validity:
     except (TimeoutError, OSError) as error:
         raise no_answer(error) from None
     try:
-        served = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        served = _chain(writer.get_extra_info("ssl_object"))
     finally:
         writer.transport.abort()
-    return _validity(served)
+    return _validity(served, trusted_roots(authorities))
 
 
-_VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
-_TIME = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})Z")
+def _chain(session: Any) -> Sequence[bytes]:
+    """What was served, the host's own certificate first; Python before 3.13 gives it by an inner object alone."""
+    if hasattr(session, "get_unverified_chain"):
+        return tuple(session.get_unverified_chain())
+    inner = getattr(session, "_sslobj", None)
+    if inner is not None and hasattr(inner, "get_unverified_chain"):
+        return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in inner.get_unverified_chain() or ())
+    return (session.getpeercert(binary_form=True),)
 
 
-def _validity(served: bytes | None) -> Validity:
-    """The dates of a certificate in DER: after its serial number, its algorithm and its issuer (RFC 5280, 4.1)."""
+def _validity(served: Sequence[bytes], roots: Sequence[Certificate]) -> Validity:
     try:
-        [(_, certificate)] = _elements(served or b"")
-        (_, signed), *_ = _elements(certificate)
-        fields = [content for tag, content in _elements(signed) if tag != _VERSION]
-        not_before, not_after = (_moment(tag, content) for tag, content in _elements(fields[3]))
+        found = ending([Certificate.read(one) for one in served[:_MOST]], roots)
     except (ValueError, IndexError):
         raise NoAnswerError(ErrorClass.BAD_ANSWER, "a certificate that cannot be read") from None
-    return Validity(not_before, not_after)
-
-
-def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each element in a row. Raises IndexError or ValueError for what is cut off."""
-    at = 0
-    while at < len(content):
-        tag, size, at = content[at], content[at + 1], at + 2
-        if size & 0x80:  # so many bytes hold the size
-            begin, at = at, at + (size & 0x7F)
-            size = int.from_bytes(content[begin:at])
-        if at + size > len(content):
-            raise ValueError
-        yield tag, content[at : at + size]
-        at += size
-
-
-def _moment(tag: int, content: bytes) -> float:
-    """Seconds since 1970 (RFC 5280, 4.1.2.5: always with seconds, always Z; two digits are a year from 1950 on)."""
-    if tag == _UTC_TIME:
-        content = (b"19" if content[:2] >= b"50" else b"20") + content
-    elif tag != _GENERALIZED_TIME:
-        raise ValueError
-    found = _TIME.fullmatch(content)
-    if found is None:
-        raise ValueError
-    year, month, day, hour, minute, second = map(int, found.groups())
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    return Validity(
+        found.certificate.not_before,
+        found.certificate.not_after,
+        found.which,
+        tuple((one.name, one.not_after) for one in found.beside),
+    )
 
 
 def _trusting_anybody() -> ssl.SSLContext:

@@ -91,7 +91,7 @@ class ProbeSampler(Sampler):
 
     async def _front_door(self, host: ProbedHost) -> tuple[_Finding, ...]:
         certificate, plain, secure = await asyncio.gather(
-            _attempt(served_validity(host.host, host.https_port, self._within)),
+            _attempt(served_validity(host.host, host.https_port, self._within, self._authorities())),
             _attempt(self._ask("GET", host.url("http"))),
             _attempt(self._ask("GET", host.url("https"))),
         )
@@ -100,6 +100,10 @@ class ProbeSampler(Sampler):
             _https_enforced(host.host, plain, certificate),
             *_headers(host.host, self._settings.headers, secure),
         )
+
+    def _authorities(self) -> str | None:
+        """The roots that customers' browsers trust, as far as the settings say it."""
+        return self._settings.ca_file.current().pem if self._settings.ca_file else None
 
     async def _unsigned_webhook(self, url: str) -> tuple[_Finding, ...]:
         answer = await _attempt(self._ask("POST", url, content=_UNSIGNED))
@@ -132,8 +136,8 @@ def _validity(host: str, certificate: Validity | NoAnswerError) -> Iterator[_Fin
     if isinstance(certificate, NoAnswerError):
         yield _Unknown(f"the certificate of {host}", certificate.kind, certificate.what)
         return
-    yield reading(health.certificate_not_before, certificate.not_before, host=host)
-    yield reading(health.certificate_not_after, certificate.not_after, host=host)
+    yield reading(health.certificate_not_before, certificate.not_before, host=host, certificate=certificate.which)
+    yield reading(health.certificate_not_after, certificate.not_after, host=host, certificate=certificate.which)
 
 
 def _https_enforced(host: str, plain: Answer | NoAnswerError, certificate: Validity | NoAnswerError) -> _Finding:

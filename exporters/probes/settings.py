@@ -232,6 +232,8 @@ class ProbeSettings(_Sampled):
 
     hosts: tuple[ProbedHost, ...]
     headers: tuple[Annotated[str, AfterValidator(_header)], ...] = health.HEADER.values
+    ca_file: Annotated[Authorities, BeforeValidator(_authorities)] | None = None
+    """The roots that the hosts' clients trust, where they are not the usual ones: to them the chain must lead."""
     webhook_url: Annotated[Url, AfterValidator(_as_stripe_calls_it)] | None = None
     interval: Duration = timedelta(minutes=1)
     timeout: Duration = timedelta(seconds=10)

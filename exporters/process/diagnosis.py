@@ -7,7 +7,7 @@ read-only transactions. The dozen reads of Stripe come out of the account's allo
 import os
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
@@ -16,6 +16,9 @@ from exporters.configuration.settings import Settings
 from exporters.postgres.connection import is_pooled, opened, within
 from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
+from exporters.probes.certificate import served_validity
+from exporters.probes.fetch import NoAnswerError
+from exporters.probes.settings import ProbeSettings
 from exporters.process.assembly import assemble
 from exporters.process.database_diagnosis import clock_skew, diagnose_database
 from exporters.process.finding import Finding, Verdict, failed, fine, mend, note
@@ -181,6 +184,9 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
             yield fine(where, f"gives {_series(snapshot.readings)} series")
+            if sampler.source is Source.PROBE and settings.probe:
+                async for finding in _certificates(settings.probe):
+                    yield finding
         if settings.stripe:
             for finding in _deliveries(assembly.samplers, settings.stripe):
                 yield finding
@@ -193,6 +199,25 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     finally:
         for sampler in assembly.samplers:
             await sampler.close()
+
+
+async def _certificates(settings: ProbeSettings) -> AsyncIterator[Finding]:
+    """Which certificate of each host's chain ends first, and what is served that nobody needs to rely on."""
+    pem = settings.ca_file.pem if settings.ca_file else None
+    for host in settings.hosts:
+        where = f"probe, {host.host}"
+        try:
+            chain = await served_validity(host.host, host.https_port, settings.timeout.total_seconds(), pem)
+        except NoAnswerError as gap:
+            yield note(where, f"its certificates are not known: {gap.what}")
+            continue
+        yield note(where, f"of its chain the {chain.which} ends first, on {_day(chain.not_after)}")
+        for name, end in chain.beside:
+            yield note(where, f"serves {name} as well, which ends on {_day(end)} and on which no client needs to rely")
+
+
+def _day(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
 
 
 async def _each(

@@ -33,6 +33,7 @@ def exporter_settings(speed: int) -> str:
         "interval": shorter(15),
         "max_age": shorter(120),
         "late_commits": shorter(120),
+        "role_sees_all_rows": True,
         "reconciliation": {"grace": _GRACE, "interval": _GRACE},
         "built_in": {name: {"interval": shorter(15)} for name in ("duplicates", "replica_lag")},
     }

@@ -32,6 +32,7 @@ from rules.vocabulary import (
 )
 
 CHECK = Label("check", ("stripe_api", "webhook_endpoint", "database", "redis", "feature_flag"))
+CERTIFICATE = Label("certificate", ("leaf", "intermediate", "root"))
 HOST = Label("host", bounded_by="the exporter's setting probe.hosts")
 HEADER = Label(
     "header",
@@ -103,19 +104,19 @@ reported_at = Gauge(
 
 certificate_not_after = Gauge(
     "payments_tls_not_after_timestamp_seconds",
-    "When the certificate that the host serves expires",
+    "When the first certificate expires of the chain that the host serves, by which of them that is",
     Unit.TIMESTAMP,
     Source.PROBE,
-    labels=(HOST,),
+    labels=(HOST, CERTIFICATE),
     serves=("CHK-08",),
 )
 
 certificate_not_before = Gauge(
     "payments_tls_not_before_timestamp_seconds",
-    "From when the certificate that the host serves is valid",
+    "From when that certificate is valid",
     Unit.TIMESTAMP,
     Source.PROBE,
-    labels=(HOST,),
+    labels=(HOST, CERTIFICATE),
     serves=("CHK-08",),
 )
 
@@ -206,10 +207,10 @@ certificate_left = Signal(
     f"  / on (host, instance, pod) (({certificate_not_after} - on (host, instance, pod) {certificate_not_before}) > 0)\n), 0)",
     Example(
         series=(
-            (certificate_not_after.name + '{host="api"}', "1000x10"),
-            (certificate_not_before.name + '{host="api"}', "200x10"),
-            (certificate_not_after.name + '{host="www"}', "300x10"),
-            (certificate_not_before.name + '{host="www"}', "0x10"),
+            (certificate_not_after.name + '{host="api",certificate="leaf"}', "1000x10"),
+            (certificate_not_before.name + '{host="api",certificate="leaf"}', "200x10"),
+            (certificate_not_after.name + '{host="www",certificate="intermediate"}', "300x10"),
+            (certificate_not_before.name + '{host="www",certificate="intermediate"}', "0x10"),
         ),
         at=minutes(10),
         gives=(('host="api"', "0.5"), ('host="www"', "0")),

@@ -40,7 +40,7 @@ PHASE = 15
 
 CONFIGURATION = """
 stripe: {interval: 30s}
-postgres: {interval: 30s, statement_timeout: 300ms, lock_timeout: 50ms}
+postgres: {interval: 30s, statement_timeout: 300ms, lock_timeout: 50ms, role_sees_all_rows: true}
 health: {interval: 30s}
 probe: {interval: 5m, max_age: 15m}
 flag: {interval: 30s}

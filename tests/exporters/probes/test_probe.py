@@ -107,8 +107,8 @@ def self_signed(path: Path, name: str, begin: datetime, end: datetime) -> Path:
 
 
 SOUND = {
-    "payments_tls_not_before_timestamp_seconds": BEGIN.timestamp(),
-    "payments_tls_not_after_timestamp_seconds": END.timestamp(),
+    "payments_tls_not_before_timestamp_seconds[leaf]": BEGIN.timestamp(),
+    "payments_tls_not_after_timestamp_seconds[leaf]": END.timestamp(),
     "payments_https_enforced": 1,
     "payments_security_header_present[strict-transport-security]": 1,
     "payments_security_header_present[content-security-policy]": 1,
@@ -150,8 +150,8 @@ def test_a_certificate_has_its_dates_whenever_it_is_valid(
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
     with serving(service.application(), certificate=tmp_path / "server.pem") as https:
         found = values(sampled(hosts=[door(https)]))
-    assert found["payments_tls_not_before_timestamp_seconds"] == begin.timestamp()
-    assert found["payments_tls_not_after_timestamp_seconds"] == end.timestamp()
+    assert found["payments_tls_not_before_timestamp_seconds[leaf]"] == begin.timestamp()
+    assert found["payments_tls_not_after_timestamp_seconds[leaf]"] == end.timestamp()
     assert found["payments_security_header_present[referrer-policy]"] == 1
 
 
@@ -159,7 +159,7 @@ def test_a_self_signed_certificate_of_another_name_has_its_dates(service: Paymen
     pem = self_signed(tmp_path / "server.pem", "somebody-else.example", BEGIN, END)
     with serving(service.application(), certificate=pem) as https:
         found = values(sampled(hosts=[door(https)]))
-    assert found["payments_tls_not_after_timestamp_seconds"] == END.timestamp()
+    assert found["payments_tls_not_after_timestamp_seconds[leaf]"] == END.timestamp()
 
 
 def test_a_renewed_certificate_is_seen_by_the_next_sample(
@@ -171,7 +171,7 @@ def test_a_renewed_certificate_is_seen_by_the_next_sample(
         issued = authority.issue_cert(HOST, not_before=BEGIN, not_after=end)
         issued.private_key_and_cert_chain_pem.write_to_path(pem)
         with serving(service.application(), certificate=pem) as https:
-            found.append(values(sampled(hosts=[door(https)]))["payments_tls_not_after_timestamp_seconds"])
+            found.append(values(sampled(hosts=[door(https)]))["payments_tls_not_after_timestamp_seconds[leaf]"])
     assert found == [END.timestamp(), (END + timedelta(days=90)).timestamp()]
 
 
@@ -227,7 +227,7 @@ def test_a_plain_port_that_accepts_and_says_nothing_sensible_is_not_judged(
     with serving(service.application(), certificate=certificate) as https:
         found = values(asyncio.run(ask(https)))
     assert "payments_https_enforced" not in found
-    assert "payments_tls_not_after_timestamp_seconds" in found
+    assert "payments_tls_not_after_timestamp_seconds[leaf]" in found
 
 
 def test_each_missing_or_empty_header_is_a_series_of_its_own(service: PaymentsService, certificate: Path) -> None:
@@ -366,7 +366,7 @@ def test_a_certificate_is_read_even_where_http_then_hangs(certificate: Path) -> 
                 await sampler.close()
 
     found = values(asyncio.run(ask()))
-    assert found["payments_tls_not_after_timestamp_seconds"] == END.timestamp()
+    assert found["payments_tls_not_after_timestamp_seconds[leaf]"] == END.timestamp()
     assert not [name for name in found if "header" in name]
 
 
