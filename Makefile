@@ -5,63 +5,64 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
-READY  := $(VENV)/.ready
+export PYTHON
+export PYTHON_ASKED_FOR := $(if $(filter file default,$(origin PYTHON)),,$(PYTHON))
 
+# What each command uses, and nothing else: packages by .ci/set-up, programs by paymon.programs and the demo itself.
 # look is a folder, too.
-.PHONY: help demo generate test quick scenarios look pictures format lock benchmarks programs clean
+.PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios look pictures format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The packages, exactly those of requirements.lock, then this project itself beside them.
-$(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "paymon needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+ready:
+	@.ci/set-up all
+ready-demo:
+	@.ci/set-up demo
+ready-runtime:
+	@.ci/set-up runtime
 
-demo: $(READY) programs  ## watch payments break, and the right alert fire
+demo: ready-demo  ## watch payments break, and the right alert fire
 	$(BIN)/paymon demo
 
-generate: $(READY)  ## write generated/ from the definitions in rules/
+generate: ready-runtime  ## write generated/ from the definitions in rules/
 	$(BIN)/paymon generate
 
-# Prometheus and Alertmanager in each supported version, fetched once into a cache folder.
-programs: $(READY)
-	$(BIN)/python -m paymon.programs
+# Prometheus, Alertmanager and VictoriaMetrics in each supported version, fetched once into a cache folder.
+programs: ready
+	@$(BIN)/python -m paymon.programs
 
-test: $(READY) programs  ## format, types, drift, then every test against the real programs
+test: ready programs  ## format, types, drift, then every test against the real programs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/paymon generate --check
 	$(BIN)/python -m pytest
 
-quick: $(READY) programs  ## the tests that take seconds: nine out of ten
+quick: ready programs  ## the tests that take seconds: nine out of ten
 	$(BIN)/python -m pytest -m "not slow"
 
-scenarios: $(READY) programs  ## play every incident against the real exporter and the generated rules
+scenarios: ready programs  ## play every incident against the real exporter and the generated rules
 	$(BIN)/python -m pytest tests/scenarios
 
-look: $(READY) programs  ## draw every dashboard in six situations, to look through (needs Chromium and npm)
+look: ready programs  ## draw every dashboard in six situations, to look through (needs Chromium and npm)
 	$(BIN)/python -m tests.look look
 
-pictures: $(READY) programs  ## draw the README's pictures anew
+pictures: ready programs  ## draw the README's pictures anew
 	PAYMON_PICTURES=docs/pictures $(BIN)/python -m pytest -n 0 tests/look
 
-format: $(READY)  ## let ruff tidy the source
+format: ready  ## let ruff tidy the source
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmarks: $(READY) programs  ## print the figures of speed and memory (BASE=v0.1.0: beside that revision's)
+benchmarks: ready programs  ## print the figures of speed and memory (BASE=v0.1.0: beside that revision's)
 	$(BIN)/python -m benchmarks $(if $(BASE),--base '$(BASE)') $(if $(WRITE),--write) $(NAMES)
 
 # Versions and hashes, but no index: where packages come from is the machine's own business.
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	$(LOCK) --all-extras pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --extra build --extra simulator pyproject.toml --output-file requirements-demo.lock
 	$(LOCK) --constraint requirements.lock --extra build pyproject.toml --output-file requirements-runtime.lock
 
 clean:  ## remove what make has made here

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -328,34 +329,46 @@ def _fetch_missing(wanted: Sequence[Wanted], folder: Path, say: Say) -> Iterator
     missing = [one for one in wanted if _here(one) is None]
     if not missing:
         return
-    for abandoned in folder.glob(".fetching-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as name:
-        apt = _Apt(Path(name))
-        say(f"asking apt what {', '.join(SUITES)} have")
-        packages = dict.fromkeys(package for one in missing for package in PROGRAMS[one.program].packages)
-        offers = apt.offers(tuple(packages))
-        if not offers:
-            raise FetchError(
-                ", ".join(map(str, missing)),
-                f"apt found no package of them in {', '.join(SUITES)} of {apt.mirrors}"
-                + (f"; it says: {apt.complaints}" if apt.complaints else ""),
-                f"Mend what apt complains of and try again, or: {NO_APT_CURE}",
-            )
-        for one in missing:
-            if _here(one) is not None:  # it came in a package fetched for another program
-                continue
-            try:
-                offer = _choose(one, offers, apt.complaints)
-                if not one.accepts(offer.version):
-                    say(f"no suite has {one} any more; taking {offer.version}")
-                say(f"fetching {offer} of {offer.suite}")
-                _unpack(apt.download(offer), offer, folder, Path(name))
-            except FetchError as failure:
-                yield failure
-            else:
-                if _here(one) is None:
-                    yield FetchError(str(one), f"Debian's package {offer} does not carry it", _cure(one.program))
+    scratch = folder / ".fetching"
+    try:
+        yield from _fetch(missing, _Apt(scratch), folder, say)
+    except KeyboardInterrupt:
+        raise  # what has been read stays, and the next time goes on from there
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fetch(missing: Sequence[Wanted], apt: "_Apt", folder: Path, say: Say) -> Iterator[FetchError]:
+    say(f"asking apt what {', '.join(SUITES)} have (four lists, about 40 MB, once)")
+    packages = dict.fromkeys(package for one in missing for package in PROGRAMS[one.program].packages)
+    began = time.monotonic()
+    offers = apt.offers(tuple(packages))
+    say(f"  {apt.fetched}, {time.monotonic() - began:.0f} s")
+    if not offers:
+        raise FetchError(
+            ", ".join(map(str, missing)),
+            f"apt found no package of them in {', '.join(SUITES)} of {apt.mirrors}"
+            + (f"; it says: {apt.complaints}" if apt.complaints else ""),
+            f"Mend what apt complains of and try again, or: {NO_APT_CURE}",
+        )
+    for one in missing:
+        if _here(one) is not None:  # it came in a package fetched for another program
+            continue
+        try:
+            offer = _choose(one, offers, apt.complaints)
+            if not one.accepts(offer.version):
+                say(f"no suite has {one} any more; taking {offer.version}")
+            began = time.monotonic()
+            say(f"fetching {offer} of {offer.suite} ({apt.size(offer)})")
+            _unpack(apt.download(offer), offer, folder, apt.folder)
+            say(f"  {time.monotonic() - began:.0f} s")
+        except FetchError as failure:
+            yield failure
+        else:
+            if _here(one) is None:
+                yield FetchError(str(one), f"Debian's package {offer} does not carry it", _cure(one.program))
 
 
 def _choose(wanted: Wanted, offers: Sequence[_Offer], complaints: str) -> _Offer:
@@ -396,6 +409,7 @@ class _Apt:
                 )
         self.folder = folder
         self.complaints = ""
+        self.fetched = "nothing fetched"
         self._configuration = folder / "apt.conf"
         architecture = _run(["dpkg", "--print-architecture"]).stdout.strip()
         if architecture not in ARCHITECTURES:
@@ -409,7 +423,7 @@ class _Apt:
         if not mirrors:
             raise FetchError("what is missing", "apt's configuration names no Debian mirror", NO_APT_CURE)
         for needed in ("state/lists/partial", "cache/archives/partial"):
-            (folder / needed).mkdir(parents=True)
+            (folder / needed).mkdir(parents=True, exist_ok=True)
         (folder / "debian.sources").write_text(_private_sources(mirrors, architecture))
         self._configuration.write_text(_private_configuration(folder))
 
@@ -417,12 +431,20 @@ class _Apt:
         """What the suites have of `packages`. One that cannot be read is left out, and apt's complaint kept."""
         updated = self._apt("apt-get", "update")
         self.complaints = _complaints(updated.stdout + updated.stderr)
+        if told := re.search(r"^Fetched ([\d.,]+ [kMG]?B)", updated.stdout, re.MULTILINE):
+            self.fetched = f"{told[1]} fetched"
         offers = []
         for line in self._apt("apt-cache", "madison", *packages).stdout.splitlines():
             package, version, source = (part.strip() for part in line.split("|"))
             suite = source.split()[1].split("/")[0]
             offers.append(_Offer(package, version, suite))
         return tuple(offers)
+
+    def size(self, offer: _Offer) -> str:
+        """How much there is to fetch."""
+        told = self._apt("apt-cache", "show", f"{offer.package}={offer.version}").stdout
+        found = re.search(r"^Size: (\d+)$", told, re.MULTILINE)
+        return f"{int(found[1]) / 1e6:.1f} MB" if found else "of unknown size"
 
     def download(self, offer: _Offer) -> Path:
         downloads = Path(tempfile.mkdtemp(dir=self.folder))
@@ -643,7 +665,11 @@ def _relocate(path: Path, root: Path, data_folder: str) -> None:
 def main(names: tuple[str, ...]) -> None:
     """Make sure that the programs the tests need are here, and say where."""
     wanted = [one for one in SUPPORTED if not names or one.program in names]
-    found, failures = ensure_all(wanted, say=lambda line: click.echo(line, err=True))
+    try:
+        found, failures = ensure_all(wanted, say=lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        click.echo("Stopped. What has been fetched stays, and the next run goes on from there.", err=True)
+        sys.exit(130)
     for one in found:
         click.echo(f"{one.program:<18}{one.version or 'unknown':<10}{one.path}")
     for failure in failures:

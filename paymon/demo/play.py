@@ -121,7 +121,7 @@ class Play:
     def _happening(self) -> str:
         if self.shown:
             return f"BROKEN: {self.shown.incident.title}"
-        return "mended" if self.since else "all is well"
+        return "mended" if self.since else "nothing is broken"
 
     def _addresses(self) -> tuple[Address, ...]:
         found = [

@@ -1,6 +1,7 @@
 """What is to be seen at one moment of the demo?"""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from paymon.now.key_metrics import Reading
 
@@ -20,6 +21,8 @@ class Firing:
     summary: str
     hidden_by: str = ""
     """The alert that says the same thing louder, where there is one."""
+    kept_until: float = 0
+    """Seconds since 1970 until which it fires although its expression is no longer true; 0 while that is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +71,20 @@ class Scene:
     keys: tuple[Key, ...] = ()
     trouble: str = ""
     """What the demo itself cannot do at the moment."""
+
+    @property
+    def headline(self) -> str:
+        """What the alerts say, and what the demo has done; that the demo cannot keep pace comes before either."""
+        return self.trouble or f"{self._alerts_say}; {self.happening}"
+
+    @property
+    def _alerts_say(self) -> str:
+        firing = [one for one in self.alerts if one.fires]
+        if firing:
+            first = min(firing, key=lambda one: (one.priority, bool(one.kept_until)))
+            if not first.kept_until:
+                return f"{first.priority} fires"
+            return f"{first.priority} kept until {datetime.fromtimestamp(first.kept_until).astimezone():%H:%M:%S}"
+        if self.alerts:
+            return f"{min(one.priority for one in self.alerts)} pending"
+        return "no alert"

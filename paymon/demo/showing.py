@@ -25,6 +25,8 @@ __all__ = ["Showing"]
 _EVERY = 1.0
 _LONGEST = 150.0
 """Seconds for which a verdict is waited for, unless somebody says otherwise."""
+_LONGEST_STARVED = 900.0
+"""The same on a machine that is too busy for the demo."""
 _FIRST_LOOK = 5.0
 """Seconds for which all is well before an incident that was asked for by name begins."""
 
@@ -62,12 +64,15 @@ class Showing:
         scene = play.look()
         expected = incident.alert.name
         if any(one.name == expected and one.fires for one in scene.alerts):
-            click.echo(f"{expected} fires before anything was broken.", err=True)
+            why = f" {play.trouble}." if play.trouble else ""
+            click.echo(f"{expected} fires before anything was broken.{why}", err=True)
             return 1
         click.echo(f"Breaking it: {incident.incident.title}. Expected: {expected}.")
         play.begin(incident)
+        began = time.monotonic()
         within = self._seconds or _LONGEST
         deadline = time.monotonic() + within
+        last = time.monotonic() + (self._seconds or _LONGEST_STARVED)
         while True:
             before, scene = scene, play.look()
             _tell(before, scene)
@@ -75,7 +80,10 @@ class Showing:
             if not lacking:
                 click.echo(f"As expected, after {play.clock() - play.since:.0f} s: {expected}.")
                 return 0
+            if play.seen.starved:  # its own slowness must not be taken for an alert that does not fire
+                deadline = min(max(deadline, time.monotonic() + _LONGEST), last)
             if time.monotonic() > deadline:
+                within = self._seconds or time.monotonic() - began
                 for one in (*lacking, *([play.trouble] if play.trouble else [])):
                     click.echo(f"After {within:.0f} s: {one}.", err=True)
                 return 1

@@ -69,7 +69,8 @@ def changes(before: Scene, after: Scene) -> Iterator[str]:
 
 def _title(scene: Scene, width: int) -> Text:
     age = f", {max(scene.now - scene.since, 0):.0f} s" if scene.since else ""
-    left = Text(f" paymon demo  {scene.trouble or scene.happening + age}", style="bold white on dark_blue")
+    shown = scene.headline if scene.trouble else scene.headline + age
+    left = Text(f" paymon demo  {shown}", style="bold white on dark_blue")
     if scene.trouble:
         left.stylize("bold white on red")
     left.truncate(width - 10, overflow="ellipsis", pad=True)
@@ -116,7 +117,8 @@ def _alert(one: Firing, now: float) -> Text:
     line.append(f"{one.name:<30}", style=style)
     line.append(f" {_state(one).upper() if one.fires else _state(one):<8}", style=style)
     line.append(f"{max(now - one.since, 0):>5.0f} s  ")
-    line.append(f"hidden by {one.hidden_by}" if one.hidden_by else one.summary, style=_DIM)
+    kept = f"kept until {_clock(one.kept_until)}: " if one.kept_until else ""
+    line.append(kept + (f"hidden by {one.hidden_by}" if one.hidden_by else one.summary), style=_DIM)
     return line
 
 

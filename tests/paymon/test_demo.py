@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,13 @@ from paymon import programs
 from paymon.demo import backfill
 from paymon.demo.command import demo
 from paymon.demo.grafana import dashboards_in
+from paymon.demo.inbox import listening
 from paymon.demo.incidents import SHOWN, named
 from paymon.demo.play import MEND, QUIT, missing
 from paymon.demo.scene import Address, Firing, Key, Notice, Scene
 from paymon.demo.shortening import TooFastError, shortened_routing, shortened_rules
 from paymon.demo.view import changes, rendered
-from paymon.demo.watching import Seen
+from paymon.demo.watching import Seen, Watch
 from paymon.now.key_metrics import KEY_METRICS, Reading
 from paymon.promtool import Promtool
 from rules.catalog import catalog
@@ -326,9 +327,101 @@ def test_everything_fits_on_the_screen(width: int, height: int) -> None:
         assert one in text, one
 
 
+@pytest.mark.parametrize(
+    ("alerts", "says"),
+    [
+        ((), "no alert; nothing is broken"),
+        ((Firing("A", "P2", False, 1e9, "a"),), "P2 pending; nothing is broken"),
+        ((Firing("A", "P1", True, 1e9, "a"), Firing("B", "P0", False, 1e9, "b")), "P1 fires; nothing is broken"),
+        ((Firing("A", "P3", True, 1e9, "a"), Firing("B", "P1", True, 1e9, "b")), "P1 fires; nothing is broken"),
+        (
+            (Firing("A", "P1", True, 1e9, "a", kept_until=1e9 + 40),),
+            f"P1 kept until {datetime.fromtimestamp(1e9 + 40):%H:%M:%S}; nothing is broken",
+        ),
+        (
+            (Firing("A", "P1", True, 1e9, "a", kept_until=1e9 + 40), Firing("B", "P1", True, 1e9, "b")),
+            "P1 fires; nothing is broken",
+        ),
+    ],
+)
+def test_the_headline_is_what_the_alerts_say_whoever_caused_it(alerts: tuple[Firing, ...], says: str) -> None:
+    shown = replace(scene(), alerts=alerts, happening="nothing is broken", since=0)
+    assert shown.headline == says
+    assert on_screen(shown, 100, 30)[0].startswith(f" paymon demo  {says}")
+    assert replace(shown, trouble="Postgres has gone").headline == "Postgres has gone"
+
+
+KEPT = """
+groups:
+- name: g
+  interval: 1s
+  rules:
+  - alert: Kept
+    expr: vector(time()) < UNTIL
+    keep_firing_for: 200s
+    labels: {priority: P1}
+    annotations: {summary: s}
+"""
+
+
+@contextlib.contextmanager
+def watched(folder: Path, rules: str, version: str) -> Iterator[Watch]:
+    """A Watch of a real Prometheus with these rules, which scrapes itself, and of an Alertmanager that has no alert."""
+    (folder / "rules.yml").write_text(rules)
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' signature
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server, listening() as (inbox, _):
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        config = f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{folder / 'rules.yml'}]\n"
+        with prometheus(programs.find("prometheus", version), config, folder) as url:
+            watch = Watch(url, f"http://127.0.0.1:{server.server_address[1]}", inbox, {}, PRODUCTION)
+            yield watch
+            watch.close()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+def test_an_alert_that_is_only_kept_is_told_from_one_that_fires(version: str, tmp_path: Path) -> None:
+    until = time.time() + 20
+    with watched(tmp_path, KEPT.replace("UNTIL", f"{until:.0f}"), version) as watch:
+        deadline = time.monotonic() + 250
+        seen = watch.look()
+        while time.monotonic() < deadline and not any(one.kept_until for one in seen.alerts):
+            time.sleep(0.2)
+            seen = watch.look()
+    (kept,) = seen.alerts
+    assert kept.fires
+    assert until - 2 < kept.kept_until - 200 < time.time()
+
+
+def test_a_demo_that_cannot_keep_pace_says_that_it_is_starved(tmp_path: Path) -> None:
+    now = [time.time()]
+    with watched(tmp_path, KEPT.replace("UNTIL", "0"), "3.5") as watch:
+        watch.clock = lambda: now[0]
+        assert not watch.look().starved
+        now[0] += 1
+        assert not watch.look().starved
+        now[0] += 13
+        starved = watch.look()
+        assert starved.starved
+        assert starved.trouble.startswith("STARVED: 12 s late.")
+        for _ in range(31):
+            now[0] += 1
+            last = watch.look()
+        assert (last.starved, last.trouble) == (False, "")
+
+
 def test_without_a_terminal_each_change_is_told_once() -> None:
     after = replace(scene(), alerts=scene().alerts[:2], notices=scene().notices[:1])
-    before = replace(after, alerts=(), notices=(), happening="all is well")
+    before = replace(after, alerts=(), notices=(), happening="nothing is broken")
     told = [line.partition("  ")[2] for line in changes(before, after)]
     assert told == [
         "BROKEN: Every payment fails",

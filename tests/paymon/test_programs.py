@@ -6,7 +6,9 @@ What is fetched comes from a Debian archive of the test's own, with tiny package
 import fcntl
 import hashlib
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -263,11 +265,17 @@ def test_what_is_missing_is_fetched_from_the_mirror_that_apt_is_configured_with(
     exit_status, out, err = archive.run("--only", "vmalert", "--only", "victoria-metrics")
 
     unpacked = archive.cache / "victoria-metrics-1.145.0+ds1-2"
-    assert (exit_status, out, err) == (
+    assert (exit_status, out) == (
         0,
         f"victoria-metrics  1.145.0   {unpacked}/usr/bin/victoria-metrics\n"
         f"vmalert           1.145.0   {unpacked}/usr/bin/vmalert\n",
-        "asking apt what bookworm, trixie, forky, sid have\nfetching victoria-metrics 1.145.0+ds1-2 of sid\n",
+    )
+    assert re.fullmatch(
+        r"asking apt what bookworm, trixie, forky, sid have \(four lists, about 40 MB, once\)\n"
+        r"  .* fetched, \d+ s\n"
+        r"fetching victoria-metrics 1\.145\.0\+ds1-2 of sid \(\d+\.\d MB\)\n"
+        r"  \d+ s\n",
+        err,
     )
     assert sorted(path.name for path in archive.cache.iterdir()) == [".lock", unpacked.name]
     assert sorted(path.name for path in (unpacked / "usr/bin").iterdir()) == ["victoria-metrics", "vmalert"]
@@ -335,8 +343,8 @@ def test_an_unreachable_mirror_is_reported_once_with_place_cause_and_cure(tmp_pa
 
     assert exit_status == 1
     assert out == f"promtool          2.42.0    {here}\n"
-    asked, complaint = err.splitlines()
-    assert asked == "asking apt what bookworm, trixie, forky, sid have"
+    asked, _, complaint = err.splitlines()
+    assert asked == "asking apt what bookworm, trixie, forky, sid have (four lists, about 40 MB, once)"
     assert complaint.startswith(
         "paymon.programs: promtool 3.5, vmalert could not be fetched: apt found no package of them in bookworm, "
         "trixie, forky, sid of http://127.0.0.1:1/debian/; it says: Failed to fetch http://127.0.0.1:1/debian/dists/"
@@ -448,8 +456,9 @@ def test_two_processes_do_not_fetch_the_same_at_once(archive: Archive) -> None:
 @needs_apt
 def test_a_process_waits_for_the_one_that_is_fetching_and_clears_away_what_a_killed_one_left(archive: Archive) -> None:
     archive.add("sid", "victoria-metrics", "1.145.0+ds1-2", VICTORIA)
-    abandoned = archive.cache / ".fetching-abandoned"
-    abandoned.mkdir(parents=True)
+    abandoned = archive.cache / ".fetching"
+    (abandoned / "state/lists/partial").mkdir(parents=True)
+    (abandoned / "debian.sources").write_text("half of a so")
     with (archive.cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = archive.start("--only", "vmalert")
@@ -461,6 +470,28 @@ def test_a_process_waits_for_the_one_that_is_fetching_and_clears_away_what_a_kil
         process.communicate(timeout=120)
     assert process.returncode == 0
     assert not abandoned.exists()
+
+
+@needs_apt
+def test_ctrl_c_while_fetching_is_no_traceback_and_the_next_run_goes_on(archive: Archive, tmp_path: Path) -> None:
+    archive.add("sid", "victoria-metrics", "1.145.0+ds1-2", VICTORIA)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a mirror that takes the question and never answers
+        port = silent.getsockname()[1]
+        stuck = archive_of(tmp_path / "stuck", uri=f"http://127.0.0.1:{port}/debian")
+        with stuck.start("--only", "vmalert", XDG_CACHE_HOME=str(archive.cache.parents[1])) as process:
+            silent.settimeout(120)
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+            connection.close()
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[1:] == ["Stopped. What has been fetched stays, and the next run goes on from there."]
+    assert [path.name for path in archive.cache.iterdir() if not path.name.startswith(".")] == []
+
+    exit_status, out, _ = archive.run("--only", "vmalert")
+
+    assert (exit_status, out.split()[0]) == (0, "vmalert")
+    assert not (archive.cache / ".fetching").exists()
 
 
 # ---- the programs themselves
