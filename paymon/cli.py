@@ -23,6 +23,7 @@ _COMMANDS = {
     "check": "paymon.now.check:check",
     "status": "paymon.now.status:status",
     "drift": "paymon.drift.command:drift",
+    "rehearse": "paymon.rehearse:rehearse",
     "backtest": "paymon.backtest.command:backtest",
     "demo": "paymon.demo.command:demo",
     "completion": "paymon.completion:completion",

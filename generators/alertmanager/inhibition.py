@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from generators.alertmanager.routing import Matcher
+from generators.alertmanager.routing import REHEARSAL, Matcher
 from generators.rules import Expressions
 from rules.vocabulary import Alert, Catalog, Priority, Source, Threshold
 
 __all__ = ["Inhibition", "inhibitions", "louder_than"]
+
+_REAL = Matcher(REHEARSAL, ("",))
+"""A rehearsal hides nothing."""
 
 _OF_ALL = ("service", "environment")
 """What alerts must always have in common for one to hide the other."""
@@ -34,11 +37,12 @@ class Inhibition:
 def inhibitions(catalog: Catalog) -> tuple[Inhibition, ...]:
     """Every inhibition: alert over alert, tier over tier, an old source over what it feeds."""
     expressions = Expressions(catalog, catalog.organisation.environments[0])
-    return (
+    found = (
         *_alert_over_alert(catalog, expressions),
         *_tier_over_tier(catalog, expressions),
         *_source_over_what_it_feeds(catalog, expressions),
     )
+    return tuple(replace(one, louder=(*one.louder, _REAL)) for one in found)
 
 
 def louder_than(alert: Alert) -> tuple[Alert, ...]:

@@ -16,7 +16,18 @@ from rules.vocabulary import (
     seconds,
 )
 
-__all__ = ["UNREACHABLE", "Matcher", "Receiver", "Route", "Routing", "Timing", "routing", "told", "told_calmly"]
+__all__ = [
+    "REHEARSAL",
+    "UNREACHABLE",
+    "Matcher",
+    "Receiver",
+    "Route",
+    "Routing",
+    "Timing",
+    "routing",
+    "told",
+    "told_calmly",
+]
 
 UNREACHABLE = (Channel.PHONE,)
 """The ways to reach a contact that Alertmanager does not have."""
@@ -135,15 +146,21 @@ class Routing:
         return self.route.receiver
 
 
+REHEARSAL = "rehearsal"
+"""The label of a test alert. It is in every group key, so that none shares a message with a real alert, and no
+inhibition has one for its source, so that none hides a real alert."""
+
+_ONE_BY_ONE = ("alertname", "environment", REHEARSAL, "service")
+
 _TIMINGS = {
-    Priority.P1: Timing(together=("environment", "service"), wait=seconds(0), interval=minutes(1), repeat=minutes(15)),
-    Priority.P2: Timing(
-        together=("alertname", "environment", "service"), wait=seconds(30), interval=minutes(5), repeat=hours(1)
+    Priority.P1: Timing(
+        together=("environment", REHEARSAL, "service"), wait=seconds(0), interval=minutes(1), repeat=minutes(15)
     ),
-    Priority.P3: Timing(
-        together=("alertname", "environment", "service"), wait=seconds(30), interval=minutes(5), repeat=hours(12)
+    Priority.P2: Timing(together=_ONE_BY_ONE, wait=seconds(30), interval=minutes(5), repeat=hours(1)),
+    Priority.P3: Timing(together=_ONE_BY_ONE, wait=seconds(30), interval=minutes(5), repeat=hours(12)),
+    Priority.P4: Timing(
+        together=("alertname", "environment", REHEARSAL), wait=seconds(30), interval=minutes(5), repeat=hours(24)
     ),
-    Priority.P4: Timing(together=("alertname", "environment"), wait=seconds(30), interval=minutes(5), repeat=hours(24)),
 }
 """P1 leaves at once. The others wait, so that a P1 that is evaluated a little later can still hide them."""
 

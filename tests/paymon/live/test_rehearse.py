@@ -1,0 +1,176 @@
+"""Would an alert reach the people that it is for? Asked of a real Alertmanager whose messages come back to the test."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from generators.alertmanager import alertmanager_files
+from generators.alertmanager.inhibition import inhibitions
+from generators.alertmanager.routing import Route, routing
+from paymon.rehearse import rehearsal_of, rehearse
+from rules.catalog import catalog
+from tests.paymon.live.test_drift import alertmanager_with
+
+CATALOG = catalog()
+PRODUCTION = CATALOG.organisation.environments[0]
+
+
+@dataclass
+class Inbox:
+    """What Alertmanager sent; with `refuses`, everything is refused."""
+
+    url: str
+    told: list[dict[str, Any]]
+    refuses: bool = False
+
+
+@contextmanager
+def inbox() -> Iterator[Inbox]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            if not seen.refuses:
+                seen.told.append(body)
+            self.send_response(400 if seen.refuses else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    seen = Inbox(f"http://127.0.0.1:{server.server_address[1]}/", [])
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@contextmanager
+def running(folder: Path, version: str = "0.33") -> Iterator[tuple[str, Inbox]]:
+    """An Alertmanager with our routes, whose every receiver is a webhook of the test's."""
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    with inbox() as seen:
+        for receiver in whole["receivers"]:
+            name = receiver["name"]
+            receiver.clear()
+            receiver.update(name=name, webhook_configs=[{"url": seen.url}])
+        with alertmanager_with(yaml.safe_dump({**whole, "templates": []}), folder, version) as url:
+            yield url, seen
+
+
+def run(url: str, *arguments: str) -> tuple[int, str]:
+    found = CliRunner().invoke(rehearse, [*arguments, "--alertmanager", url])
+    return found.exit_code, found.output
+
+
+@pytest.fixture(autouse=True)
+def webhooks_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paymon.rehearse._INTEGRATIONS", {})
+
+
+@pytest.mark.parametrize("version", ["0.25", "0.33"])
+def test_a_rehearsal_reaches_its_receivers_marked_and_its_end_is_sent(version: str, tmp_path: Path) -> None:
+    with running(tmp_path, version) as (url, seen):
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+        assert status == 0, output
+        assert "went to payments-p1, payments-stakeholders, as defined" in output
+        alerts = [alert for message in seen.told for alert in message["alerts"]]
+        assert {alert["labels"]["rehearsal"] for alert in alerts} == {"true"}
+        assert all(alert["annotations"]["summary"].startswith("REHEARSAL, nothing is wrong") for alert in alerts)
+        (there,) = httpx.get(f"{url}/api/v2/alerts", params={"active": "true"}).json() or [None]
+        assert there is None or datetime.fromisoformat(there["endsAt"]) <= datetime.now(UTC)
+
+
+def test_it_is_refused_while_anything_real_of_the_team_fires(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, seen):
+        real = {"alertname": "PaymentsDegraded", "team": "payments", "environment": "production", "priority": "P2"}
+        httpx.post(f"{url}/api/v2/alerts", json=[{"labels": real}]).raise_for_status()
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+        assert (status, "refused: PaymentsDegraded fires" in output) == (1, True), output
+        assert not [message for message in seen.told if "rehearsal" in message["commonLabels"]]
+
+
+def test_the_heartbeat_of_monitoring_refuses_nothing_and_is_not_rehearsed(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, _):
+        beat = {"alertname": "PaymentsWatchdog", "team": "payments", "environment": "production", "priority": "none"}
+        httpx.post(f"{url}/api/v2/alerts", json=[{"labels": beat}]).raise_for_status()
+        assert run(url, "PaymentsCompleteFailure", "--yes")[0] == 0
+    status, output = run("http://127.0.0.1:1", "PaymentsWatchdog", "--yes")
+    assert (status, "needs no rehearsal" in output) == (2, True)
+
+
+def test_a_delivery_that_fails_is_told(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, seen):
+        seen.refuses = True
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+        assert status == 1, output
+        assert "as failed" in output
+
+
+def test_another_route_than_defined_is_told(tmp_path: Path) -> None:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    whole["route"]["routes"] = []
+    with alertmanager_with(yaml.safe_dump({**whole, "templates": []}), tmp_path, "0.33") as url:
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "went to payments-fallback, where" in output) == (1, True), output
+
+
+def test_a_silence_holds_it_back_and_nothing_reads_as_delivered(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, _):
+        now = time.time()
+        silence = {
+            "matchers": [{"name": "team", "value": "payments", "isRegex": False, "isEqual": True}],
+            "startsAt": datetime.fromtimestamp(now - 60, UTC).isoformat(),
+            "endsAt": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
+            "createdBy": "a test",
+            "comment": "a test",
+        }
+        httpx.post(f"{url}/api/v2/silences", json=silence).raise_for_status()
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "a silence holds it back" in output) == (3, True), output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 2, "name the ALERT"),
+        (["Nonsense", "--yes"], 2, "there is no alert 'Nonsense'"),
+        (["PaymentsDegraded"], 2, "give --yes"),
+        (["PaymentsDegraded", "--yes"], 3, "cannot be reached"),
+    ],
+)
+def test_what_cannot_be_rehearsed_says_why(arguments: list[str], status: int, words: str) -> None:
+    found = run("http://127.0.0.1:1", *arguments)
+    assert (found[0], words in found[1]) == (status, True), found[1]
+
+
+def test_a_rehearsal_is_in_every_group_key_and_the_source_of_no_inhibition() -> None:
+    def all_routes(route: Route) -> Iterator[Route]:
+        yield route
+        for below in route.routes:
+            yield from all_routes(below)
+
+    heartbeats = {alert.name for alert in CATALOG.alerts if alert.always}
+    for route in all_routes(routing(CATALOG).route):
+        if not any(matcher.label == "alertname" and set(matcher.values) & heartbeats for matcher in route.matchers):
+            assert "rehearsal" in route.timing.together, route.receiver.name
+    labels = rehearsal_of(CATALOG, PRODUCTION, "PaymentsCompleteFailure").labels
+    for inhibition in inhibitions(CATALOG):
+        assert not all(matcher.holds(labels) for matcher in inhibition.louder)
