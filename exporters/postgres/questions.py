@@ -154,20 +154,21 @@ class Health:
     """How the latest run of each query went, whichever source asked it."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, tuple[bool, float]] = {}
+        self._latest: dict[str, tuple[bool, float, float]] = {}
 
-    def ran(self, name: str, *, success: bool, seconds: float) -> None:
-        """Take note of a run."""
-        self._latest[name] = (success, seconds)
+    def ran(self, name: str, *, success: bool, seconds: float, interval: float) -> None:
+        """Take note of a run, and of how many seconds there are until the next."""
+        self._latest[name] = (success, seconds, interval)
 
     def readings(self) -> tuple[Reading, ...]:
-        """Success and duration of every query that has run."""
+        """Success, duration and interval of every query that has run."""
         return tuple(
             found
-            for name, (success, seconds) in self._latest.items()
+            for name, (success, seconds, interval) in self._latest.items()
             for found in (
                 reading(metrics.query_success, success, query=name),
                 reading(metrics.query_duration, seconds, query=name),
+                reading(metrics.query_interval, interval, query=name),
             )
         )
 

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from exporters.postgres.connection import Database
 from exporters.postgres.explain import scans
-from exporters.postgres.failures import NoConnectionError
+from exporters.postgres.failures import NoConnectionError, TooSlowError
 from exporters.postgres.questions import Answer, Elapsed, Health, Question
 from exporters.postgres.relations import Relations
 from exporters.process.logs import LOGGER, FailureLog
@@ -23,25 +23,50 @@ _logger = logging.getLogger(f"{LOGGER}.postgres")
 _SOON = timedelta(seconds=15)
 
 
+_IDLE = 30.0
+"""For each second that queries take which then time out, so many seconds without one: 3 % of the time busy."""
+
+
 @dataclass(slots=True)
 class _Standing:
     """How matters stand with one question; moments are in seconds that never go back."""
 
     question: Question
     max_age: float
+    interval: float
+    """In how many seconds it is asked again: more than usual after it timed out, half of that after each success."""
     asked_at: float | None = None
     answer: Answer | None = None
     answered_at: float = 0.0
+    lasts: float = 0.0
     failure: SampleError | None = None
     waits: bool = False
     explained: bool = False
 
+    @property
+    def usual(self) -> float:
+        """In how many seconds it is asked again where all is well."""
+        return self.question.interval.total_seconds()
+
+    @property
+    def steps_back(self) -> bool:
+        """Whether it takes too long for what the database can bear."""
+        return isinstance(self.failure, TooSlowError)
+
     def due(self, at: float, slack: float) -> bool:
         """Whether it is time to ask, a little early rather than one sample late."""
-        interval = self.question.interval.total_seconds()
+        interval = self.interval
         if self.unreachable:
             interval = min(interval, _SOON.total_seconds())
         return self.asked_at is None or at - self.asked_at >= interval - slack
+
+    def pace(self, seconds: float, others: int) -> None:
+        """Ask less often after a timeout that took so long, as do so many others; come back slowly."""
+        if self.steps_back:
+            enough = max(self.usual, _IDLE * seconds * (others + 1))
+            self.interval = min(2 * self.interval, max(enough, self.interval))
+        elif self.failure is None:
+            self.interval = max(self.usual, self.interval / 2)
 
     @property
     def unreachable(self) -> bool:
@@ -50,7 +75,7 @@ class _Standing:
 
     def stands(self, at: float) -> bool:
         """Whether the latest answer may still be served."""
-        return self.answer is not None and at - self.answered_at <= self.max_age
+        return self.answer is not None and at - self.answered_at <= self.lasts
 
 
 class QuestionsSampler(Sampler):
@@ -76,7 +101,12 @@ class QuestionsSampler(Sampler):
         self._source = source
         self._database = database
         self._standings = tuple(
-            _Standing(question, max(max_age, 2 * question.interval).total_seconds()) for question in questions
+            _Standing(
+                question,
+                max(max_age, 2 * question.interval).total_seconds(),
+                question.interval.total_seconds(),
+            )
+            for question in questions
         )
         self._relations = relations
         self._health = health
@@ -152,21 +182,29 @@ class QuestionsSampler(Sampler):
         except SampleError as error:
             standing.waits, standing.failure = False, error
             self._relations.forget()
-            self._health.ran(name, success=False, seconds=perf_counter() - started)
             if isinstance(error, NoConnectionError):
+                self._note(standing, perf_counter() - started)
                 raise
         else:
             standing.waits, standing.failure = False, answer.problem
             standing.answer, standing.answered_at = answer, at
-            self._health.ran(name, success=answer.problem is None, seconds=perf_counter() - started)
+        seconds = perf_counter() - started
+        standing.pace(seconds, sum(one.steps_back for one in self._standings if one is not standing))
+        self._note(standing, seconds)
         standing.asked_at = at
         if standing.failure is not None:
             self._log.failed(name, standing.failure.kind.value, str(standing.failure))
             return
+        standing.lasts = max(standing.max_age, 2 * standing.interval)
         self._log.succeeded(name)
         if not standing.explained:
             standing.explained = True
             await self._explain(standing.question, now)
+
+    def _note(self, standing: _Standing, seconds: float) -> None:
+        self._health.ran(
+            standing.question.name, success=standing.failure is None, seconds=seconds, interval=standing.interval
+        )
 
     async def _explain(self, question: Question, now: float) -> None:
         try:

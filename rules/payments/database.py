@@ -154,6 +154,15 @@ query_duration = Gauge(
     serves=("RSP-02",),
 )
 
+query_interval = Gauge(
+    "payments_db_query_interval_seconds",
+    "In how many seconds the query is asked again: more than is set while it takes too long for the database",
+    Unit.SECONDS,
+    Source.POSTGRES,
+    labels=(QUERY,),
+    serves=("RSP-02",),
+)
+
 query_success = Gauge(
     "payments_db_query_success",
     "Whether the latest run of the query succeeded",

@@ -1,0 +1,58 @@
+"""Does a database that cannot answer in time get less to do, and all of it back when it can?"""
+
+import asyncio
+import time
+
+from rules.payments import database as metrics
+from tests.exporters.postgres.asking import asking
+from tests.exporters.postgres.test_connection import SLEPT, custom
+from tests.postgres import NOW, PaymentsDatabase
+
+SLOW = "SELECT 1 AS value FROM pace, pg_sleep(pace.seconds)"
+LIMIT = 0.3
+
+
+def test_a_query_that_times_out_takes_at_most_a_twentieth_of_the_time_and_comes_back_slowly(
+    payments_database: PaymentsDatabase,
+) -> None:
+    payments_database.execute("CREATE TABLE pace AS SELECT 60 AS seconds")
+
+    async def story() -> None:
+        queries = [custom(SLOW, timeout=LIMIT, interval=1)]
+        async with asking(payments_database.dsn, interval=1, queries=queries) as exporter:
+            intervals, busy = [], []
+            for second in range(120):
+                started = time.monotonic()
+                seen = await exporter.sample(NOW + second)
+                busy.append(time.monotonic() - started >= LIMIT)
+                intervals.append(seen.value(metrics.query_interval, query="mine"))
+                assert seen.value(metrics.query_interval, query="last_attempt") == 1
+            assert intervals[0] == 2
+            settled = busy[-60:]
+            assert sum(settled) >= 1
+            assert sum(settled) * LIMIT <= 0.05 * len(settled)
+
+            payments_database.execute("UPDATE pace SET seconds = 0")
+            back = []
+            for second in range(120, 180):
+                seen = await exporter.sample(NOW + second)
+                if seen.value(SLEPT) is not None:
+                    back.append(seen.value(metrics.query_interval, query="mine"))
+            assert back[0] is not None
+            assert back[0] > 2, "not at full pace at once"
+            assert back[-1] == 1
+
+    asyncio.run(story())
+
+
+def test_a_lock_makes_nobody_ask_less(payments_database: PaymentsDatabase) -> None:
+    async def story() -> None:
+        async with asking(payments_database.dsn, lock_timeout=0.1) as exporter:
+            await exporter.sample(NOW)
+            with payments_database.admin.transaction():
+                payments_database.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+                seen = await exporter.sample(NOW + 15)
+            assert seen.value(metrics.query_success, query="last_completed") == 0
+            assert seen.value(metrics.query_interval, query="last_completed") == 15
+
+    asyncio.run(story())
