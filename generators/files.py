@@ -21,13 +21,34 @@ OWNED = "generated"
 """The folder whose whole content is generated: what lies there and is not, is stale."""
 
 
-def generated_files(catalog: Catalog) -> Mapping[str, str]:
-    """Every generated file's text by its path below the project's root."""
+def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
+    """Every generated file's text by its path below the project's root.
+
+    Of several services each has a folder of its own below `generated/` and `docs/`. Those that the same people watch
+    share one Alertmanager's configuration.
+    """
+    if not others:
+        return _files_of(catalog, alertmanager_files(catalog))
+    files: dict[str, str] = {}
+    catalogs = (catalog, *others)
+    people = dict.fromkeys(one.organisation.people for one in catalogs)
+    for team in people:
+        same = [one for one in catalogs if one.organisation.people == team]
+        folder = OWNED if len(people) == 1 else f"{OWNED}/{same[0].organisation.service}"
+        files |= {f"{folder}/{path}": text for path, text in alertmanager_files(*same).items()}
+    for one in catalogs:
+        for path, text in _files_of(one, {}).items():
+            top, _, below = path.partition("/")
+            files[f"{top}/{one.organisation.service}/{below}"] = text
+    return files
+
+
+def _files_of(catalog: Catalog, alertmanager: Mapping[str, str]) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
         files.update(environment_files(catalog, environment))
     for shared in (
-        alertmanager_files(catalog),
+        alertmanager,
         dashboard_files(catalog),
         deploy_files(catalog),
         manifest_files(catalog),

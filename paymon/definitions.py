@@ -90,20 +90,21 @@ def _wanted() -> str | None:
     return context.find_root().params.get("service") if context else None
 
 
-def load_sound() -> Catalog:
-    """The catalog, checked. Ends the program with status 1 and every problem where there are any."""
-    catalog = load()
-    _refuse(everything_wrong(catalog))
-    return catalog
+def load_sound() -> tuple[Catalog, ...]:
+    """Every catalog, checked. Ends the program with status 1 and every problem where there are any."""
+    catalogs = load_all()
+    _refuse(everything_wrong(*catalogs))
+    return catalogs
 
 
-def everything_wrong(catalog: Catalog) -> tuple[str, ...]:
+def everything_wrong(*catalogs: Catalog) -> tuple[str, ...]:
     """Every problem of the definitions and of what they become, each with the file and line of its definition."""
     with definitions_read():
         from generators.problems import problems
     from paymon.places import strays
 
-    return told((*problems(catalog), *(stray for folder in _folders() for stray in strays(catalog, folder))))
+    found = [problem for catalog in catalogs for problem in problems(catalog)]
+    return told(dict.fromkeys((*found, *(stray for folder in _folders() for stray in strays(catalogs, folder)))))
 
 
 def told(found: Iterable[Problem]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
-    catalog = load_sound()
+    catalogs = load_sound()
     from generators.files import OWNED
     from generators.output import OutputError, differences, write
     from paymon.versions import written_by_a_newer_one
@@ -45,7 +45,7 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
         refuse_other_rules(out.resolve())
     except ProjectError as error:
         raise click.UsageError(str(error)) from error
-    files, owned = _files(catalog, environment)
+    files, owned = _files(catalogs, environment)
     if newer := written_by_a_newer_one(out / OWNED):
         ours = version("paymon")
         if not older and not check:
@@ -61,24 +61,29 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
         written, removed = write(out, files, owned)
     except OutputError as error:
         raise click.ClickException(str(error)) from error
+    alerts, signals = (sum(len(getattr(one, kind)) for one in catalogs) for kind in ("alerts", "signals"))
     click.echo(
-        f"{len(files)} files from {len(catalog.alerts)} alerts and {len(catalog.signals)} signals "
+        f"{len(files)} files from {alerts} alerts and {signals} signals "
         f"in {out / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
     )
 
 
-def _files(catalog: Catalog, environment: str | None) -> tuple[Mapping[str, str], str]:
+def _files(catalogs: tuple[Catalog, ...], environment: str | None) -> tuple[Mapping[str, str], str]:
     """The files that were asked for, and the folder of which nothing else may be left."""
     from generators.files import OWNED, generated_files
 
-    known = [known.name for known in catalog.organisation.environments]
+    known = list(dict.fromkeys(known.name for one in catalogs for known in one.organisation.environments))
     if environment is not None and environment not in known:
         raise click.BadParameter(
             f"there is no environment {environment!r}; choose one of {', '.join(known)}", param_hint="--environment"
         )
-    files = generated_files(catalog)
+    files = generated_files(*catalogs)
     if environment is None:
         return files, OWNED
+    if len(catalogs) > 1:
+        raise click.BadParameter(
+            "a project of several services is written as a whole; leave it away", param_hint="--environment"
+        )
     folder = f"{OWNED}/{environment}"
     return {path: text for path, text in files.items() if path.startswith(f"{folder}/")}, folder
 

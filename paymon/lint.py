@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from paymon.definitions import definitions_read, everything_wrong, load
+from paymon.definitions import definitions_read, everything_wrong, load_all
 from rules.vocabulary import Catalog
 
 __all__ = ["lint"]
@@ -24,29 +24,30 @@ def lint(promtool: str | None, amtool: str | None) -> None:
     Reads only the definitions: it neither needs nor touches generated/. A finding is mended; what must stay is excused
     in the catalog by the check's name and a reason (docs/checks.md). Where there is no amtool, it says so.
     """
-    catalog = load()
-    findings = [*everything_wrong(catalog)]
+    catalogs = load_all()
+    findings = [*everything_wrong(*catalogs)]
     if not findings:
         with tempfile.TemporaryDirectory(prefix="paymon-lint-") as folder:
             findings = [
-                finding.replace(f"{folder}/", "") for finding in _by_programs(catalog, folder, promtool, amtool)
+                finding.replace(f"{folder}/", "") for finding in _by_programs(catalogs, folder, promtool, amtool)
             ]
     for finding in findings:
         click.echo(finding)
     if findings:
         click.echo(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}", err=True)
         raise SystemExit(1)
-    click.echo(
-        f"{len(catalog.alerts)} alerts, {len(catalog.signals)} signals, {len(catalog.metrics)} metrics: no finding"
+    alerts, signals, metrics = (
+        sum(len(getattr(one, kind)) for one in catalogs) for kind in ("alerts", "signals", "metrics")
     )
+    click.echo(f"{alerts} alerts, {signals} signals, {metrics} metrics: no finding")
 
 
-def _by_programs(catalog: Catalog, folder: str, promtool: str | None, amtool: str | None) -> Iterator[str]:
+def _by_programs(catalogs: tuple[Catalog, ...], folder: str, promtool: str | None, amtool: str | None) -> Iterator[str]:
     with definitions_read():
         from generators.files import OWNED, generated_files
     from generators.output import write
 
-    files = {path: text for path, text in generated_files(catalog).items() if path.startswith(f"{OWNED}/")}
+    files = {path: text for path, text in generated_files(*catalogs).items() if path.startswith(f"{OWNED}/")}
     write(Path(folder), files, OWNED)
     yield from _by_promtool(files, folder, promtool)
     yield from _by_amtool(files, folder, amtool)

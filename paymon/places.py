@@ -30,9 +30,9 @@ def placed(problem: Problem, folders: Iterable[Path]) -> str:
     return f"{told} [{problem.check}]" if problem.check else told
 
 
-def strays(catalog: Catalog, folder: Path) -> Iterator[Problem]:
-    """Modules below the folder that define alerts, signals or metrics, and are no area of the catalog."""
-    taken = {_file(area.module) for area in catalog.areas}
+def strays(catalogs: Iterable[Catalog], folder: Path) -> Iterator[Problem]:
+    """Modules below the folder that define alerts, signals or metrics, and are an area of no catalog."""
+    taken = {_file(area.module) for catalog in catalogs for area in catalog.areas}
     for path in sorted(folder.rglob("*.py")):
         inside = path.relative_to(folder).parts
         if path.resolve() in taken or _NO_DEFINITIONS & set(inside) or any(part.startswith(".") for part in inside):

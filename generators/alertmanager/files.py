@@ -42,14 +42,17 @@ _INHIBITIONS = """
 """
 
 
-def alertmanager_files(catalog: Catalog) -> Mapping[str, str]:
-    """Alertmanager's configuration, the fragment for one that exists, and the messages; by path."""
+def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
+    """Alertmanager's configuration, the fragment for one that exists, and the messages; by path.
+
+    For several services that the same people watch, one configuration serves all.
+    """
     organisation = catalog.organisation
     delivery = organisation.delivery
-    routes = routing(catalog)
+    routes = routing(catalog, *others)
     header = generated_header("rules/payments/organisation.py and the alerts' hidden_by")
     mail = mail_settings(delivery)
-    rest = _rest(catalog, routes)
+    rest = _rest(catalog, others, routes)
     return {
         "alertmanager/alertmanager.yml": header
         + _CONFIGURATION.format(secrets=_secrets(routes, delivery), relay=delivery.relay_url)
@@ -79,14 +82,14 @@ def alertmanager_files(catalog: Catalog) -> Mapping[str, str]:
     }
 
 
-def _rest(catalog: Catalog, routes: Routing) -> str:
+def _rest(catalog: Catalog, others: tuple[Catalog, ...], routes: Routing) -> str:
     organisation = catalog.organisation
     receivers = [receiver_as_data(receiver, organisation.delivery) for receiver in routes.route.all_receivers()]
     return (
         "\n"
         + as_yaml({"receivers": receivers})
         + _INHIBITIONS
-        + as_yaml({"inhibit_rules": [inhibition.as_data() for inhibition in inhibitions(catalog)]})
+        + as_yaml({"inhibit_rules": [inhibition.as_data() for inhibition in inhibitions(catalog, *others)]})
         + "\n"
         + as_yaml({"time_intervals": [_time_interval(routes.business_hours, organisation.business_hours)]})
     )

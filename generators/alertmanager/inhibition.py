@@ -34,8 +34,24 @@ class Inhibition:
         }
 
 
-def inhibitions(catalog: Catalog) -> tuple[Inhibition, ...]:
-    """Every inhibition: alert over alert, tier over tier, an old source over what it feeds."""
+def inhibitions(catalog: Catalog, *others: Catalog) -> tuple[Inhibition, ...]:
+    """Every inhibition: alert over alert, tier over tier, an old source over what it feeds.
+
+    Of several services' catalogs, what all of them say is said once, and what only some say for their services alone.
+    """
+    found = {one.organisation.service: _inhibitions(one) for one in (catalog, *others)}
+    shared = frozenset.intersection(*map(frozenset, found.values()))
+    own = (
+        replace(one, louder=(*one.louder, of_service), quieter=(*one.quieter, of_service))
+        for service, every in found.items()
+        for of_service in (Matcher("service", (service,)),)
+        for one in every
+        if one not in shared
+    )
+    return (*(one for one in found[catalog.organisation.service] if one in shared), *own)
+
+
+def _inhibitions(catalog: Catalog) -> tuple[Inhibition, ...]:
     expressions = Expressions(catalog, catalog.organisation.environments[0])
     found = (
         *_alert_over_alert(catalog, expressions),

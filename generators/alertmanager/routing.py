@@ -84,7 +84,7 @@ class Receiver:
     contacts: tuple[Contact, ...]
     urgency: Priority
     environment: str = ""
-    """The environment whose heartbeat it receives."""
+    """The environment whose heartbeat it receives, behind its service where there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +169,8 @@ _HEARTBEAT = Timing(
 )
 
 
-def routing(catalog: Catalog) -> Routing:
-    """The routes of the catalog's alerts.
+def routing(catalog: Catalog, *others: Catalog) -> Routing:
+    """The routes of the alerts of one service, or of several that the same people watch.
 
     Heartbeats first; then tickets, and those of them that the channels hear of at any hour; then what happens where
     nobody is woken; then P1 to P3. What nothing catches goes to the fallback, which hears it as a P3.
@@ -179,9 +179,10 @@ def routing(catalog: Catalog) -> Routing:
     team = organisation.team
     business_hours = f"{team}-business-hours"
     calmly = Receiver(name=f"{team}-calm", contacts=told_calmly(organisation), urgency=Priority.P3)
+    catalogs = (catalog, *others)
     routes = [
-        *_heartbeats(catalog),
-        *_at_once(catalog, calmly),
+        *(route for one in catalogs for route in _heartbeats(one, of_several=bool(others))),
+        *_at_once(catalogs, calmly),
         Route(
             receiver=Receiver(name=f"{team}-p4", contacts=told(organisation, Priority.P4), urgency=Priority.P4),
             timing=_TIMINGS[Priority.P4],
@@ -189,9 +190,11 @@ def routing(catalog: Catalog) -> Routing:
             during=business_hours,
         ),
     ]
-    quiet = tuple(environment.name for environment in organisation.environments if not environment.pages)
-    if quiet:
-        routes.append(Route(receiver=calmly, timing=_TIMINGS[Priority.P3], matchers=(Matcher("environment", quiet),)))
+    for one in catalogs:
+        quiet = tuple(environment.name for environment in one.organisation.environments if not environment.pages)
+        if quiet:
+            matchers = (Matcher("environment", quiet), *(_of_service(one) if others else ()))
+            routes.append(Route(receiver=calmly, timing=_TIMINGS[Priority.P3], matchers=matchers))
     routes.extend(_stakeholders(organisation))
     routes.extend(
         Route(
@@ -216,29 +219,39 @@ def routing(catalog: Catalog) -> Routing:
     )
 
 
-def _heartbeats(catalog: Catalog) -> Iterable[Route]:
-    """A route per environment for the alerts that always fire: the heartbeat of one must not stand in for another's."""
+def _of_service(catalog: Catalog) -> tuple[Matcher, ...]:
+    return (Matcher("service", (catalog.organisation.service,)),)
+
+
+def _heartbeats(catalog: Catalog, *, of_several: bool) -> Iterable[Route]:
+    """A route for each environment's alerts that always fire: the heartbeat of one must not stand in for another's."""
     organisation = catalog.organisation
     names = tuple(alert.name for alert in catalog.alerts if alert.always)
     waiting = tuple(contact for contact in organisation.contacts if contact.channel is Channel.DEAD_MAN_SWITCH)
     if not names or not waiting:
         return
     for environment in organisation.environments:
+        whose = (organisation.service, environment.name) if of_several else (environment.name,)
         yield Route(
             receiver=Receiver(
-                name=f"{organisation.team}-heartbeat-{environment.name}",
+                name="-".join((organisation.team, "heartbeat", *whose)),
                 contacts=waiting,
                 urgency=Priority.NONE,
-                environment=environment.name,
+                environment="/".join(whose),
             ),
             timing=_HEARTBEAT,
-            matchers=(Matcher("alertname", names), Matcher("environment", (environment.name,))),
+            matchers=(
+                Matcher("alertname", names),
+                Matcher("environment", (environment.name,)),
+                *(_of_service(catalog) if of_several else ()),
+            ),
         )
 
 
-def _at_once(catalog: Catalog, receiver: Receiver) -> Iterable[Route]:
+def _at_once(catalogs: Iterable[Catalog], receiver: Receiver) -> Iterable[Route]:
     """The tickets of which everybody must know before somebody works on them."""
-    names = tuple(alert.name for alert in catalog.alerts if alert.told_at_once)
+    alerts = (alert for catalog in catalogs for alert in catalog.alerts)
+    names = tuple(dict.fromkeys(alert.name for alert in alerts if alert.told_at_once))
     if names:
         yield Route(
             receiver=receiver,

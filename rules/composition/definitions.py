@@ -80,7 +80,7 @@ class Definitions:
             areas=own.areas,
             items=own._items_of(people),
             chapters=own.chapters,
-            dashboards=with_the_rest(own.dashboards, own.areas),
+            dashboards=_of_service(with_the_rest(own.dashboards, own.areas), service.service),
             narrowings=own.narrowings,
             marks=own.marks,
             rollout=own.rollout,
@@ -204,6 +204,24 @@ class Definitions:
             hint = f"do you mean {' or '.join(near)}?" if near else "`paymon list` shows what there is"
             raise ValueError(f"there is no alert, signal, area or source {name!r} to change; {hint}")
         return known[name]
+
+
+_SHORT = "payments"
+"""The service whose dashboards need not say whose they are: their titles do already."""
+
+
+def _of_service(dashboards: tuple[Dashboard, ...], service: str) -> tuple[Dashboard, ...]:
+    """The dashboards under names of their own, so that one Grafana shows several services."""
+    if service == _SHORT:
+        return dashboards
+    return tuple(
+        replace(
+            one,
+            uid=f"paymon-{service}-{one.uid.removeprefix('paymon-')}",
+            title=f"{one.title} ({service})",
+        )
+        for one in dashboards
+    )
 
 
 def _name(one: str | ModuleType | Area | Signal | Alert | Source) -> str:

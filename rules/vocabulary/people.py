@@ -1,6 +1,6 @@
 """Who hears of an alert, how soon must somebody act, and what differs between organisations?"""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -256,6 +256,11 @@ class People:
     runbook_suffix: str = ""
     """How the published pages' addresses end: nothing where they are rendered, `.md` where files are shown as they are."""
     serves: tuple[str, ...] = field(default=())
+
+    @property
+    def people(self) -> "People":
+        """The people alone, without a service."""
+        return People(**{one.name: getattr(self, one.name) for one in fields(People)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,13 +125,17 @@ def open_postgres(dsn: Secret, patience: timedelta = _PATIENCE) -> Database:
 
 
 def _lock(database: Database) -> None:
-    ((locked,),) = database.execute("SELECT pg_try_advisory_lock(?)", (_LOCK,))
+    ((locked,),) = database.execute(
+        "SELECT pg_try_advisory_lock(?"
+        " + CASE current_schema() WHEN 'public' THEN 0 ELSE hashtext(current_schema()) END)",
+        (_LOCK,),
+    )
     if not locked:
         raise SampleError(
             ErrorClass.INTERNAL,
             _WHERE,
             "another exporter writes it",
-            "stop the other one, or give each its own stripe.state.dsn",
+            "stop the other one, or give each its own database or schema in stripe.state.dsn",
         )
 
 

@@ -254,6 +254,28 @@ def test_postgres_refuses_a_second_writer(tmp_path: Path, dsn: str) -> None:
             open_ledger(world.settings.state, world.clock, world.overflow)
 
 
+def test_exporters_of_two_services_keep_their_states_in_two_schemas_of_one_database(tmp_path: Path, dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        for schema in ("shop", "donations"):
+            admin.execute(f"CREATE SCHEMA {schema}")
+    of_shop, of_donations = (
+        conninfo.make_conninfo(dsn, options=f"-csearch_path={schema}") for schema in ("shop", "donations")
+    )
+    with (
+        watched(tmp_path / "shop", state={"backend": "postgres", "dsn": of_shop}) as shop,
+        watched(tmp_path / "donations", state={"backend": "postgres", "dsn": of_donations}) as donations,
+    ):
+        shop.begun()
+        donations.begun()
+        shop.shop.pay()
+        shop.sample()
+        donations.sample()
+        assert counters(shop.rest()) == shop.shop.truth()
+        assert counters(donations.rest()) == donations.shop.truth()
+        with pytest.raises(SampleError, match="another exporter writes it"):
+            open_ledger(shop.settings.state, shop.clock, shop.overflow)
+
+
 def test_a_lost_connection_to_postgres_loses_and_doubles_nothing(tmp_path: Path, dsn: str) -> None:
     with (
         watched(tmp_path, state={"backend": "postgres", "dsn": dsn}) as world,

@@ -1,0 +1,143 @@
+"""Do two services live in one Prometheus and one Alertmanager, and neither adds to the other's nor hides it?"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from generators.files import generated_files
+from generators.text import as_yaml
+from paymon.programs import find
+from rules.catalog import PAYMENTS
+from rules.payments.organisation import PEOPLE, SERVICE
+from rules.vocabulary import Jobs
+from tests.servers import free_port, prometheus, running, wait_until_ready
+
+NAMES = ("shop", "donations")
+CATALOGS = tuple(
+    PAYMENTS.of(
+        PEOPLE,
+        replace(SERVICE, service=name, jobs=Jobs(exporter=(f"{name}-exporter",), application=(f"{name}-api",))),
+    )
+    for name in NAMES
+)
+MAY_CHARGE = {"shop": 0, "donations": 1}
+
+
+class _Exporters(BaseHTTPRequestHandler):
+    """Two exporters, each at its own path: only donations' account may charge."""
+
+    def do_GET(self) -> None:
+        page = f'stripe_account_capability{{capability="charges_enabled"}} {MAY_CHARGE[self.path.strip("/")]}\n'
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(page.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def exporters() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Exporters)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def until(found: Callable[[], Any], within: float = 60) -> Any:
+    """What it finds, once it is something."""
+    deadline = time.monotonic() + within
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"nothing within {within} s"
+        time.sleep(0.2)
+    return result
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prometheus_version", "alertmanager_version"), [("2.42", "0.25"), ("3.5", "0.33")])
+def test_two_services_share_prometheus_and_alertmanager(
+    prometheus_version: str, alertmanager_version: str, exporters: int, tmp_path: Path
+) -> None:
+    for path, text in generated_files(*CATALOGS).items():
+        if "/production/rules/" in path or "/alertmanager/" in path:
+            target = tmp_path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text.replace("interval: 30s", "interval: 1s") if "/rules/" in path else text)
+    port, log = free_port(), tmp_path / "alertmanager.log"
+    shutil.copytree(tmp_path / "generated" / "alertmanager", tmp_path / "am")
+    command = (
+        find("alertmanager", alertmanager_version),
+        f"--config.file={tmp_path / 'am' / 'alertmanager.yml'}",
+        f"--storage.path={tmp_path / 'am' / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    )
+    config = {
+        "global": {"evaluation_interval": "1s", "scrape_interval": "1s"},
+        "rule_files": [f"{tmp_path}/generated/{name}/production/rules/*.yml" for name in NAMES],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]},
+        "scrape_configs": [
+            {
+                "job_name": f"{name}-exporter",
+                "metrics_path": f"/{name}",
+                "static_configs": [
+                    {
+                        "targets": [f"127.0.0.1:{exporters}"],
+                        "labels": {"environment": "production", "service": name},
+                    }
+                ],
+            }
+            for name in NAMES
+        ],
+    }
+    with (
+        running(command, log) as process,
+        prometheus(find("prometheus", prometheus_version), as_yaml(config), tmp_path / "server") as url,
+    ):
+        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
+
+        def recorded() -> dict[str, str]:
+            answer = httpx.get(f"{url}/api/v1/query", params={"query": "stripe_account:charges_enabled:min"}, timeout=5)
+            found = answer.json()["data"]["result"]
+            values = {one["metric"]["service"]: one["value"][1] for one in found}
+            return values if len(values) == len(NAMES) else {}
+
+        assert until(recorded) == {"shop": "0", "donations": "1"}
+        groups = httpx.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]
+        assert len({group["name"] for group in groups}) == len(groups)
+        assert {group["name"].split(".")[0] for group in groups} == set(NAMES)
+
+        alerts = f"http://127.0.0.1:{port}/api/v2/alerts"
+
+        def beating() -> dict[str, list[str]]:
+            found = httpx.get(alerts, params={"filter": 'alertname="PaymentsWatchdog"'}, timeout=5).json()
+            told = {one["labels"]["service"]: [by["name"] for by in one["receivers"]] for one in found}
+            return told if len(told) == len(NAMES) else {}
+
+        assert until(beating) == {name: [f"payments-heartbeat-{name}-production"] for name in NAMES}
+
+        common = {"environment": "production", "team": "payments", "severity": "critical", "priority": "P1"}
+        posted = [
+            {"labels": {**common, "alertname": "PaymentsCompleteFailure", "service": "shop"}},
+            *({"labels": {**common, "alertname": "PaymentsDegraded", "service": name}} for name in NAMES),
+        ]
+        now = datetime.now(UTC).isoformat()
+        httpx.post(alerts, json=[{**one, "startsAt": now} for one in posted], timeout=5).raise_for_status()
+
+        def hidden() -> set[str]:
+            found = httpx.get(alerts, params={"filter": 'alertname="PaymentsDegraded"'}, timeout=5).json()
+            inhibited = {one["labels"]["service"] for one in found if one["status"]["inhibitedBy"]}
+            return inhibited if len(found) == len(NAMES) else set()
+
+        assert until(hidden) == {"shop"}
