@@ -17,10 +17,14 @@ class LabelOverflow:
     def __init__(self, allowed: AllowLists | None = None) -> None:
         self.allowed = allowed or AllowLists()
         self._counts = dict.fromkeys(_COUNTED, 0)
+        self._values: dict[int, tuple[Label, tuple[str, ...]]] = {}
 
     def values(self, label: Label) -> tuple[str, ...]:
         """Every value of the label, those of the allow-lists where it is these that decide."""
-        return self.allowed.values(label)
+        known = self._values.get(id(label))  # asked for with every event, and a label's own hash takes its time
+        if known is None or known[0] is not label:
+            known = self._values[id(label)] = label, self.allowed.values(label)
+        return known[1]
 
     def bounded(self, label: Label, value: str, allowed: tuple[str, ...] = ()) -> str:
         """`value` where the label's own values, or else the setting's `allowed`, name it; counted as `other` if not."""

@@ -82,7 +82,7 @@ def with_steps(intent: Intent, steps: Iterable[tuple[int, IntentStep]]) -> Inten
         if (at, step.kind) not in known:
             known.add((at, step.kind))
             new.append(Step(at, step.kind, step.method, step.initiator, step.currency))
-    return replace(intent, steps=tuple(sorted((*intent.steps, *new), key=lambda step: (step.at, step.kind))))
+    return Intent(tuple(sorted((*intent.steps, *new), key=lambda step: (step.at, step.kind))), intent.outcome)
 
 
 def decided(intent: Intent, settled: int) -> Decision:

@@ -311,7 +311,7 @@ class Ledger:
         """Tell the new events from the known ones, and count their facts."""
         seen = self._seen(page)
         hashes = {event.id: _hash(event.business_key) for event in page.events}
-        once = {fact: _hash(key) for event in page.events for fact in event.facts if (key := _once(fact))}
+        once = {key: _hash(key) for event in page.events for fact in event.facts if (key := _once(fact))}
         changed = {
             change
             for (change,) in self._among(
@@ -341,11 +341,11 @@ class Ledger:
             changed.add(change)
             work.changes[change] = until
             for fact in event.facts:
-                if fact in once:
-                    if once[fact] in changed:
+                if key := _once(fact):
+                    if once[key] in changed:
                         continue
-                    changed.add(once[fact])
-                    work.changes[once[fact]] = until
+                    changed.add(once[key])
+                    work.changes[once[key]] = until
                 fresh.append((fact, event.at))
         self._count(fresh, work)
         return Counted(new, late, doubled, unreadable)

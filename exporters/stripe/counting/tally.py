@@ -150,7 +150,7 @@ class Tally:
         self._into(windows.DAY, at, key, by)
 
     def _into(self, width: int, at: int, key: str, by: int) -> None:
-        bucket = (width, at // width * width, key)
+        bucket = (width, at - at % width, key)
         self.buckets[bucket] = self.buckets.get(bucket, 0) + by
 
 
