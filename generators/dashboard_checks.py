@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from generators.dashboards import CLASSIC
 from generators.dashboards.looks import GRAFANA_UNITS
 from generators.dashboards.queries import Queries, without_variables
 from generators.panel_links import panel_of
@@ -41,8 +42,9 @@ _FRAME_PIXELS = 50
 
 
 def dashboard_problems(files: Mapping[str, str]) -> tuple[Problem, ...]:
-    """What is wrong with the dashboards among these files, everything at once."""
-    dashboards = [_Dashboard(path, json.loads(text)) for path, text in files.items() if path.endswith(".json")]
+    """What is wrong with the classic dashboards among these files, everything at once; the others are made of them."""
+    classic = ((path, text) for path, text in files.items() if path.startswith(CLASSIC))
+    dashboards = [_Dashboard(path, json.loads(text)) for path, text in classic]
     found = [problem for one in dashboards for rule in (*LINTER_RULES.values(), *_OWN_RULES) for problem in rule(one)]
     return (*found, *_doubled_uids(dashboards))
 

@@ -8,9 +8,13 @@ from typing import Any
 
 from generators.dashboards.provisioning import provisioning_files
 from generators.dashboards.queries import Queries
+from generators.dashboards.schema_v2 import as_resource
 from rules.vocabulary import Catalog
 
-__all__ = ["dashboard_files"]
+__all__ = ["CLASSIC", "V2", "dashboard_files"]
+
+CLASSIC, V2 = "grafana/dashboards/", "grafana/dashboards-v2/"
+"""The folders of the two schemas."""
 
 _LINE = 120
 
@@ -19,7 +23,7 @@ _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 @lru_cache(maxsize=1)
 def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
-    """Every dashboard as JSON and the provisioning files, by path below the folder of generated files.
+    """Every dashboard in both of Grafana's schemas, and the provisioning files, by path below the generated files.
 
     `id` is null and `version` absent, so that Grafana numbers both itself. Grafana's SDK is imported only here: that
     takes longer than all else, and it warns that newer Grafanas prefer a schema which file provisioning refuses.
@@ -33,7 +37,8 @@ def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for dashboard in catalog.dashboards:
         data = _without_placement(json.loads(JSONEncoder().encode(dashboard_model(dashboard, catalog, queries))))
-        files[f"grafana/dashboards/{dashboard.uid}.json"] = _as_json({"id": None, **data}) + "\n"
+        files[f"{CLASSIC}{dashboard.uid}.json"] = _as_json({"id": None, **data}) + "\n"
+        files[f"{V2}{dashboard.uid}.json"] = _as_json(as_resource(data)) + "\n"
     return {**files, **provisioning_files(catalog)}
 
 

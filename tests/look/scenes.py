@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from generators.dashboards import dashboard_files
+from generators.dashboards import CLASSIC, dashboard_files
 from generators.rules import rule_groups
 from generators.text import as_yaml
 from paymon.promtool import Promtool
@@ -97,7 +97,7 @@ SCENES = (
 def boards() -> dict[str, dict[str, Any]]:
     """The generated dashboards, by their uid."""
     files = dashboard_files(catalog())
-    found = (json.loads(text) for path, text in files.items() if path.endswith(".json"))
+    found = (json.loads(text) for path, text in files.items() if path.startswith(CLASSIC))
     return {board["uid"]: board for board in found}
 
 
