@@ -1,5 +1,6 @@
 """How do the generated rules reach a Prometheus, an Operator, a Mimir, and whoever exports metrics its scrape?"""
 
+import re
 from collections.abc import Mapping
 
 from generators.rules import RuleGroup, groups_text, rule_groups
@@ -23,6 +24,18 @@ _SCRAPES = """\
 # The addresses are those of one machine; put yours. Prometheus and Alertmanager are scraped too: without their own
 # metrics nobody hears of rules that fail and of notifications that are lost. They serve all environments, and so carry
 # the label of none.
+"""
+_ANNOTATED = """\
+# For a Prometheus that finds pods by the annotation prometheus.io/scrape: "true", and their port by prometheus.io/port.
+# A pod's labels decide under which job it is scraped; job, service and environment are set, whatever it is called.
+"""
+_AGENT = """\
+# For a Prometheus in agent mode (or another agent that reads this format), which scrapes here and sends it on.
+# The labels are set here, before anything is sent; the rules are evaluated where it arrives.
+"""
+_FEDERATION = """\
+# For the Prometheus that evaluates the rules, where another one scrapes: its labels are kept (honor_labels), for the
+# rules select by them. What looks like a job here is the name of the copying only.
 """
 _ALLOW_LISTS = """\
 # What the exporter counts under a name of its own, once its configuration names this file: allow_lists: {file: ...}
@@ -53,6 +66,9 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
             + _monitors(catalog, environment, "ServiceMonitor"),
             "mimir.yml": as_yaml({"namespace": namespace}) + groups_text(groups),
+            "scrape-annotated-pods.yml": _ANNOTATED + as_yaml(_annotated(catalog, environment)),
+            "scrape-agent.yml": _AGENT + as_yaml(_agent(catalog, environment)),
+            "scrape-federation.yml": _FEDERATION + as_yaml(_federation(catalog, environment)),
             "allow-lists.yaml": _ALLOW_LISTS + as_yaml(_allow_lists(catalog)),
         }
         for name, text in texts.items():
@@ -86,6 +102,91 @@ def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]
         "scrape_configs": [
             {"job_name": job, "static_configs": [_target(port, labels)]} for job, port, labels in targets
         ],
+    }
+
+
+def _jobs(catalog: Catalog, environment: Environment) -> tuple[tuple[str, int, Mapping[str, str]], ...]:
+    """Every job of ours with its port and the labels of its pods."""
+    organisation = catalog.organisation
+    jobs = organisation.jobs_in(environment)
+    return (
+        *((job, EXPORTER_PORT, EXPORTER_LABELS) for job in jobs.exporter),
+        *((job, APPLICATION_PORT, {"app": organisation.service}) for job in jobs.application),
+    )
+
+
+def _set(catalog: Catalog, environment: Environment, job: str) -> list[dict[str, object]]:
+    """The relabelling that sets what the rules select by, whatever the target had."""
+    wanted = {"job": job, "service": catalog.organisation.service, "environment": environment.name}
+    return [{"target_label": label, "replacement": value, "action": "replace"} for label, value in wanted.items()]
+
+
+def _annotated(catalog: Catalog, environment: Environment) -> dict[str, object]:
+    annotation, label = "__meta_kubernetes_pod_annotation_prometheus_io_", "__meta_kubernetes_pod_label_"
+    return {
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "scrape_interval": prometheus_duration(catalog.organisation.scrape_interval),
+                "kubernetes_sd_configs": [{"role": "pod"}],
+                "relabel_configs": [
+                    {"source_labels": [f"{annotation}scrape"], "regex": "true", "action": "keep"},
+                    *(
+                        {
+                            "source_labels": [label + re.sub(r"[^a-zA-Z0-9_]", "_", name)],
+                            "regex": value,
+                            "action": "keep",
+                        }
+                        for name, value in pods.items()
+                    ),
+                    {
+                        "source_labels": ["__address__", f"{annotation}port"],
+                        "regex": r"([^:]+)(?::\d+)?;(\d+)",
+                        "replacement": "$1:$2",
+                        "target_label": "__address__",
+                        "action": "replace",
+                    },
+                    {
+                        "source_labels": ["__meta_kubernetes_pod_name"],
+                        "target_label": "pod",
+                        "action": "replace",
+                    },
+                    *_set(catalog, environment, job),
+                ],
+            }
+            for job, _, pods in _jobs(catalog, environment)
+        ]
+    }
+
+
+def _agent(catalog: Catalog, environment: Environment) -> dict[str, object]:
+    return {
+        "global": {"scrape_interval": prometheus_duration(catalog.organisation.scrape_interval)},
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "static_configs": [_target(port, {})],
+                "relabel_configs": _set(catalog, environment, job),
+            }
+            for job, port, _ in _jobs(catalog, environment)
+        ],
+        "remote_write": [{"url": f"http://127.0.0.1:{PROMETHEUS_PORT}/api/v1/write"}],
+    }
+
+
+def _federation(catalog: Catalog, environment: Environment) -> dict[str, object]:
+    ours = f'{{service="{catalog.organisation.service}",environment="{environment.name}"}}'
+    return {
+        "scrape_configs": [
+            {
+                "job_name": f"federate-{catalog.organisation.service}-{environment.name}",
+                "scrape_interval": prometheus_duration(catalog.organisation.scrape_interval),
+                "honor_labels": True,
+                "metrics_path": "/federate",
+                "params": {"match[]": [ours]},
+                "static_configs": [_target(PROMETHEUS_PORT, {})],
+            }
+        ]
     }
 
 

@@ -1,0 +1,113 @@
+"""Does each form of scraping set the labels by which the rules select, in the real program?"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from generators.deploy import deploy_files
+from generators.text import as_yaml
+from paymon.programs import find
+from rules.catalog import catalog
+from tests.servers import prometheus
+
+CATALOG = catalog()
+FILES = deploy_files(CATALOG)
+OURS = {"job": "payments-exporter", "service": "payments", "environment": "production"}
+PAGE = 'payments_exporter_watermark_timestamp_seconds{source="health"} 1\n'
+
+
+def generated(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILES[f"production/deploy/{name}"])
+    return found
+
+
+class _Page(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(PAGE.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def exporter() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def labels_of(url: str) -> dict[str, str]:
+    """The labels of the exporter's series, without the instance, once the server has it."""
+    deadline = time.monotonic() + 60
+    while True:
+        query = {"query": 'payments_exporter_watermark_timestamp_seconds{source="health"}'}
+        found = httpx.get(f"{url}/api/v1/query", params=query, timeout=5).json()["data"]["result"]
+        if found:
+            return {name: value for name, value in found[0]["metric"].items() if name in OURS}
+        assert time.monotonic() < deadline, "no series within 60 s"
+        time.sleep(0.2)
+
+
+def led_to(config: dict[str, Any], port: int) -> str:
+    """The configuration with the exporter's, or the other Prometheus', real port, every second."""
+    (job, *_) = config["scrape_configs"]
+    job["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+    return as_yaml({"global": {"scrape_interval": "1s"}, "scrape_configs": [{**job, "scrape_interval": "1s"}]})
+
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("prometheus.yml", ()),
+        ("scrape-annotated-pods.yml", ()),
+        ("scrape-agent.yml", ("--agent",)),
+        ("scrape-federation.yml", ()),
+    ],
+)
+def test_prometheus_accepts_every_scrape_configuration(
+    version: str, name: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    text = FILES[f"production/deploy/{name}"]
+    if version == "2.42":  # Debian's build of it knows no Kubernetes
+        text = text.replace("kubernetes_sd_configs:\n  - role: pod\n", "static_configs: []\n")
+    (tmp_path / name).write_text(text)
+    promtool = str(find("promtool", version))
+    command: list[str] = [promtool, "check", "config", "--syntax-only", *options, str(tmp_path / name)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("name", ["prometheus.yml", "scrape-agent.yml"])
+def test_what_is_scraped_has_the_labels_that_the_rules_select(name: str, exporter: int, tmp_path: Path) -> None:
+    with prometheus(find("prometheus", "3.5"), led_to(generated(name), exporter), tmp_path) as url:
+        assert labels_of(url) == OURS
+
+
+def test_what_is_federated_keeps_the_labels_that_it_has(exporter: int, tmp_path: Path) -> None:
+    below, above = led_to(generated("prometheus.yml"), exporter), generated("scrape-federation.yml")
+    program = find("prometheus", "3.5")
+    with prometheus(program, below, tmp_path / "below") as scraping:
+        labels_of(scraping)
+        port = int(scraping.rsplit(":", 1)[1])
+        with prometheus(program, led_to(above, port), tmp_path / "above") as federating:
+            assert labels_of(federating) == OURS
+
+
+def test_an_annotated_pod_gets_our_labels_whatever_it_is_called() -> None:
+    for job in generated("scrape-annotated-pods.yml")["scrape_configs"]:
+        set_ = {one["target_label"]: one["replacement"] for one in job["relabel_configs"] if "source_labels" not in one}
+        assert set_ == {**OURS, "job": job["job_name"]}
