@@ -1,7 +1,7 @@
 """Which recording and alerting rules does Prometheus evaluate in an environment?"""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -47,6 +47,8 @@ __all__ = [
 RECORDED_BY = (("instance", "rules"), ("job", "paymon"))
 """What stands for the target of a series that rules record: dashboards select by both labels, as their linter asks."""
 
+_NO_TIME = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingRule:
@@ -59,9 +61,10 @@ class RecordingRule:
 
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """One comparison of an alert's expression: that of the watched signal, of a guard, or of a source's age."""
+    """One comparison of an alert's expression: of the watched signal, a guard, a source's age, or another alert."""
 
-    signal: Signal
+    signal: Signal | None
+    """None where it asks whether an alert fires."""
     where: tuple[tuple[str, str], ...]
     """The labels that pick some of its series."""
     comparison: Comparison
@@ -75,11 +78,16 @@ class Conjunct:
     forbids: bool = False
     """True where the alert stays quiet while it holds."""
     guard: Guard | None = None
-    """The guard that it stems from; None for the watched signal and for a source's age."""
+    """The guard that it stems from; None for the watched signal, for a source's age, and for another alert."""
+    within: timedelta = timedelta(0)
+    """The time before the evaluation in which a value that passes is enough."""
 
     def __str__(self) -> str:
         join = "" if self.watched else f"{'unless' if self.forbids else 'and'} on ({', '.join(self.on)}) "
-        return f"{join}{self.selector} {self.condition}"
+        selected = (
+            f"max_over_time({self.selector}[{prometheus_duration(self.within)}])" if self.within else self.selector
+        )
+        return f"{join}{selected} {self.condition}"
 
     @property
     def condition(self) -> str:
@@ -94,6 +102,7 @@ class AlertingRule:
     alert: Alert
     threshold: Threshold
     branches: tuple[tuple[Conjunct, ...], ...]
+    """Every way for it to be true; where the alert has a `stays_while`, the last one holds only while it fires."""
     labels: tuple[tuple[str, str], ...]
     annotations: tuple[tuple[str, str], ...]
 
@@ -166,6 +175,52 @@ class Expressions:
         """Who exports the values that the signal reads, directly or through other signals; absence is no value."""
         return self.index.sources(signal.name)
 
+    def branches(self, alert: Alert, threshold: Threshold) -> tuple[tuple[Conjunct, ...], ...]:
+        """Every way for that threshold's rule to be true, as rows of comparisons."""
+        rows = [
+            (*self.conjuncts(branch), *self._superseded(alert, threshold, branch.watches, self.index.memory(branch)))
+            for branch in alert.branches(threshold, self.environment)
+        ]
+        if alert.stays_while:
+            watched = alert.watches
+            staying = Branch(
+                watches=watched,
+                comparison=Comparison.AT_LEAST,
+                value=watched.unit.lowest or Decimal(0),
+                guards=(alert.stays_while,),
+                because=alert.stays_while.because,
+            )
+            itself = self._told(alert, threshold.tier, self.labels(watched))
+            rows.append((*self.conjuncts(staying), itself, *self._superseded(alert, threshold, watched, _NO_TIME)))
+        return tuple(rows)
+
+    def _superseded(self, alert: Alert, threshold: Threshold, watched: Signal, memory: timedelta) -> Iterator[Conjunct]:
+        """What keeps it quiet: a louder alert, or a stricter tier, that tells of the same thing or lately told of it.
+
+        A louder alert is itself kept firing for some time past the fault's end: only what the window reaches farther
+        back is asked for.
+        """
+        labels = self.labels(watched)
+        for louder in alert.louder:
+            kept = min(one.keep_firing for one in louder.thresholds)
+            told = self._told(louder, "", labels & self.labels(louder.watches))
+            yield replace(told, forbids=True, within=max(memory - kept, _NO_TIME))
+        for stricter in alert.stricter(threshold):
+            yield replace(self._told(alert, stricter.tier, labels), forbids=True)
+
+    def _told(self, alert: Alert, tier: str, on: frozenset[str]) -> Conjunct:
+        """That the alert fires, as Prometheus records it."""
+        where = {
+            "alertname": alert.name,
+            "alertstate": "firing",
+            "environment": self.environment.name,
+            "service": self.catalog.organisation.service,
+        }
+        if tier:
+            where["tier"] = tier
+        selector = f"ALERTS{matchers(**where)}"
+        return Conjunct(None, tuple(where.items()), Comparison.AT_LEAST, Decimal(1), selector, on=tuple(sorted(on)))
+
     def conjuncts(self, branch: Branch) -> tuple[Conjunct, ...]:
         """The branch's comparisons: the watched signal, its guards, and the freshness of what is sampled."""
         watched = branch.watches
@@ -217,7 +272,7 @@ def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, 
                 *(
                     _alerting_rule(alert, threshold, area, expressions)
                     for alert in area.alerts
-                    for threshold in alert.thresholds_in(environment)
+                    for threshold in sorted(alert.thresholds_in(environment), key=lambda one: len(alert.stricter(one)))
                 ),
             ),
         )
@@ -244,7 +299,7 @@ def _alerting_rule(alert: Alert, threshold: Threshold, area: Area, expressions: 
     return AlertingRule(
         alert,
         threshold,
-        tuple(expressions.conjuncts(branch) for branch in branches),
+        expressions.branches(alert, threshold),
         tuple(labels),
         _annotations(alert, threshold, branches, area, expressions),
     )

@@ -263,6 +263,15 @@ class _Pages:
             for place, branch in enumerate(others, start=1):
                 elsewhere = self._elsewhere(alert, index, place)
                 yield _Reason(_way("Or when", branch, threshold.lasting), (*_guards(branch), *elsewhere))
+        if alert.stays_while:
+            guard = alert.stays_while
+            bound = spoken_bound(guard.comparison, guard.value, guard.signal.unit)
+            yield _Reason(
+                f"Once it fires, it goes on while **{guard.signal.title}** is {bound}. {_sentence(guard.because)}"
+            )
+        louder = ", ".join(f"`{other}`" for other in alert.hidden_by)
+        if louder:
+            yield _Reason(f"Not while {louder} fires, nor as long as it sees what that one told of.")
         for kept in dict.fromkeys(
             threshold.keep_firing for threshold in self._thresholds(alert) if threshold.keep_firing
         ):

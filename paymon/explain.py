@@ -113,6 +113,9 @@ def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     yield f"  impact      {alert.runbook.impact}"
     yield from _steps("diagnosis", alert.runbook.diagnosis)
     yield from _steps("mitigation", alert.runbook.mitigation)
+    if alert.stays_while:
+        guard = alert.stays_while
+        yield f"\nstays while   {guard.condition}: {guard.because}"
     if alert.hidden_by:
         yield f"\nhidden by     {', '.join(other.name for other in alert.hidden_by)}"
     first = catalog.organisation.environments[0].name

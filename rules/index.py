@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cached_property, lru_cache
 
 from rules.promql import Expression, PromqlError, Selector, Sign, labels_carried, parse, selectors, sign_of, walk
-from rules.vocabulary import Alert, Area, Catalog, Environment, Metric, Signal, Source, Threshold, Unit, minutes
+from rules.vocabulary import Alert, Area, Branch, Catalog, Environment, Metric, Signal, Source, Threshold, Unit, minutes
 
 __all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch", "index_of"]
 
@@ -40,7 +40,7 @@ class Watch:
     where: str
     signal: Signal
     role: str
-    """`watches` or `is guarded by`."""
+    """`watches`, `is guarded by` or `is kept firing by`."""
 
 
 class Index:
@@ -130,6 +130,22 @@ class Index:
             inner = labels_carried(read.tree, lambda name: known.get(name, frozenset())) if read.tree else frozenset()
             known[read.signal.name] = inner | {"environment", "service"}
         return known
+
+    def memory(self, branch: Branch) -> timedelta:
+        """How long after a fault's end the branch can still be true of it: its window, the shortest of several.
+
+        What is counted before the window (`offset`) is what is compared with, and no part of it.
+        """
+        guards = [guard.signal for guard in branch.guards if not guard.forbids]
+        same = [signal for signal in guards if signal.unit is branch.watches.unit]
+        return min(self._window(signal.name) for signal in (branch.watches, *same))
+
+    def _window(self, name: str) -> timedelta:
+        read = self.by_name.get(name)
+        if read is None:
+            return timedelta(0)
+        found = [one for one in read.selectors if not one.offset]
+        return max((one.reach + self._window(one.name) for one in found), default=timedelta(0))
 
     def labels(self, expression: Expression) -> frozenset[str]:
         """The labels that a part of a signal's expression gives, as `carried` has them."""
@@ -272,6 +288,8 @@ def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:
         yield Watch(alert, area, where, branch.watches, "watches")
         for guard in branch.guards:
             yield Watch(alert, area, where, guard.signal, "is guarded by")
+    if alert.stays_while:
+        yield Watch(alert, area, where, alert.stays_while.signal, "is kept firing by")
 
 
 def _labels_of(metric: Metric, series: str) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from generators.alertmanager.inhibition import inhibitions
 from generators.alertmanager.messages import messages
 from generators.alertmanager.operator import operator_file
 from generators.alertmanager.receivers import mail_settings, receiver_as_data, secret_files
@@ -16,29 +15,25 @@ _CONFIGURATION = """#
 # For an Alertmanager of its own, 0.25 or newer. Put templates/paymon.tmpl beside this file, and one file for each
 # secret, readable by Alertmanager alone:
 {secrets}
-# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch.
+# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch. It gets tickets at any
+# hour, and their ends: should they be opened in business hours only ({hours}), it minds them.
 # Check with `amtool check-config alertmanager.yml`, then reload Alertmanager.
 """
 
 _FRAGMENT = """#
 # For an Alertmanager that is there already. Alertmanager cannot include files, so add to its configuration:
 # 1. the entry of `routes` below to its `route: routes:`, before those that it has;
-# 2. the entries of `receivers`, `inhibit_rules` and `time_intervals` to those that it has; every name of ours begins
-#    with `{team}-`;
+# 2. the entries of `receivers` to those that it has; every name of ours begins with `{team}-`;
 # 3. templates/paymon.tmpl to its `templates`.
 # Its `global` needs what e-mail needs (smtp_smarthost, smtp_from and the rest). Put one file for each other secret,
 # readable by Alertmanager alone:
 {secrets}
-# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch.
+# {relay} is the service that knows the tokens of the ticket system and of the dead man's switch. It gets tickets at any
+# hour, and their ends: should they be opened in business hours only ({hours}), it minds them.
 # Check with `amtool check-config`, and with
 # `amtool config routes test --config.file=alertmanager.yml team={team} priority=P1 environment={environment}`.
 # Has it inhibitions of its own that know no team, as kube-prometheus-stack's (a louder severity hides a quieter one of
 # the same alertname)? Add team!="{team}" to their target_matchers: else one environment's alert hides another's.
-"""
-
-_INHIBITIONS = """
-# What says the same thing less loudly keeps quiet: alert over alert, the stricter tier over the looser, and a source
-# whose data are old over what it feeds, where that wakes nobody.
 """
 
 
@@ -50,12 +45,14 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     organisation = catalog.organisation
     delivery = organisation.delivery
     routes = routing(catalog, *others)
-    header = generated_header("rules/payments/organisation.py and the alerts' hidden_by")
+    header = generated_header("rules/payments/organisation.py")
     mail = mail_settings(delivery)
-    rest = _rest(catalog, others, routes)
+    rest = _receivers(catalog, routes)
     return {
         "alertmanager/alertmanager.yml": header
-        + _CONFIGURATION.format(secrets=_secrets(routes, delivery), relay=delivery.relay_url)
+        + _CONFIGURATION.format(
+            secrets=_secrets(routes, delivery), relay=delivery.relay_url, hours=_hours(organisation.business_hours)
+        )
         + as_yaml({"global": mail, "templates": ["templates/*.tmpl"]})
         + "\n"
         + as_yaml(
@@ -72,6 +69,7 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
         + _FRAGMENT.format(
             secrets=_secrets(routes, delivery, without=str(mail["smtp_auth_password_file"])),
             relay=delivery.relay_url,
+            hours=_hours(organisation.business_hours),
             team=organisation.team,
             environment=organisation.environments[0].name,
         )
@@ -82,27 +80,15 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     }
 
 
-def _rest(catalog: Catalog, others: tuple[Catalog, ...], routes: Routing) -> str:
+def _receivers(catalog: Catalog, routes: Routing) -> str:
     organisation = catalog.organisation
     receivers = [receiver_as_data(receiver, organisation.delivery) for receiver in routes.route.all_receivers()]
-    return (
-        "\n"
-        + as_yaml({"receivers": receivers})
-        + _INHIBITIONS
-        + as_yaml({"inhibit_rules": [inhibition.as_data() for inhibition in inhibitions(catalog, *others)]})
-        + "\n"
-        + as_yaml({"time_intervals": [_time_interval(routes.business_hours, organisation.business_hours)]})
-    )
+    return "\n" + as_yaml({"receivers": receivers})
 
 
-def _time_interval(name: str, business_hours: BusinessHours) -> dict[str, object]:
-    """The hours as their own zone's clocks show them, summer time included."""
-    hours = {
-        "times": [{"start_time": business_hours.start, "end_time": business_hours.end}],
-        "weekdays": list(business_hours.weekdays),
-        "location": business_hours.timezone,
-    }
-    return {"name": name, "time_intervals": [hours]}
+def _hours(business_hours: BusinessHours) -> str:
+    days = f"{business_hours.weekdays[0]} to {business_hours.weekdays[-1]}"
+    return f"{days}, {business_hours.start} to {business_hours.end}, {business_hours.timezone}"
 
 
 def _secrets(routes: Routing, delivery: Delivery, without: str = "") -> str:

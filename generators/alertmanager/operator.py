@@ -1,9 +1,8 @@
-"""How do routes, receivers and inhibitions read where Prometheus' Operator configures Alertmanager?"""
+"""How do routes and receivers read where Prometheus' Operator configures Alertmanager?"""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from generators.alertmanager.inhibition import inhibitions
 from generators.alertmanager.receivers import receiver_as_data
 from generators.alertmanager.routing import Matcher, Receiver, Route, Routing
 from generators.text import as_yaml
@@ -18,19 +17,18 @@ _HEADER = """#
 {keys}
 # 2. templates/paymon.tmpl in a ConfigMap that the Alertmanager's spec.alertmanagerConfiguration.templates names.
 #
-# The Operator adds the matcher namespace="<this object's namespace>" to the route and to every inhibition, and our
+# The Operator adds the matcher namespace="<this object's namespace>" to the route, and our
 # alerts say no namespace: as it is, nobody would be told. Let the Alertmanager have
 #     spec: {{alertmanagerConfigMatcherStrategy: {{type: None}}}}
 # or, where others own it, let Prometheus put the namespace on every alert that it sends:
 #     spec: {{externalLabels: {{namespace: <this object's namespace>}}}}
-# This object knows no time zone (the Operator's times are UTC): P4 goes to the tickets at any hour.
 {stock}"""
 
 _STOCK = """#
 # The stock configuration of kube-prometheus-stack lets a louder severity hide a quieter one of the same alertname and
 # namespace. Ours do not differ in the namespace, so that {environment}'s critical alert would hide another
 # environment's warning of that name; these have both: {names}.
-# Add to the target_matchers of these stock rules: team!="{team}". Ours hide what they must by themselves.
+# Add to the target_matchers of these stock rules: team!="{team}". Ours keep quiet by themselves.
 """
 
 
@@ -46,14 +44,6 @@ def operator_file(catalog: Catalog, routes: Routing) -> str:
         "spec": {
             "route": _route(routes.route),
             "receivers": receivers,
-            "inhibitRules": [
-                {
-                    "sourceMatch": [_matcher(one) for one in inhibition.louder],
-                    "targetMatch": [_matcher(one) for one in inhibition.quieter],
-                    "equal": list(inhibition.equal),
-                }
-                for inhibition in inhibitions(catalog)
-            ],
         },
     }
     keys = "\n".join(f"#      {key}" for key in sorted(_keys(receivers)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from generators.alertmanager.inhibition import louder_than
 from generators.alertmanager.routing import routing, told, told_calmly
 from rules.checks.problem import Problem
 from rules.vocabulary import Alert, Catalog, Environment, Organisation, Priority
@@ -85,7 +84,7 @@ def _not_caught(catalog: Catalog) -> Iterator[Problem]:
 def _hidden_by_a_lesser_one(catalog: Catalog) -> Iterator[Problem]:
     for area in catalog.areas:
         for alert in area.alerts:
-            for louder in louder_than(alert):
+            for louder in alert.louder:
                 for environment in catalog.organisation.environments:
                     most, least = _urgencies(alert, environment)[0], _urgencies(louder, environment)[-1]
                     if _MOST_URGENT_FIRST.index(least) > _MOST_URGENT_FIRST.index(most):

@@ -60,7 +60,7 @@ class Timing:
     together: tuple[str, ...]
     """The labels in which alerts of one message agree."""
     wait: timedelta
-    """Time for which a first message waits for more alerts, and for one that hides it."""
+    """Time for which a first message waits for more alerts of the same moment."""
     interval: timedelta
     """Time between two messages about one group, if something is new."""
     repeat: timedelta
@@ -96,8 +96,6 @@ class Route:
     matchers: tuple[Matcher, ...] = ()
     goes_on: bool = False
     """True where the routes after it are tried as well."""
-    during: str = ""
-    """The time interval outside of which it keeps its messages back."""
     routes: tuple["Route", ...] = ()
 
     def receivers(self, labels: Mapping[str, str]) -> tuple[Receiver, ...]:
@@ -125,8 +123,6 @@ class Route:
         data |= self.timing.as_data()
         if self.goes_on:
             data["continue"] = True
-        if self.during:
-            data["active_time_intervals"] = [self.during]
         if self.routes:
             data["routes"] = [route.as_data() for route in self.routes]
         return data
@@ -137,8 +133,6 @@ class Routing:
     """The routes of the team's alerts, and who is at their ends."""
 
     route: Route
-    business_hours: str
-    """The name of the time interval in which tickets are worked on."""
 
     @property
     def fallback(self) -> Receiver:
@@ -147,8 +141,7 @@ class Routing:
 
 
 REHEARSAL = "rehearsal"
-"""The label of a test alert. It is in every group key, so that none shares a message with a real alert, and no
-inhibition has one for its source, so that none hides a real alert."""
+"""The label of a test alert. It is in every group key, so that none shares a message with a real alert."""
 
 _ONE_BY_ONE = ("alertname", "environment", REHEARSAL, "service")
 
@@ -156,13 +149,14 @@ _TIMINGS = {
     Priority.P1: Timing(
         together=("environment", REHEARSAL, "service"), wait=seconds(0), interval=minutes(1), repeat=minutes(15)
     ),
-    Priority.P2: Timing(together=_ONE_BY_ONE, wait=seconds(30), interval=minutes(5), repeat=hours(1)),
-    Priority.P3: Timing(together=_ONE_BY_ONE, wait=seconds(30), interval=minutes(5), repeat=hours(12)),
+    Priority.P2: Timing(together=_ONE_BY_ONE, wait=seconds(1), interval=minutes(5), repeat=hours(1)),
+    Priority.P3: Timing(together=_ONE_BY_ONE, wait=seconds(1), interval=minutes(5), repeat=hours(12)),
     Priority.P4: Timing(
-        together=("alertname", "environment", REHEARSAL), wait=seconds(30), interval=minutes(5), repeat=hours(24)
+        together=("alertname", "environment", REHEARSAL), wait=seconds(1), interval=minutes(5), repeat=hours(24)
     ),
 }
-"""P1 leaves at once. The others wait, so that a P1 that is evaluated a little later can still hide them."""
+"""P1 leaves at once, the others with what Prometheus sends in the same moment. The half minute that a louder alert may
+need to speak first is waited in Prometheus: of what Alertmanager holds back it may never tell the end."""
 
 _HEARTBEAT = Timing(
     together=("alertname", "environment"), wait=seconds(0), interval=minutes(1), repeat=minutes(1) - _EARLIER
@@ -177,7 +171,6 @@ def routing(catalog: Catalog, *others: Catalog) -> Routing:
     """
     organisation = catalog.organisation
     team = organisation.team
-    business_hours = f"{team}-business-hours"
     calmly = Receiver(name=f"{team}-calm", contacts=told_calmly(organisation), urgency=Priority.P3)
     catalogs = (catalog, *others)
     routes = [
@@ -187,7 +180,6 @@ def routing(catalog: Catalog, *others: Catalog) -> Routing:
             receiver=Receiver(name=f"{team}-p4", contacts=told(organisation, Priority.P4), urgency=Priority.P4),
             timing=_TIMINGS[Priority.P4],
             matchers=(Matcher("priority", (Priority.P4.value,)),),
-            during=business_hours,
         ),
     ]
     for one in catalogs:
@@ -215,7 +207,6 @@ def routing(catalog: Catalog, *others: Catalog) -> Routing:
             matchers=(Matcher("team", (team,)),),
             routes=tuple(routes),
         ),
-        business_hours=business_hours,
     )
 
 

@@ -25,6 +25,7 @@ EPSILON = Decimal("0.001")
 _STEPS = tuple(timedelta(minutes=n) for n in (4, 3, 2, 1))
 _FEWEST_STEPS = 10
 _ELSEWHERE = "elsewhere"
+_FED = "fed"
 Values = Mapping[Series, Decimal | None]
 
 
@@ -83,6 +84,8 @@ class _Condition:
     carried: tuple[str, ...]
     other_values: Mapping[str, str]
     """For each carried label another value than that of `series`."""
+    within: timedelta = timedelta(0)
+    """How long a value that passes goes on to count."""
 
     @property
     def favourable(self) -> Decimal | None:
@@ -99,6 +102,7 @@ class _Condition:
     def of(cls, conjunct: Conjunct, known: Known, *, marked: bool) -> "_Condition":
         """The condition; `marked` puts a label on its series that tells it from what a record writes by itself."""
         signal = conjunct.signal
+        assert signal is not None
         shown = Series(signal.name, conjunct.where)
         carried = tuple(sorted(known.expressions.labels(signal) - dict(conjunct.where).keys()))
         values = {label: _values_of(label, signal, known) for label in carried}
@@ -111,6 +115,24 @@ class _Condition:
             *_around(conjunct.comparison, conjunct.value, signal.unit),
             carried,
             {label: second for label, (_, second) in values.items()},
+        )
+
+    @classmethod
+    def that_fires(cls, conjunct: Conjunct, watched: "_Condition") -> "_Condition":
+        """That an alert fires: 1, or no series at all. A label tells what is fed from what promtool records."""
+        shown = Series("ALERTS", conjunct.where)
+        series = shown.having(told=_FED, **{label: watched.series.label(label) for label in conjunct.on})
+        within = f" within {prometheus_duration(conjunct.within)}" if conjunct.within else ""
+        return cls(
+            series,
+            f"{shown} {conjunct.condition}{within}",
+            conjunct.forbids,
+            (Decimal(1),),
+            (),
+            (),
+            conjunct.on,
+            {label: watched.other_values[label] for label in conjunct.on},
+            conjunct.within,
         )
 
 
@@ -128,12 +150,19 @@ class _Branch:
     @classmethod
     def of(cls, conjuncts: tuple[Conjunct, ...], known: Known) -> "_Branch":
         """The branch of these comparisons, the watched signal first."""
-        watched = conjuncts[0]
+        watched, *others = conjuncts
         signal = watched.signal
+        assert signal is not None
         value = known.without_data(signal)
+        first = _Condition.of(watched, known, marked=value is not None)
         return cls(
-            _Condition.of(watched, known, marked=value is not None),
-            tuple(_Condition.of(conjunct, known, marked=False) for conjunct in conjuncts[1:]),
+            first,
+            tuple(
+                _Condition.of(conjunct, known, marked=False)
+                if conjunct.signal
+                else _Condition.that_fires(conjunct, first)
+                for conjunct in others
+            ),
             tuple(known.scoped(series) for series in known.absences(signal)) if value is not None else (),
             None if value is None else watched.comparison.holds(value, watched.value) and len(conjuncts) == 1,
         )
@@ -199,10 +228,10 @@ class _Cases:
         probes.append(self._probe(name, fires, 1, f"past the bound for {prometheus_duration(lasting)}"))
         settled = line.hold(1 + max(-(-one.threshold.lasting // self.step) for one in self.tiers), self.values)
         if self.keeping:
-            last = line.hold(self.keeping, self._with(watched, inside))
+            last = line.hold(self.keeping, self._over(inside))
             keep = prometheus_duration(self.rule.threshold.keep_firing)
             probes.append(self._probe(name, last, 1, f"recovered for less than {keep}"))
-        last = line.hold(1, self._with(watched, inside))
+        last = line.hold(1, self._over(inside))
         probes.append(self._probe(name, last, 0, "recovered"))
         return self._group(name, line, probes, (self._everything_firing(settled),))
 
@@ -226,6 +255,10 @@ class _Cases:
                 silent(self._with(condition, value), f"{verdict} at {plain(value)}: {condition.text}")
             if not condition.forbids:
                 silent(self._with(condition, MISSING), f"missing: {condition.text}")
+            if condition.within:
+                last = line.hold(condition.within // self.step - 1, elsewhere | self.values)
+                probes.append(self._probe(name, last, 0, f"met not long ago: {condition.text}"))
+                line.hold(2, elsewhere | self._with(branch.watched, MISSING))
         silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
         if branch.without_data is None:
             silent({}, "all missing here, all there in another environment and service")
@@ -293,14 +326,25 @@ class _Cases:
     def _with(self, condition: _Condition, value: Decimal | None) -> dict[Series, Decimal | None]:
         return self.values | {condition.series: value}
 
+    def _over(self, inside: Decimal | None) -> Values:
+        """The watched signal inside the bound, and nothing there that would keep the alert firing."""
+        guard = self.rule.alert.stays_while
+        keeping = [one.series for one in self.branch.others if guard and one.series.name == guard.signal.name]
+        return self._with(self.branch.watched, inside) | dict.fromkeys(keeping, MISSING)
+
     def _probe(self, case: str, evaluation: int, firing: int, what: str, **labels: str) -> Probe:
         return _firing_probe(self.rule, self.step * evaluation, firing, f"{case}: {what}", **labels)
 
     def _everything_firing(self, evaluation: int) -> Firings:
-        """All that fires of this alert with the favourable values: this threshold, and every tier below it."""
+        """All that fires of this alert with the favourable values: the strictest of its tiers that they pass."""
         watched = self.branch.watched
         value = watched.holding[0]
         passed = [one for one in self.tiers if one.threshold.comparison.holds(value, one.threshold.value)]
+        louder = {tier for one in passed for tier in one.alert.stricter(one.threshold)} & {
+            one.threshold for one in passed
+        }
+        if louder:
+            passed = [one for one in passed if not set(one.alert.stricter(one.threshold)) & louder]
         return _firings(passed if len(self.tiers) > 1 else [self.rule], self.step * evaluation, watched.series, value)
 
     def _group(
@@ -329,6 +373,8 @@ def _firing_probe(rule: AlertingRule, at: timedelta, firing: int, what: str, **l
     wanted = {"alertname": rule.alert.name, "alertstate": "firing"} | labels
     if rule.threshold.tier:
         wanted["tier"] = rule.threshold.tier
+    if rule.alert.stays_while:
+        wanted["told"] = ""
     answer = (((), str(firing)),) if firing else ()
     return Probe(f"count({Series('ALERTS', tuple(wanted.items()))}) # {what}", at, answer)
 
@@ -369,15 +415,13 @@ def _around(
         margin = abs(bound) * EPSILON or EPSILON
         past.append(bound + towards * margin)
         inside.append(bound - towards * margin)
+    past = [one for one in past if one == _within(one, unit)]
+    inside = [one for one in inside if one == _within(one, unit)]
     slope: tuple[Decimal, ...] = ()
-    if unit is not Unit.BOOLEAN:
+    if unit is not Unit.BOOLEAN and inside:
         pace = max(abs(bound) / 10, Decimal(1) if unit.whole or not bound else Decimal(0))
         slope = tuple(_within(bound + towards * pace * (step + Decimal("0.5")), unit) for step in range(-4, 4))
-    return (
-        tuple(one for one in past if one == _within(one, unit)),
-        tuple(one for one in inside if one == _within(one, unit)),
-        slope,
-    )
+    return tuple(past), tuple(inside), slope
 
 
 def _within(value: Decimal, unit: Unit) -> Decimal:

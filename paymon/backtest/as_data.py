@@ -40,6 +40,7 @@ def as_data(catalog: Any, environment: Any) -> dict[str, Any]:
 
 def _alert(rule: Any, areas: dict[str, str]) -> dict[str, Any]:
     threshold = rule.threshold
+    begins = [branch for branch in rule.branches if not _asks_for_itself(branch)]
     return {
         "name": rule.alert.name,
         "area": areas[rule.alert.name],
@@ -51,25 +52,48 @@ def _alert(rule: Any, areas: dict[str, str]) -> dict[str, Any]:
         "keep_firing": threshold.keep_firing.total_seconds(),
         "labels": dict(rule.labels),
         "always": rule.alert.always,
-        "branches": [
-            [
-                {
-                    "series": one.signal.name,
-                    "title": one.signal.title,
-                    "unit": one.signal.unit.name,
-                    "where": [list(pair) for pair in one.where],
-                    "comparison": one.comparison.value,
-                    "bound": format(one.value, "f"),
-                    "on": list(one.on),
-                    "watched": one.watched,
-                    "forbids": one.forbids,
-                    "guard": one.guard is not None,
-                }
-                for one in branch
-            ]
-            for branch in rule.branches
-        ],
+        "branches": [_conditions(branch) for branch in begins],
+        "louder": [_louder(branch) for branch in begins],
+        "stays": _conditions(rule.branches[-1]) if len(begins) < len(rule.branches) else [],
     }
+
+
+def _asks_for_itself(branch: Any) -> bool:
+    return any(one.signal is None and not one.forbids for one in branch)
+
+
+def _conditions(branch: Any) -> list[dict[str, Any]]:
+    """The comparisons with signals; whether other alerts fire is told apart."""
+    return [
+        {
+            "series": one.signal.name,
+            "title": one.signal.title,
+            "unit": one.signal.unit.name,
+            "where": [list(pair) for pair in one.where],
+            "comparison": one.comparison.value,
+            "bound": format(one.value, "f"),
+            "on": list(one.on),
+            "watched": one.watched,
+            "forbids": one.forbids,
+            "guard": one.guard is not None,
+        }
+        for one in branch
+        if one.signal is not None
+    ]
+
+
+def _louder(branch: Any) -> list[dict[str, Any]]:
+    """The alerts that must not fire, nor have fired within some seconds, with these labels in common."""
+    return [
+        {
+            "alert": dict(one.where)["alertname"],
+            "tier": dict(one.where).get("tier", ""),
+            "within": one.within.total_seconds(),
+            "on": list(one.on),
+        }
+        for one in branch
+        if one.signal is None and one.forbids
+    ]
 
 
 def main() -> None:

@@ -61,17 +61,19 @@ def episodes(
     held: Mapping[Identity, Iterable[float]],
     timing: Timing,
     restarts: Sequence[float] = (),
+    stays: Mapping[Identity, Iterable[float]] | None = None,
 ) -> tuple[Episode, ...]:
     """Every episode, in the order of their beginnings.
 
     `evaluations` are the moments at which the rule was evaluated, ascending; `held` are, for each instance, those of
-    them at which the expression gave it. At a restart, a moment between two evaluations, the server forgets what it
-    knew: what goes on begins anew, and what was only kept firing is over.
+    them at which the expression gave it, and `stays` those at which it gives it only if it fires already. At a restart,
+    a moment between two evaluations, the server forgets what it knew: what goes on begins anew, and what was only kept
+    firing is over.
     """
     found = [
         episode
         for identity, moments in held.items()
-        for episode in _of(identity, evaluations, moments, timing, restarts)
+        for episode in _of(identity, evaluations, moments, timing, restarts, (stays or {}).get(identity, ()))
     ]
     return tuple(sorted(found, key=lambda one: (one.began, sorted(one.identity))))
 
@@ -99,16 +101,19 @@ def _of(
     moments: Iterable[float],
     timing: Timing,
     restarts: Sequence[float],
+    stays: Iterable[float] = (),
 ) -> Iterable[Episode]:
     """The episodes of one instance. Stretches of evaluations at which nothing is known of it are skipped."""
     place = {moment: index for index, moment in enumerate(evaluations)}
     true = sorted({place[moment] for moment in moments if moment in place})
+    staying = {place[moment] for moment in stays if moment in place}
     active: _Active | None = None
     position = 0
     while position < len(true) or active is not None:
         if active is None:
             index = true[position]
-        index_true = position < len(true) and true[position] == index
+        begins = position < len(true) and true[position] == index
+        index_true = begins or (active is not None and active.fired is not None and index in staying)
         now = evaluations[index]
         if active is not None and _restarted(evaluations, index, restarts):
             # What fired is told on, and begins anew; what was kept, or is over meanwhile, is gone.
@@ -117,7 +122,7 @@ def _of(
             if not index_true:
                 continue
         if index_true:
-            position += 1
+            position += begins
             active = active or _Active(now)
             active.kept_since = None
             if active.fired is None and now - active.began >= timing.lasting:

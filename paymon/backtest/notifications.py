@@ -1,14 +1,11 @@
-"""What would Alertmanager have sent about alerts that fired: after routing, grouping, inhibition and repeats?"""
+"""What would Alertmanager have sent about alerts that fired: after routing, grouping and repeats?"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from generators.alertmanager.inhibition import Inhibition, inhibitions
-from generators.alertmanager.routing import Matcher, Receiver, Route, routing
-from rules.vocabulary import BusinessHours, Catalog
+from generators.alertmanager.routing import Receiver, Route, routing
+from rules.vocabulary import Catalog
 
 __all__ = ["Firing", "Notification", "notifications", "pages"]
 
@@ -42,7 +39,6 @@ def pages(sent: Sequence[Notification]) -> tuple[Notification, ...]:
 
 def notifications(catalog: Catalog, firings: Sequence[Firing], end: float) -> tuple[Notification, ...]:
     """Every message up to `end`, in the order of time."""
-    muting = _Inhibitions(inhibitions(catalog), firings)
     groups: dict[tuple[int, tuple[str, ...]], list[Firing]] = defaultdict(list)
     routes: dict[int, Route] = {}
     for firing in firings:
@@ -51,9 +47,7 @@ def notifications(catalog: Catalog, firings: Sequence[Firing], end: float) -> tu
             routes[hash(route)] = route
             groups[hash(route), key].append(firing)
     sent = [
-        message
-        for (route_id, _), members in groups.items()
-        for message in _of_group(routes[route_id], members, muting, end, catalog.organisation.business_hours)
+        message for (route_id, _), members in groups.items() for message in _of_group(routes[route_id], members, end)
     ]
     return tuple(sorted(sent, key=lambda one: (one.at, one.receiver.name)))
 
@@ -70,34 +64,7 @@ def _routes(route: Route, labels: Mapping[str, str]) -> tuple[Route, ...]:
     return tuple(found) or (route,)
 
 
-@dataclass(slots=True)
-class _Inhibitions:
-    rules: tuple[Inhibition, ...]
-    firings: Sequence[Firing]
-
-    def hide(self, firing: Firing, at: float) -> bool:
-        """Whether another alert that fires at that moment says the same thing louder."""
-        return any(
-            _all_hold(rule.quieter, firing.labels)
-            and any(
-                other is not firing
-                and other.fired <= at < other.ended
-                and _all_hold(rule.louder, other.labels)
-                and not _all_hold(rule.louder, firing.labels)
-                and all(firing.labels.get(label, "") == other.labels.get(label, "") for label in rule.equal)
-                for other in self.firings
-            )
-            for rule in self.rules
-        )
-
-
-def _all_hold(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
-    return all(matcher.holds(labels) for matcher in matchers)
-
-
-def _of_group(
-    route: Route, members: Sequence[Firing], muting: _Inhibitions, end: float, hours: BusinessHours
-) -> Iterator[Notification]:
+def _of_group(route: Route, members: Sequence[Firing], end: float) -> Iterator[Notification]:
     """The messages about one group: it lives from its first alert until nothing in it is left to tell."""
     wait, interval, repeat = (
         one.total_seconds() for one in (route.timing.wait, route.timing.interval, route.timing.repeat)
@@ -109,10 +76,10 @@ def _of_group(
         last_sent = float("-inf")
         while at <= end:
             here = [one for one in waiting if one.fired <= at]
-            firing = [one for one in here if at < one.ended and not muting.hide(one, at)]
+            firing = [one for one in here if at < one.ended]
             over = [one for one in told.values() if one.ended <= at]
             news = [one for one in firing if id(one) not in told]
-            if (news or over or (firing and at - last_sent >= repeat)) and _is_told(route, at, hours):
+            if news or over or (firing and at - last_sent >= repeat):
                 yield Notification(at, route.receiver, _names(firing), _names(news), _names(over))
                 last_sent = at
                 told = {id(one): one for one in firing}
@@ -126,10 +93,3 @@ def _of_group(
 
 def _names(firings: Sequence[Firing]) -> tuple[str, ...]:
     return tuple(sorted({one.labels["alertname"] for one in firings}))
-
-
-def _is_told(route: Route, at: float, hours: BusinessHours) -> bool:
-    if not route.during:
-        return True
-    local = datetime.fromtimestamp(at, ZoneInfo(hours.timezone))
-    return local.strftime("%A").lower() in hours.weekdays and hours.start <= local.strftime("%H:%M") < hours.end

@@ -7,11 +7,11 @@ Of an expanded rule the cheapest condition is asked first, and the rest only whe
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from paymon.backtest.machine import Episode, Identity, episodes
-from paymon.backtest.ruleset import AlertRule, Condition, Ruleset
+from paymon.backtest.ruleset import AlertRule, Condition, Louder, Ruleset
 from paymon.live.prometheus import Prometheus, PrometheusError
 
 __all__ = ["History", "Replay", "Replayed"]
@@ -54,6 +54,36 @@ class Replayed:
         return tuple(one for one in self.episodes if one.fired is not None)
 
 
+_Held = Mapping[Identity, Mapping[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """When each branch of a rule held, and what keeps it firing, whatever louder alerts did."""
+
+    rule: AlertRule
+    branches: tuple[_Held, ...]
+    stays: _Held
+
+
+def _not_quieted(
+    held: _Held, quieting: Sequence[Louder], louder: Mapping[tuple[str, str], Sequence[Episode]]
+) -> Iterator[tuple[Identity, float, float]]:
+    """What held while no louder alert fired, nor had fired within its time."""
+    for identity, values in held.items():
+        labels = dict(identity)
+        spans = [
+            (episode.fired, float("inf") if episode.ended is None else episode.ended + one.within)
+            for one in quieting
+            for episode in louder[one.alert, one.tier]
+            if episode.fired is not None
+            and all(dict(episode.identity).get(label) == labels.get(label) for label in one.on)
+        ]
+        for moment, value in values.items():
+            if not any(begin <= moment < end for begin, end in spans):
+                yield identity, moment, value
+
+
 @dataclass(slots=True)
 class Replay:
     """A replay of rules on what a server remembers. `clients` makes one for each query that runs at once."""
@@ -77,18 +107,54 @@ class Replay:
         """What became of each rule, in the order of the rules. Raises PrometheusError."""
         wanted = [one for one in (alerts or self.ruleset.alerts) if not one.always]
         recorded = self.recorded()
-        found: dict[str, Replayed] = {}
+        found: dict[str, _Answers] = {}
         with ThreadPoolExecutor(_WORKERS) as pool:
-            waiting = {pool.submit(self._one, rule, recorded): rule for rule in wanted}
+            asked = self._with_louder(wanted)
+            waiting = {pool.submit(self._one, rule, recorded): rule for rule in asked}
             try:
                 for done, future in enumerate(as_completed(waiting), 1):
                     found[waiting[future].id] = future.result()
                     if progress is not None:
-                        progress(done, len(wanted))
+                        progress(done, len(asked))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return tuple(found[rule.id] for rule in wanted)
+        done_already: dict[str, Replayed] = {}
+        return tuple(self._replayed(found[rule.id], found, done_already) for rule in wanted)
+
+    def _with_louder(self, wanted: Sequence[AlertRule]) -> list[AlertRule]:
+        """The rules, and those whose alerts keep some of them quiet."""
+        named = {one.alert for rule in wanted for branch in rule.louder for one in branch}
+        more = [rule for rule in self.ruleset.alerts if rule.name in named and rule not in wanted]
+        return [*wanted, *more]
+
+    def _replayed(self, answers: "_Answers", of_all: Mapping[str, "_Answers"], done: dict[str, Replayed]) -> Replayed:
+        """What became of a rule, after what became of the louder ones; none of them waits for another in a circle."""
+        rule = answers.rule
+        if rule.id in done:
+            return done[rule.id]
+        louder = {
+            (one.alert, one.tier): [
+                episode
+                for other in of_all.values()
+                if other.rule.name == one.alert and one.tier in ("", other.rule.tier)
+                for episode in self._replayed(other, of_all, done).firings
+            ]
+            for branch in rule.louder
+            for one in branch
+        }
+        held: dict[Identity, dict[float, float]] = {}
+        for number, branch in enumerate(answers.branches):
+            quieting = rule.louder[number] if number < len(rule.louder) else ()
+            for identity, moment, value in _not_quieted(branch, quieting, louder):
+                held.setdefault(identity, {}).setdefault(moment, value)
+        stays: dict[Identity, list[float]] = {}
+        now = tuple(replace(one, within=0.0) for branch in rule.louder[:1] for one in branch)
+        for identity, moment, _ in _not_quieted(answers.stays, now, louder):
+            stays.setdefault(identity, []).append(moment)
+        found = episodes(self.history.evaluations, held, rule.timing, stays=stays)
+        done[rule.id] = Replayed(rule, found, held)
+        return done[rule.id]
 
     def held_at(self, rule: AlertRule, bound: str | None) -> Mapping[Identity, Mapping[float, float]]:
         """When the condition would have held, and the values, with that bound on what it watches, None for its own."""
@@ -96,13 +162,16 @@ class Replay:
         with self.clients() as client:
             return self._held(client, rule, recorded, bound)
 
-    def _one(self, rule: AlertRule, recorded: frozenset[str]) -> Replayed:
+    def _one(self, rule: AlertRule, recorded: frozenset[str]) -> "_Answers":
         with self.clients() as client:
-            held = self._held(client, rule, recorded, None)
+            branches = tuple(
+                self._held(client, replace(rule, branches=(branch,)), recorded, None) for branch in rule.branches
+            )
+            stays = self._held(client, replace(rule, branches=(rule.stays,)), recorded, None) if rule.stays else {}
             for doubt in client.doubts:
                 if doubt not in self.doubts:
                     self.doubts.append(doubt)
-        return Replayed(rule, episodes(self.history.evaluations, held, rule.timing), held)
+        return _Answers(rule, branches, stays)
 
     def _held(
         self, client: Prometheus, rule: AlertRule, recorded: frozenset[str], bound: str | None

@@ -11,7 +11,7 @@ from paymon.backtest.machine import Timing
 from paymon.live.expressions import same_expression
 from rules.promql import expanded, selectors, with_matchers
 
-__all__ = ["AlertRule", "Condition", "Ruleset"]
+__all__ = ["AlertRule", "Condition", "Louder", "Ruleset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,16 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Louder:
+    """An alert that must not fire, nor have fired within so many seconds, on what agrees in these labels."""
+
+    alert: str
+    tier: str
+    within: float
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRule:
     """An alerting rule: the alert's name, with one of its tiers."""
 
@@ -45,6 +55,10 @@ class AlertRule:
     labels: Mapping[str, str]
     always: bool
     branches: tuple[tuple[Condition, ...], ...]
+    louder: tuple[tuple[Louder, ...], ...] = ()
+    """For each branch, the alerts that keep it quiet."""
+    stays: tuple[Condition, ...] = ()
+    """What keeps it firing once it fires; none where only its branches do."""
 
     @property
     def id(self) -> str:
@@ -159,7 +173,13 @@ def _alert(data: Mapping[str, Any]) -> AlertRule:
         labels=dict(data["labels"]),
         always=bool(data["always"]),
         branches=tuple(tuple(_condition(one) for one in branch) for branch in data["branches"]),
+        louder=tuple(tuple(map(_louder, branch)) for branch in data.get("louder", ())),
+        stays=tuple(_condition(one) for one in data.get("stays", ())),
     )
+
+
+def _louder(data: Mapping[str, Any]) -> Louder:
+    return Louder(data["alert"], data["tier"], float(data["within"]), tuple(data["on"]))
 
 
 def _condition(data: Mapping[str, Any]) -> Condition:

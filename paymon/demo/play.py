@@ -9,7 +9,6 @@ from paymon.demo.incidents import SHOWN, Shown
 from paymon.demo.scene import Address, Key, Scene
 from paymon.demo.stack import Stack
 from paymon.demo.watching import Seen, Watch
-from rules.vocabulary import Priority
 from simulator.conditions import USUAL, Conditions, ExporterState
 
 __all__ = ["Play", "missing"]
@@ -20,17 +19,13 @@ _SHOWN_AFTER_FIRING = 20.0
 
 
 def missing(shown: Shown, seen: Seen, since: float) -> tuple[str, ...]:
-    """What an incident that began at `since` should have brought about and has not: its alert, the notification of it.
-
-    The notification of an alert that says the same thing louder will do. Those of P4 are sent in working hours only, so
-    none is waited for.
-    """
+    """What an incident that began at `since` should have brought about and has not: its alert, and word of it."""
     alert = shown.alert
     firing = next((one for one in seen.alerts if one.name == alert.name and one.fires), None)
     if firing is None:
         return (f"{alert} does not fire",)
     told = {name for one in seen.notices if one.at >= since and not one.resolved for name in one.names}
-    if not told & {alert.name, firing.hidden_by} and alert.thresholds[0].priority is not Priority.P4:
+    if alert.name not in told:
         return (f"{alert} fires, and no notification of it has arrived",)
     return ()
 

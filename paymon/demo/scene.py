@@ -19,8 +19,6 @@ class Firing:
     since: float
     """Seconds since 1970 at which its expression became true."""
     summary: str
-    hidden_by: str = ""
-    """The alert that says the same thing louder, where there is one."""
     kept_until: float = 0
     """Seconds since 1970 until which it fires although its expression is no longer true; 0 while that is true."""
 

@@ -63,7 +63,7 @@ def shortened_rules(text: str, speed: int, scrape_seconds: float) -> str:
 def shortened_routing(text: str, speed: int, sink: str) -> Alerting:
     """An Alertmanager configuration whose receivers all post to `sink`/<receiver>, its timing divided by `speed`.
 
-    Routes, grouping, inhibition, templates and hours stay as they are; what only serves delivery (secrets, mail) goes.
+    Routes, grouping and templates stay as they are; what only serves delivery (secrets, mail) goes.
     """
     document = yaml.safe_load(text)
     document.pop("global", None)

@@ -59,8 +59,6 @@ def changes(before: Scene, after: Scene) -> Iterator[str]:
         old = known.pop(one.name, None)
         if old is None or old.fires != one.fires:
             yield f"{clock}  {one.priority}  {one.name} {_state(one)}: {one.summary}"
-        if one.hidden_by and not (old and old.hidden_by):
-            yield f"{clock}  {one.priority}  {one.name} is not notified of, {one.hidden_by} says it louder"
     for gone in known.values():
         yield f"{clock}  {gone.priority}  {gone.name} {'has resolved' if gone.fires else 'is no longer pending'}"
     for notice in after.notices[len(before.notices) :]:
@@ -113,12 +111,12 @@ def _spark(values: Sequence[float], room: int) -> str:
 
 def _alert(one: Firing, now: float) -> Text:
     line = Text(f" {one.priority:<3}", style="bold")
-    style = _DIM if one.hidden_by else _BREACH if one.fires else _WARNING
+    style = _BREACH if one.fires else _WARNING
     line.append(f"{one.name:<30}", style=style)
     line.append(f" {_state(one).upper() if one.fires else _state(one):<8}", style=style)
     line.append(f"{max(now - one.since, 0):>5.0f} s  ")
     kept = f"kept until {_clock(one.kept_until)}: " if one.kept_until else ""
-    line.append(kept + (f"hidden by {one.hidden_by}" if one.hidden_by else one.summary), style=_DIM)
+    line.append(kept + one.summary, style=_DIM)
     return line
 
 

@@ -136,7 +136,6 @@ class Watch:
 
     def _alerts(self) -> tuple[Firing, ...]:
         raw = self._get(f"{self.prometheus}/api/v1/alerts")["data"]["alerts"]
-        hidden = self._hidden()
         found: dict[str, Firing] = {}
         for one in raw:
             labels = one["labels"]
@@ -148,7 +147,6 @@ class Watch:
                 fires=one["state"] == "firing",
                 since=datetime.fromisoformat(one["activeAt"]).timestamp(),
                 summary=one["annotations"]["summary"],
-                hidden_by=hidden.get(labels["alertname"], ""),
                 kept_until=self._kept_until(one),
             )
             known = found.get(firing.name)
@@ -165,16 +163,6 @@ class Watch:
             groups = self._get(f"{self.prometheus}/api/v1/rules", type="alert")["data"]["groups"]
             self._keeps = {rule["name"]: rule.get("keepFiringFor", 0) for group in groups for rule in group["rules"]}
         return datetime.fromisoformat(since).timestamp() + float(self._keeps.get(alert["labels"]["alertname"], 0))
-
-    def _hidden(self) -> dict[str, str]:
-        """Alerts that Alertmanager keeps quiet about, each with the one that it keeps quiet for."""
-        raw = self._get(f"{self.alertmanager}/api/v2/alerts")
-        names = {one["fingerprint"]: one["labels"]["alertname"] for one in raw}
-        return {
-            one["labels"]["alertname"]: names.get(one["status"]["inhibitedBy"][0], "another")
-            for one in raw
-            if one["status"]["inhibitedBy"]
-        }
 
     def _notices(self) -> tuple[tuple[Notice, ...], float | None]:
         heartbeat = None

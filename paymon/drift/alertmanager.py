@@ -1,4 +1,4 @@
-"""Does Alertmanager have our routes, receivers, inhibitions and times?"""
+"""Does Alertmanager have our routes and receivers?"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ __all__ = ["alertmanager"]
 
 
 def alertmanager(catalog: Catalog, status: Mapping[str, Any]) -> Layer:
-    """Does Alertmanager's configuration, as it tells of it, have our routes, receivers and inhibitions?"""
+    """Does Alertmanager's configuration, as it tells of it, have our routes and receivers?"""
     try:
         loaded = yaml.safe_load(status["config"]["original"])
         ours = yaml.safe_load(alertmanager_files(catalog)["alertmanager/routes.yml"])
@@ -33,12 +33,6 @@ def alertmanager(catalog: Catalog, status: Mapping[str, Any]) -> Layer:
         kinds, there = _ways(one), _ways(receivers.get(one["name"], {}))
         if one["name"] in receivers and kinds != there:
             findings.append(f"receiver {one['name']} tells by {', '.join(there) or 'nothing'}, not {', '.join(kinds)}")
-    present = [_inhibition(one) for one in loaded.get("inhibit_rules") or ()]
-    missing = [one for one in ours["inhibit_rules"] if _inhibition(one) not in present]
-    findings += [f"inhibition of {', '.join(one['target_matchers'])} is missing" for one in missing]
-    known = {one.get("name") for kind in ("time_intervals", "mute_time_intervals") for one in loaded.get(kind) or ()}
-    wanted = [one["name"] for one in ours.get("time_intervals", ())]
-    findings += [f"time interval {name} is missing" for name in wanted if name not in known]
     return layer("alertmanager", findings)
 
 
@@ -77,12 +71,6 @@ def _as_listed(value: object) -> object:
 def _span(text: str) -> float:
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
     return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
-
-
-def _inhibition(data: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        tuple(sorted(map(str, data.get(key) or ()))) for key in ("source_matchers", "target_matchers", "equal")
-    )
 
 
 def _ways(receiver: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from generators.rule_tests.series import STALE, Series, samples
 from paymon.rule_testing.files import Case, Expectation, Rule, Suite
-from rules.promql import Expression, Number, Operation, PromqlError, Selector, parse, selectors
+from rules.promql import Call, Expression, Number, Operation, PromqlError, Selector, parse, selectors
 from rules.promql import Series as Selected
 
 __all__ = ["Coverage", "RuleCoverage", "coverage"]
@@ -177,6 +177,8 @@ def _conditions(expression: Expression, *, forbids: bool = False) -> Iterator[_C
         case Operation(operator="and" | "unless" as word, left=left, right=right):
             yield from _conditions(left)
             yield from _conditions(right, forbids=word == "unless")
+        case Operation(operator=sign, left=Call(function="max_over_time", arguments=(one,)), right=Number() as bound):
+            yield from _conditions(Operation(sign, one, bound), forbids=forbids)
         case Operation(operator=sign, left=Selected() as selected, right=Number(value=bound)) if sign in _COMPARISONS:
             compare = _COMPARISONS[sign]
             matchers = ",".join(f'{a}{b}"{c}"' for a, b, c in selected.matchers if a != "environment")

@@ -27,7 +27,7 @@ KEEP_FIRING = {Priority.P1: minutes(10), Priority.P2: minutes(5)}
 """Least time that a page goes on after its cause is gone, so that a flapping signal does not page anew each time."""
 
 _ROUNDS = 2
-"""Evaluations, or scrapes, that make a condition more than a chance."""
+"""Scrapes that make an absence more than a chance."""
 
 
 def recorded_signals(index: Index) -> Iterator[Problem]:
@@ -172,7 +172,7 @@ def burn_rates(index: Index) -> Iterator[Problem]:
 
 
 def durations(index: Index) -> Iterator[Problem]:
-    """Waiting for less than two evaluations waits for one, and a page that ends at once pages again."""
+    """Waiting for less than one evaluation waits for none, and a page that ends at once pages again."""
     for alert, threshold, where in index.thresholds:
         yield from _lasting(index, where, "waits", threshold.lasting)
         least = KEEP_FIRING.get(threshold.priority, timedelta(0))
@@ -208,7 +208,8 @@ def guards_that_belong(index: Index) -> Iterator[Problem]:
             if branch.watches.name not in index.by_name:
                 continue
             watched = index.declared(branch.watches.name)
-            for guard in branch.guards:
+            staying = (alert.stays_while,) if alert.stays_while and branch.watches is alert.watches else ()
+            for guard in (*branch.guards, *staying):
                 if guard.signal.name not in index.by_name:
                     continue
                 carried = index.declared(guard.signal.name)
@@ -285,6 +286,12 @@ def hiding(index: Index) -> Iterator[Problem]:
         for other in hidden_by[alert.name]:
             if other not in hidden_by:
                 yield Problem(where, f"is hidden by {other}, which no area defines", "define it, or remove it there")
+        if alert.hidden_by and min(one.lasting for one in alert.thresholds) < index.evaluation_interval:
+            yield Problem(
+                where,
+                f"is hidden by {alert.hidden_by[0]}, and told before that one can be",
+                f"let it last for {_spoken(index.evaluation_interval)} or more",
+            )
         seen: set[str] = set()
         waiting = list(hidden_by[alert.name])
         while waiting:
@@ -329,6 +336,8 @@ def _guards_of(alert: Alert, where: str) -> Iterator[tuple[Alert, Guard, str]]:
     for branch in alert.branches(alert.thresholds[0]):
         for guard in branch.guards:
             yield alert, guard, where
+    if alert.stays_while:
+        yield alert, alert.stays_while, where
 
 
 def _guards(index: Index) -> Iterator[tuple[Alert, Guard, str]]:
@@ -362,13 +371,13 @@ def _whole(duration: timedelta) -> bool:
 
 
 def _lasting(index: Index, where: str, verb: str, lasting: timedelta) -> Iterator[Problem]:
-    least = _ROUNDS * index.evaluation_interval
+    least = index.evaluation_interval
     if not _whole(lasting):
         yield Problem(where, f"{verb} for {lasting}", "give a whole number of seconds")
     elif timedelta(0) < lasting < least:
         yield Problem(
             where,
-            f"{verb} for {_spoken(lasting)}, less than two evaluations",
+            f"{verb} for {_spoken(lasting)}, less than one evaluation",
             f"wait for {_spoken(least)} or more, or not at all",
         )
 

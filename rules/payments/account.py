@@ -288,6 +288,7 @@ payout_failed = Alert(
             0,
             Severity.WARNING,
             Priority.P3,
+            lasting=seconds(30),
             because="a payout fails when the bank refuses it; even one that was paid can fail within five days",
         ),
     ),

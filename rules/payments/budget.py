@@ -31,6 +31,8 @@ from rules.vocabulary import (
     minutes,
     only_if,
     plain,
+    seconds,
+    unless,
 )
 
 success = Objective(
@@ -222,6 +224,15 @@ budget_left = Signal(
     serves=("HLT-11",),
 )
 
+success_1m = Signal(
+    "payments:customer_success:ratio_rate1m",
+    "Share of customers' attempts that succeed, over a minute",
+    Unit.RATIO,
+    share(outcomes.SUCCESS_BY_CUSTOMERS, outcomes.BY_CUSTOMERS, "1m"),
+    Example.over(minutes(1), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
+)
+
+_ONE_FAULT = "a fault near the bound is one fault, though it crosses the bound all day"
 _ENOUGH = "failures below this number are noise, whatever share of a quiet night they make"
 _OLD_ENOUGH = "on a younger counter the long window is a short one, and fires too early"
 
@@ -233,7 +244,8 @@ failures_per_hour = Alert(
             50,
             Severity.CRITICAL,
             Priority.P2,
-            keep_firing=minutes(15),
+            lasting=seconds(30),
+            keep_firing=minutes(10),
             because="key metrics table: more than 50 an hour is critical; at 125 payments a minute that is 0.67 %",
         ),
     ),
@@ -244,7 +256,12 @@ failures_per_hour = Alert(
             plain(DAY.factor),
             "3 times the budget is 45 an hour at 125 payments a minute; at more traffic 50 may be within the promise",
         ),
+        only_if(
+            burn_30m, ">", "1.5", "a fault that is over half an hour ago needs nobody, though the hour still holds it"
+        ),
+        unless(success_1m, "<", "0.05", "a complete failure makes 50 within a minute, and its P1 is on its way"),
     ),
+    stays_while=only_if(burn_30m, ">", "1.5", _ONE_FAULT),
     summary="More than {threshold} payments failed for technical reasons within an hour.",
     description="{value} payment attempts failed for technical reasons in the past hour.",
     runbook=Runbook(
@@ -269,7 +286,8 @@ burn_fast = Alert(
             plain(HOUR.factor),
             Severity.CRITICAL,
             Priority.P2,
-            keep_firing=minutes(5),
+            lasting=seconds(30),
+            keep_firing=minutes(10),
             because="14.4 times even spending uses 2 % of the month's budget in an hour",
         ),
     ),
@@ -291,6 +309,7 @@ burn_fast = Alert(
             because="6 times even spending uses 5 % of the month's budget in 6 hours",
         ),
     ),
+    stays_while=only_if(burn_30m, ">", "1.5", _ONE_FAULT),
     summary="The error budget of payments burns fast.",
     description="At this pace the month's error budget is used up {value} times over.",
     runbook=Runbook(
@@ -317,6 +336,7 @@ burn_slow = Alert(
             plain(DAY.factor),
             Severity.WARNING,
             Priority.P3,
+            lasting=seconds(30),
             keep_firing=minutes(15),
             because="3 times even spending uses 10 % of the month's budget in a day",
         ),

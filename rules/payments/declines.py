@@ -127,6 +127,15 @@ method_failures = Signal(
     Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "5"), ('payment_method="link"', "10"))),
 )
 
+method_failure_ratio_30m = Signal(
+    "payment_method:technical_failure:ratio_rate30m",
+    "Share of attempts that fail for technical reasons over 30 minutes, by payment method",
+    Unit.RATIO,
+    f"(\n  {_by_method(outcomes.TECHNICAL, '30m', 'rate')}\n  or 0 * {_by_method(_ATTEMPTS.name, '30m', 'rate')}\n)\n"
+    f"/ on (payment_method) ({_by_method(_ATTEMPTS.name, '30m', 'rate')} > 0)",
+    Example.over(minutes(30), _PER_METHOD, (('payment_method="card"', "0.1"), ('payment_method="link"', "0.25"))),
+)
+
 method_failure_ratio = Signal(
     "payment_method:technical_failure:ratio_rate5m",
     "Share of attempts that fail for technical reasons, by payment method",
@@ -214,6 +223,9 @@ method_degraded = Alert(
         ),
     ),
     guards=(only_if(method_failures, ">=", 5, "a rare method has few attempts, and two failures are no trend"),),
+    stays_while=only_if(
+        method_failure_ratio_30m, ">", "0.02", "a fault near the bound is one fault, though it crosses it all day"
+    ),
     summary="One payment method fails for more than {threshold} of its attempts.",
     description="{value} of the attempts with {payment_method} failed for technical reasons in the past 5 minutes.",
     runbook=Runbook(

@@ -29,6 +29,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    seconds,
 )
 
 CHECK = Label("check", ("stripe_api", "webhook_endpoint", "database", "redis", "feature_flag"))
@@ -258,9 +259,9 @@ health_down = Alert(
             1,
             Severity.CRITICAL,
             Priority.P2,
-            lasting=minutes(2),
+            lasting=seconds(150),
             keep_firing=minutes(5),
-            because="two minutes outlast a restart; customers notice soon after",
+            because="two minutes outlast a restart; a P1 for the same may need half a minute more to speak first",
         ),
     ),
     summary="The payments service says that it is not healthy, or does not answer.",

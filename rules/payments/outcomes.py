@@ -213,6 +213,14 @@ failure_ratio_5m = Signal(
     Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "0.1"),)),
 )
 
+failure_ratio_30m = Signal(
+    "payments:technical_failure:ratio_rate30m",
+    "Share of attempts that fail for technical reasons, over 30 minutes",
+    Unit.RATIO,
+    share(TECHNICAL, attempts.name, "30m"),
+    Example.over(minutes(30), FIVE_FAILURES_IN_FIFTY, (("", "0.1"),)),
+)
+
 technical_success_5m = Signal(
     "payments:technical_success:ratio_rate5m",
     "Share of attempts that do not fail for technical reasons, over 5 minutes",
@@ -294,6 +302,9 @@ complete_failure = Alert(
             because="at little traffic two minutes hold too few attempts to tell",
         ),
     ),
+    stays_while=only_if(
+        success_ratio_15m, "<", "0.2", "one success in ten is no recovery; of a quarter of an hour, three minutes are"
+    ),
     summary="Fewer than {threshold} of payment attempts succeed.",
     description="Only {value} of customers' payment attempts succeed, whatever the reason.",
     runbook=Runbook(
@@ -358,6 +369,10 @@ traffic_stopped = Alert(
     serves=("SEV-P1",),
 )
 
+_ONE_FAULT = (
+    "a fault near the bound is one fault, though it crosses the bound all day; half an hour of what is usual ends it"
+)
+
 degraded = Alert(
     "PaymentsDegraded",
     watches=failure_ratio_5m,
@@ -372,6 +387,7 @@ degraded = Alert(
         ),
     ),
     guards=(only_if(failures_5m, ">=", 5, "two failures on a quiet night are no incident"),),
+    stays_while=only_if(failure_ratio_30m, ">", "0.02", _ONE_FAULT),
     summary="More than {threshold} of payment attempts fail for technical reasons.",
     description="{value} of payment attempts failed for technical reasons in the past 5 minutes.",
     runbook=Runbook(
@@ -409,6 +425,7 @@ success_rate_low = Alert(
         ),
     ),
     guards=(only_if(failures_5m, ">=", 5, "two failures on a quiet night are no incident"),),
+    stays_while=only_if(failure_ratio_30m, ">", "0.01", _ONE_FAULT),
     summary="Payment success rate is below {threshold}.",
     description="{value} of payment attempts did not fail for technical reasons in the past 5 minutes.",
     runbook=Runbook(

@@ -286,8 +286,12 @@ class Alert:
     runbook: Runbook
     guards: tuple[Guard, ...] = ()
     or_else: tuple[Branch, ...] = ()
+    stays_while: Guard | None = None
+    """What keeps it firing once it fires, though its bound is no longer passed: a second, nearer bound, often over a
+    longer window, so that a steady fault at the bound is told once. It begins nothing."""
     hidden_by: tuple["Alert", ...] = ()
-    """The alerts whose firing says the same thing louder, so that this one need not be heard."""
+    """The alerts whose firing says the same thing louder: while one of them fires, and for as long as this one's window
+    still holds what it told of, this one is not true. What had been told of it ends when the louder one takes over."""
     serves: tuple[str, ...] = ()
     always: bool = False
     """True for the one alert that must always fire."""
@@ -311,6 +315,28 @@ class Alert:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def louder(self) -> tuple["Alert", ...]:
+        """The alerts that hide it, those that hide them included, the nearest first."""
+        found: dict[str, Alert] = {}
+        waiting = list(self.hidden_by)
+        while waiting:
+            one = waiting.pop(0)
+            if one.name not in found:
+                found[one.name] = one
+                waiting.extend(one.hidden_by)
+        return tuple(found.values())
+
+    def stricter(self, threshold: Threshold) -> tuple[Threshold, ...]:
+        """Its tiers that lie farther out than this one, and say the same thing louder."""
+        upward = threshold.comparison.upward
+        return tuple(
+            other
+            for other in self.thresholds
+            if other.tier != threshold.tier
+            and (other.value > threshold.value if upward else other.value < threshold.value)
+        )
 
     def threshold_id(self, threshold: Threshold) -> str:
         """The name by which an environment overrides that threshold; with several branches, only how long it lasts."""

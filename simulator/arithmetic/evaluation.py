@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import repeat
 
+from rules.catalog import catalog
+from rules.index import Index
 from rules.payments import budget, outcomes, rollout
 from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, days, hours, minutes
 from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
+
+_NO_TIME = timedelta(0)
+_INDEX = Index(catalog())
 
 __all__ = ["CORE", "MEASURES", "Evaluation", "Firing"]
 
@@ -39,6 +44,7 @@ class Evaluation:
         self.history = history
         self._columns: dict[tuple[str, int], Column] = {}
         self._signals: dict[str, Column] = {}
+        self._firings: dict[tuple[str, str], tuple[Firing, ...]] = {}
 
     def increase(self, result: str, window: timedelta) -> Column:
         """Attempts with that result, or with any (`""`), in the window before each evaluation."""
@@ -78,14 +84,46 @@ class Evaluation:
     def firings(self, alert: Alert, threshold: Threshold | None = None) -> tuple[Firing, ...]:
         """Every time that the alert fired at one of its thresholds, the first if none is given."""
         threshold = threshold or alert.thresholds[0]
-        truths = [self.truth(branch) for branch in alert.branches(threshold)]
-        truth = truths[0]
-        for other in truths[1:]:
-            truth = list(map(operator.or_, truth, other))
-        return self.episodes(truth, threshold.lasting, threshold.keep_firing)
+        key = (alert.name, threshold.tier)
+        if key not in self._firings:
+            begins = [
+                self._unless_superseded(self.truth(branch), alert, _INDEX.memory(branch))
+                for branch in alert.branches(threshold)
+            ]
+            truth = begins[0]
+            for other in begins[1:]:
+                truth = list(map(operator.or_, truth, other))
+            stays = None
+            guard = alert.stays_while
+            if guard and True in truth:
+                there = self._compared(alert.watches, Comparison.AT_LEAST, 0)
+                nearer = self._compared(guard.signal, guard.comparison, float(guard.value))
+                stays = self._unless_superseded(list(map(operator.and_, there, nearer)), alert, _NO_TIME)
+            self._firings[key] = self.episodes(truth, threshold.lasting, threshold.keep_firing, stays)
+        return self._firings[key]
 
-    def episodes(self, truth: list[bool], lasting: timedelta, keep_firing: timedelta) -> tuple[Firing, ...]:
-        """When a rule with that condition fires: `for` and `keep_firing_for` as Prometheus' rules/alerting.go."""
+    def _unless_superseded(self, truth: list[bool], alert: Alert, memory: timedelta) -> list[bool]:
+        """The condition, false while a louder alert fires, and after it as long as the window holds what it told of."""
+        if True not in truth:
+            return truth
+        step = self.history.clock.evaluation
+        for louder in alert.louder:
+            if louder not in CORE:
+                continue
+            kept = min(one.keep_firing for one in louder.thresholds)
+            after = int(max(memory - kept, _NO_TIME).total_seconds())
+            for firing in self.firings(louder):
+                for index in range(firing.begins // step, min(len(truth), (firing.ends + after) // step)):
+                    truth[index] = False
+        return truth
+
+    def episodes(
+        self, truth: list[bool], lasting: timedelta, keep_firing: timedelta, stays: list[bool] | None = None
+    ) -> tuple[Firing, ...]:
+        """When a rule with that condition fires: `for` and `keep_firing_for` as Prometheus' rules/alerting.go.
+
+        `stays` is a condition that holds it, once it fires.
+        """
         if True not in truth:
             return ()
         step = self.history.clock.evaluation
@@ -94,8 +132,10 @@ class Evaluation:
         pending: int | None = None
         fired: int | None = None
         false_since: int | None = None
-        for now, holds in zip(range(0, len(truth) * step, step), truth, strict=True):
-            if holds:
+        for now, begins, holds_on in zip(
+            range(0, len(truth) * step, step), truth, stays or repeat(False), strict=False
+        ):
+            if begins or (fired is not None and holds_on):
                 false_since = None
                 pending = now if pending is None else pending
                 if fired is None and now - pending >= wait:
@@ -166,6 +206,8 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.success_ratio_15m: _share(_SUCCEEDED, minutes(15)),
     outcomes.failures_5m: _increase(_FAILED, minutes(5)),
     outcomes.failure_ratio_5m: _share(_FAILED, minutes(5)),
+    outcomes.failure_ratio_30m: _share(_FAILED, minutes(30)),
+    budget.success_1m: _share(_SUCCEEDED, minutes(1)),
     outcomes.technical_success_5m: lambda evaluation: [1 - x for x in evaluation.share(_FAILED, minutes(5))],
     outcomes.expected_recently: _expected(minutes(30), minutes(10)),
     outcomes.expected_weekly: _expected(hours(1), days(7)),

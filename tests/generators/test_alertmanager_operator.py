@@ -1,7 +1,7 @@
 """Does the AlertmanagerConfig tell whom alertmanager.yml tells, as it is and as the Operator rewrites it?
 
 The Operator's own rewriting, of versions 0.50 to 0.93: a matcher on the namespace at the top route and on both sides of
-every inhibition (unless the strategy is None), `continue` at the top route, namespace and object before each name.
+(unless the strategy is None), `continue` at the top route, namespace and object before each name.
 """
 
 from pathlib import Path
@@ -41,14 +41,6 @@ def rewritten(*, strategy: str) -> dict[str, Any]:
     return {
         "route": {"receiver": "null", "routes": [top]},
         "receivers": [{"name": "null"}, *map(receiver_of, spec["receivers"])],
-        "inhibit_rules": [
-            {
-                "source_matchers": matchers_of(rule["sourceMatch"]) + mine,
-                "target_matchers": matchers_of(rule["targetMatch"]) + mine,
-                "equal": rule["equal"],
-            }
-            for rule in spec["inhibitRules"]
-        ],
     }
 
 
@@ -130,11 +122,6 @@ def test_without_the_header_s_advice_nobody_would_be_told_and_the_header_says_so
     assert set(resolved("0.25", tmp_path / "operator.yml", LABELS)) == {"null"}
     assert "nobody would be told" in TEXT
     assert "alertmanagerConfigMatcherStrategy: {type: None}" in TEXT
-
-
-def test_the_inhibitions_are_those_of_the_file() -> None:
-    file = yaml.safe_load(FILES["alertmanager/alertmanager.yml"])
-    assert rewritten(strategy="None")["inhibit_rules"] == file["inhibit_rules"]
 
 
 def test_every_key_of_the_secret_stands_in_the_header() -> None:

@@ -68,7 +68,7 @@ def rules_of(text: str) -> list[dict[str, str]]:
 # Shortening
 
 
-@pytest.mark.parametrize("speed", [1, 10, 20])
+@pytest.mark.parametrize("speed", [1, 10, 15])
 @pytest.mark.parametrize("path", RULES)
 def test_every_duration_of_a_rule_file_is_divided_and_nothing_else_changes(path: str, speed: int) -> None:
     before, after = rules_of(RULES[path]), rules_of(shortened_rules(RULES[path], speed, 1))
@@ -110,8 +110,6 @@ def test_routing_keeps_its_routes_and_reaches_only_the_demo() -> None:
     before = yaml.safe_load(ROUTING)
     alerting = shortened_routing(ROUTING, 10, "http://127.0.0.1:1")
     after = yaml.safe_load(alerting.text)
-    assert after["inhibit_rules"] == before["inhibit_rules"]
-    assert after["time_intervals"] == before["time_intervals"]
     assert "global" not in after
     assert [receiver["name"] for receiver in after["receivers"]] == [one["name"] for one in before["receivers"]]
     for receiver in after["receivers"]:
@@ -260,10 +258,8 @@ def test_what_is_missing_is_the_alert_and_then_its_notification() -> None:
     resolved = replace(early, at=101, resolved=True)
     assert missing(shown, replace(seen, alerts=(firing,), notices=(resolved,)), 100) == lacking
     assert missing(shown, replace(seen, alerts=(firing,), notices=(replace(early, at=101),)), 100) == ()
-    louder = replace(early, at=101, names=("Louder",))
-    hidden = replace(firing, hidden_by="Louder")
-    assert missing(shown, replace(seen, alerts=(firing,), notices=(louder,)), 100) == lacking
-    assert missing(shown, replace(seen, alerts=(hidden,), notices=(louder,)), 100) == ()
+    another = replace(early, at=101, names=("Another",))
+    assert missing(shown, replace(seen, alerts=(firing,), notices=(another,)), 100) == lacking
 
 
 # What is to be seen
@@ -284,7 +280,7 @@ def scene() -> Scene:
         readings=tuple(readings),
         alerts=(
             Firing(names[0], "P1", True, 1e9 + 5, "Fewer than 5 % of payment attempts succeed."),
-            Firing(names[1], "P2", True, 1e9 + 5, "Burns.", hidden_by=names[0]),
+            Firing(names[1], "P2", True, 1e9 + 5, "Burns."),
             Firing(names[2], "P2", False, 1e9 + 10, "More than 10 % fail."),
             *(Firing(f"Alert{number}", "P3", True, 1e9, "One more.") for number in range(20)),
         ),
@@ -316,7 +312,6 @@ def test_everything_fits_on_the_screen(width: int, height: int) -> None:
         "Dispute rate                      -  > 1 %       no data",
         "Since the last payment          3 s  > 300 s     ok",
         "P1 PaymentsCompleteFailure        FIRES      15 s",
-        "hidden by",
         "more",
         "heard us 3 s ago",
         "to PagerDuty, Slack: FIRING PaymentsCompleteFailure",
@@ -427,7 +422,6 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
         "BROKEN: Every payment fails",
         "P1  PaymentsCompleteFailure fires: Fewer than 5 % of payment attempts succeed.",
         "P2  PaymentErrorBudgetBurnFast fires: Burns.",
-        "P2  PaymentErrorBudgetBurnFast is not notified of, PaymentsCompleteFailure says it louder",
         "to PagerDuty, Slack: FIRING PaymentsCompleteFailure",
     ]
     assert list(changes(after, replace(after, now=after.now + 1))) == []

@@ -176,12 +176,12 @@ def test_an_override_of_an_unknown_threshold_names_those_that_exist() -> None:
 def test_an_override_keeps_to_the_unit_and_to_whole_evaluations() -> None:
     assert overridden(
         Override(threshold="TooMuch/warning", value=Decimal(7), because="so"),
-        Override(threshold="TooMuch/critical", lasting=seconds(45), because="so"),
+        Override(threshold="TooMuch/critical", lasting=seconds(15), because="so"),
     ) == [
         "rules.payments.organisation: environment staging makes TooMuch/warning compare shop:queue:share (ratio) > 7, "
         "which lies outside its range; choose a bound between its values",
-        "rules.payments.organisation: environment staging makes TooMuch/critical wait for 45 seconds, less than two "
-        "evaluations; wait for 1 minute or more, or not at all",
+        "rules.payments.organisation: environment staging makes TooMuch/critical wait for 15 seconds, less than one "
+        "evaluation; wait for 30 seconds or more, or not at all",
     ]
 
 
@@ -305,14 +305,14 @@ def test_an_alert_on_a_burn_rate_waits_for_less_than_everything_failing() -> Non
     ]
 
 
-def test_waiting_takes_two_evaluations_or_none() -> None:
-    assert problems_of_alert(alert(ORDERS_5M, thresholds=(threshold(lasting=seconds(30)),))) == [
-        "waits for 30 seconds, less than two evaluations; wait for 1 minute or more, or not at all"
+def test_waiting_takes_an_evaluation_or_none() -> None:
+    assert problems_of_alert(alert(ORDERS_5M, thresholds=(threshold(lasting=seconds(15)),))) == [
+        "waits for 15 seconds, less than one evaluation; wait for 30 seconds or more, or not at all"
     ]
     assert problems_of_alert(alert(ORDERS_5M, thresholds=(threshold(lasting=timedelta(milliseconds=90500)),))) == [
         "waits for 0:01:30.500000; give a whole number of seconds"
     ]
-    assert problems_of_alert(alert(ORDERS_5M, thresholds=(threshold(lasting=minutes(1)),))) == []
+    assert problems_of_alert(alert(ORDERS_5M, thresholds=(threshold(lasting=seconds(30)),))) == []
 
 
 @pytest.mark.parametrize(
@@ -440,13 +440,30 @@ def test_a_branch_s_series_carry_what_the_description_names() -> None:
 
 
 def test_an_alert_is_hidden_by_others_that_exist_and_not_by_itself() -> None:
-    stranger, other = alert(ORDERS_5M, name="Stranger"), alert(ORDERS_5M, name="Other")
-    hidden = alert(ORDERS_5M, hidden_by=(stranger, other))
+    lasts = (threshold(lasting=minutes(1)),)
+    stranger, other = alert(ORDERS_5M, name="Stranger"), alert(ORDERS_5M, name="Other", thresholds=lasts)
+    hidden = alert(ORDERS_5M, hidden_by=(stranger, other), thresholds=lasts)
     back = replace(other, hidden_by=(alert(ORDERS_5M),))
     assert problems(area(ORDERS_5M, alerts=(hidden, back))) == [
         "rules.shop: alert TooMuch is hidden by Stranger, which no area defines; define it, or remove it there",
         "rules.shop: alert TooMuch is hidden by itself, be it through others; remove one hidden_by of that circle",
         "rules.shop: alert Other is hidden by itself, be it through others; remove one hidden_by of that circle",
+    ]
+
+
+def test_an_alert_that_a_louder_one_hides_gives_that_one_time_to_speak_first() -> None:
+    louder = alert(ORDERS_5M, name="Louder")
+    assert problems(area(ORDERS_5M, alerts=(louder, alert(ORDERS_5M, hidden_by=(louder,))))) == [
+        "rules.shop: alert TooMuch is hidden by Louder, and told before that one can be; "
+        "let it last for 30 seconds or more"
+    ]
+
+
+def test_what_keeps_an_alert_firing_belongs_to_its_series_and_has_a_bound_that_can_be_met() -> None:
+    staying = alert(ORDERS_5M, stays_while=only_if(ORDERS_5M, "<", 0, "a test"))
+    assert problems_of_alert(staying) == [
+        "has a guard that compares shop:orders:increase5m (count) < 0, which is never true; "
+        "choose a bound between its values"
     ]
 
 

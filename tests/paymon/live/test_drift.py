@@ -149,7 +149,6 @@ def test_the_fragment_in_somebody_elses_configuration_is_as_defined(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda one: one["inhibit_rules"].pop(), "is missing"),
         (lambda one: one["route"]["routes"][0].update(repeat_interval="9h"), "repeat_interval is 9h"),
         (lambda one: one["route"]["routes"][0]["routes"].reverse(), "in another order"),
         (lambda one: one["route"].update(routes=[]), "no route has the matchers"),
