@@ -419,7 +419,7 @@ class FakeStripe:
             cause = self._causes.get(number, Cause.REQUEST)
             request = token("req", original) if cause is Cause.REQUEST else None
             key = None if number in self._snapshots else cause.idempotency_key(self._shown(attempt).intent)
-            _, version = self._versions[bisect_right(self._versions, number, key=lambda one: one[0]) - 1]
+            _, version = self._versions[bisect_right(self._versions, original, key=lambda one: one[0]) - 1]
             for name in self.left_out.get(thing["object"], ()):
                 thing.pop(name, None)
             shown = shapes.event(token("evt", number), type_, created, version, (request, key), thing, before)

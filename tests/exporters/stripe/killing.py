@@ -17,6 +17,7 @@ from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import SampleError
 from exporters.stripe import samplers
 from exporters.stripe.settings import StripeSettings
+from simulator.stripe import Cause
 from tests.exporters.stripe.shop import ENDS, Watched, counters, watched
 
 __all__ = ["Outcome", "kill_again_and_again"]
@@ -85,6 +86,13 @@ def _sell(world: Watched, chance: random.Random) -> None:
         world.shop.cancel(world.shop.ask())
     if chance.random() < 0.2:
         world.shop.refund(payment, 100)
+    if chance.random() < 0.2:
+        held = world.shop.pay(capture=False, after=world.shop.ask(), cause=Cause.AUTHENTICATED)
+        chance.choice((world.shop.capture, lambda held: world.shop.capture(held, 700, 900), world.shop.release))(held)
+    if chance.random() < 0.1:
+        chance.choice((world.shop.appeal, world.shop.be_asked_about))(world.shop.pay())
+    if chance.random() < 0.1:
+        world.fake.use_version(chance.choice(("2024-06-20", "2026-04-22.dahlia")))
     for event in range(before + 1, world.fake.last_event + 1):
         if chance.random() < 0.2:
             world.fake.repeat(event)

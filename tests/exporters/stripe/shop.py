@@ -86,8 +86,9 @@ class Shop:
         """Attempt to pay."""
         outcome, result, failure, code = ENDS[end]
         initiator = options.pop("initiator", INITIATORS[options.get("cause", Cause.REQUEST)])
+        label = options.pop("label", options.get("method", "card"))
         payment = self.fake.pay(outcome=outcome, after=after, **options)
-        method = options.get("method", "card")
+        method = label
         self.books["payment_attempts_total", result, method, initiator] += 1
         self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
         if payment.network:
@@ -107,18 +108,40 @@ class Shop:
         self._step(payment, held if result == "success" else "F")
         return payment
 
-    def ask(self, after: Payment | None = None) -> Payment:
+    def ask(self, after: Payment | None = None, **options: Any) -> Payment:
         """Ask the customer to act."""
-        payment = self.fake.ask(after=after)
+        payment = self.fake.ask(after=after, **options)
         self._step(payment, "A")
         return payment
 
-    def capture(self, payment: Payment) -> Payment:
-        """Capture what was authorized."""
-        payment = self.fake.capture(payment)
-        self.books["payment_amount_minor_units_total", payment.currency] += payment.amount
+    def capture(self, payment: Payment, *parts: int) -> Payment:
+        """Capture what was authorized, or parts of it one after the other, of which the last one ends it."""
+        for part in parts[:-1]:
+            self.fake.capture_part(payment, part)
+        payment = self.fake.capture(payment, parts[-1] if parts else None)
+        self.books["payment_amount_minor_units_total", payment.currency] += sum(parts) or payment.amount
         self._step(payment, "S")
         return payment
+
+    def release(self, payment: Payment, *, expired: bool = False) -> None:
+        """Let an authorization go, or let it grow too old: no money moved, whatever refunds an old version makes."""
+        payment = self.fake.expire(payment) if expired else self.fake.cancel(payment)
+        self._step(payment, "C")
+
+    def settle(self, payment: Payment, end: str = "success", method: str = "us_bank_account") -> None:
+        """A bank debit of days ago ends, and nothing tells whose it was."""
+        outcome, result, failure, code = ENDS[end]
+        payment = self.fake.settle(payment, outcome)
+        self.books["payment_attempts_total", result, method, "unknown"] += 1
+        self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
+        if result == "success":
+            self.books["payment_success_total", method, "unknown"] += 1
+            self.books["payment_amount_minor_units_total", payment.currency] += payment.amount
+        else:
+            self.books["payment_failures_total", failure] += 1
+            self.books["payment_failed_amount_minor_units_total", payment.currency] += payment.amount
+            self.books["payment_declines_total", code] += 1
+        self._step(payment, "S" if result == "success" else "F")
 
     def cancel(self, payment: Payment) -> Payment:
         """Cancel an intent."""
@@ -141,6 +164,24 @@ class Shop:
         self.books["stripe_disputes_opened_total", "fraudulent"] += 1
         self.books["stripe_disputes_closed_total", "lost"] += 1
 
+    def appeal(self, payment: Payment) -> None:
+        """Lose a dispute, and win the appeal."""
+        dispute = self.fake.dispute(payment)
+        for status in ("lost", "appeal_needs_response", "appeal_under_review", "won"):
+            dispute = self.fake.update_dispute(dispute, status)
+        self.books["stripe_disputes_opened_total", "fraudulent"] += 1
+        self.books["stripe_disputes_closed_total", "lost"] += 1
+        self.books["stripe_disputes_closed_total", "won"] += 1
+
+    def be_asked_about(self, payment: Payment) -> None:
+        """An inquiry closes, escalates after all, and is lost."""
+        dispute = self.fake.dispute(payment, status="warning_needs_response")
+        for status in ("warning_under_review", "warning_closed", "needs_response", "lost"):
+            dispute = self.fake.update_dispute(dispute, status)
+        self.books["stripe_disputes_opened_total", "fraudulent"] += 1
+        self.books["stripe_disputes_closed_total", "warning_closed"] += 1
+        self.books["stripe_disputes_closed_total", "lost"] += 1
+
     def be_paid(self) -> None:
         """Get a payout that the bank returns."""
         payout = self.fake.pay_out()
@@ -157,7 +198,7 @@ class Shop:
         """What the counters should read once every hour of grace is over."""
         found = Counter(self.books)
         for steps in self.intents.values():
-            for key in _folded(sorted(steps)):
+            for key in folded(sorted(steps)):
                 found[key] += 1
         return {key: float(count) for key, count in found.items() if count}
 
@@ -166,7 +207,7 @@ class Shop:
         self.intents.setdefault(payment.intent, []).append((at, kind))
 
 
-def _folded(steps: list[tuple[int, str]]) -> Iterator[tuple[str, ...]]:
+def folded(steps: list[tuple[int, str]]) -> Iterator[tuple[str, ...]]:
     """What a payment counts as, by the definitions of payment_intents_total and of abandoned attempts."""
     failures = [at for at, kind in steps if kind == "F"]
     good = [at for at, kind in steps if kind in "SCR"]

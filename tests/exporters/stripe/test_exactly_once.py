@@ -6,6 +6,7 @@ is killed, for real or at a chosen statement of a chosen transaction.
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from exporters.stripe.counting.tally import counter_readings, counter_series
 from exporters.stripe.events import read_page
 from exporters.stripe.storage.database import Database
 from exporters.stripe.storage.sqlite import open_sqlite
-from simulator.stripe import CutOff, FakeStripe, NotJson, Slow, rate_limited, server_error
+from simulator.stripe import Cause, CutOff, FakeStripe, NotJson, Slow, rate_limited, server_error
 from tests.exporters.stripe.killing import kill_again_and_again
 from tests.exporters.stripe.shop import ENDS, START, Clock, Shop, Watched, counters, values, watched
 
@@ -31,6 +32,9 @@ deeds = st.one_of(
     st.tuples(st.just("pay"), st.sampled_from(sorted(ENDS))),
     st.tuples(st.just("retry"), st.sampled_from(sorted(ENDS))),
     st.tuples(st.sampled_from(("ask", "cancel", "capture", "refund", "dispute", "warn", "payout", "garbage"))),
+    st.tuples(st.sampled_from(("authenticate", "hold", "take", "take in parts", "let go", "expire"))),
+    st.tuples(st.sampled_from(("appeal", "inquiry", "debit", "settle", "renew", "renew without a key"))),
+    st.tuples(st.just("version"), st.sampled_from(("2016-07-06", "2024-06-20", "2026-04-22.dahlia"))),
     st.tuples(st.just("wait"), st.integers(1, 4000)),
 )
 odd = st.tuples(st.integers(0, 899), st.integers(0, 2), st.booleans())
@@ -55,6 +59,35 @@ def do(shop: Shop, deed: tuple[Any, ...], clock: Clock, known: dict[str, Any]) -
             known["asked"] = shop.ask()
         case ("cancel",) if known.get("asked"):
             shop.cancel(known.pop("asked"))
+        case ("authenticate",):
+            shop.pay(after=shop.ask(), cause=Cause.AUTHENTICATED, authentication="challenge")
+        case ("hold",):
+            known["held"] = shop.pay(capture=False)
+        case ("take",) if known.get("held"):
+            known["paid"] = shop.capture(known.pop("held"))
+        case ("take in parts",) if known.get("held"):
+            known["paid"] = shop.capture(known.pop("held"), 500, 700)
+        case ("let go",) if known.get("held"):
+            shop.release(known.pop("held"))
+        case ("expire",) if known.get("held"):
+            shop.release(known.pop("held"), expired=True)
+        case ("appeal",) if paid:
+            shop.appeal(paid)
+        case ("inquiry",) if paid:
+            shop.be_asked_about(paid)
+        case ("debit",):
+            known["debit"] = shop.fake.process()
+        case ("settle",) if known.get("debit"):
+            clock.on(4000)
+            shop.settle(known.pop("debit"), "no money")
+        case ("renew",):
+            told = "unknown" if known.get("version") == "2016-07-06" else "automatic"  # it shows no key
+            shop.pay("no money", cause=Cause.INVOICE, initiator=told)
+        case ("renew without a key",):
+            shop.pay("no money", cause=Cause.UNSAID)
+        case ("version", version):
+            shop.fake.use_version(version)
+            known["version"] = version
         case ("capture",):
             shop.capture(shop.pay(capture=False))
         case ("refund",) if paid:
@@ -180,7 +213,8 @@ def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(t
         break
     assert deaths > 40
     totals = {key: value for key, value in values(dying.readings(end)).items() if key[0].endswith("_total")}
-    dying._close()  # not close(): there is no statement left to say farewell with
+    with suppress(Killed):
+        dying.close()
     assert totals == shop.truth()
 
 
