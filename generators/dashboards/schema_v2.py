@@ -161,6 +161,7 @@ def _variable(classic: _Json) -> _Json:
             "current": classic["current"],
             "refresh": _REFRESH[classic["refresh"]],
             "sort": _SORT[classic["sort"]],
+            "regexApplyTo": "value",
             "definition": classic["query"],
             "query": _query({"query": classic["query"], "refId": f"Variable-{classic['name']}"}),
         },

@@ -175,10 +175,8 @@ def test_a_dashboard_of_schema_v2_survives_the_round_trip_through_grafanas_own_t
         chosen: Any = element.spec.viz_config  # type: ignore[union-attr]
         (chosen.group,), (chosen.version,) = chosen.group, chosen.version  # 0.0.21 reads both as sets
     again = json.loads(JSONEncoder().encode(read))
-    for element in again["elements"].values():
-        defaults = element["spec"]["vizConfig"]["spec"]["fieldConfig"]["defaults"]
-        if defaults["custom"] == {}:
-            del defaults["custom"]
+    for element in (*again["elements"].values(), *said["spec"]["elements"].values()):
+        element["spec"]["vizConfig"]["spec"]["fieldConfig"]["defaults"].setdefault("custom", {})
 
     assert (said["apiVersion"], said["kind"]) == ("dashboard.grafana.app/v2", "Dashboard")
     assert without("placement", again) == said["spec"]
