@@ -20,7 +20,10 @@ class Limits:
     """What a client may use up: seconds from a request's first byte to its answer's last one, connections together."""
 
     exchange_seconds: float = 30.0
+    handshake_seconds: float = 10.0
+    """From a connection to the end of its TLS handshake."""
     connections: int = 512
+    """Where there are more, the one goes that has been idle for longest: no client can keep another one out by them."""
 
 
 def connections_within(limits: Limits, admits: Callable[[asyncio.BaseTransport], bool]) -> type[H11Protocol]:
@@ -44,13 +47,24 @@ class _Connection(H11Protocol):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._deadline: asyncio.TimerHandle | None = None
+        self._rests_since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.bounds.connections or not self.is_admitted(transport):
+        if not self.is_admitted(transport) or not self._has_room():
             transport.abort()
         else:
             self._start_deadline()
+
+    def _has_room(self) -> bool:
+        """Whether there is a place for it, made by ending the one that has been idle for longest where need be."""
+        if len(self.connections) <= self.bounds.connections:
+            return True
+        others = (one for one in self.connections if isinstance(one, _Connection) and one is not self)
+        idle = [one for one in others if one._at_rest() and not one.transport.is_closing()]
+        if idle:
+            min(idle, key=lambda one: one._rests_since).transport.abort()
+        return bool(idle)
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None or self._at_rest():
@@ -64,6 +78,7 @@ class _Connection(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._at_rest():
+            self._rests_since = self.loop.time()
             self._stop_deadline()
 
     def _start_deadline(self) -> None:

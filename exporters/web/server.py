@@ -114,7 +114,34 @@ def _admits(web: WebConfigFile) -> Callable[[asyncio.BaseTransport], bool]:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs the exporter decides what a signal means."""
+    """uvicorn without its signal handlers, and with a deadline for TLS handshakes, for which it has no setting.
+
+    Whoever runs the exporter decides what a signal means.
+    """
+
+    def __init__(self, config: uvicorn.Config, handshake_seconds: float) -> None:
+        super().__init__(config)
+        self._handshake_seconds = handshake_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections on sockets that are bound already."""
+        await self.lifespan.startup()
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        deadline = self._handshake_seconds if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=deadline
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -163,7 +190,7 @@ class Server:
             h11_max_incomplete_event_size=HEADER_BYTES,
             ssl_context_factory=self._tls if tls.wanted else None,
         )
-        self._server = _Uvicorn(config)
+        self._server = _Uvicorn(config, limits.handshake_seconds)
 
     def _tls(self, _: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         assert self._context

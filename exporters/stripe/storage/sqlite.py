@@ -107,6 +107,8 @@ def _read(path: Path, largest_bytes: int, lock: int, read: Callable[[Database], 
 
 
 def _opened(path: Path, largest_bytes: int, lock: int) -> SqliteDatabase:
+    with suppress(OSError):  # SQLite says better what is wrong with it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # its log beside it has the same mode
     with _errors_of(path):
         connection = _connected(str(path))
     database = SqliteDatabase(connection, path, lock)

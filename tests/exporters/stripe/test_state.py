@@ -197,6 +197,15 @@ def test_a_file_that_vanishes_under_the_exporter_stops_no_other_source(world: Wa
     assert world.sample(Source.STRIPE_ACCOUNT).readings
 
 
+def test_nobody_else_can_read_the_files_of_the_state(world: Watched) -> None:
+    world.begun().shop.pay()
+    world.sample()
+    path = world.settings.state.path
+    files = {file.name: file.stat().st_mode & 0o777 for file in path.parent.glob(f"{path.name}*")}
+    assert path.name in files
+    assert set(files.values()) == {0o600}, files
+
+
 def test_a_state_in_memory_begins_anew_with_each_start(tmp_path: Path) -> None:
     with watched(tmp_path, state={"backend": "memory"}) as world:
         world.begun().shop.pay()

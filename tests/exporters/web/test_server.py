@@ -157,15 +157,37 @@ def test_a_scraper_that_never_reads_is_cut_off_and_delays_nobody() -> None:
     asyncio.run(asyncio.wait_for(story(), 30))
 
 
-def test_connections_beyond_the_limit_are_closed_and_the_others_served() -> None:
+HALF = b"GET /-/healthy HTTP/1.1\r\n"
+WHOLE = HALF + b"Host: a\r\nConnection: close\r\n\r\n"
+
+
+def test_beyond_the_limit_the_connection_that_was_idle_for_longest_goes() -> None:
     async def story() -> None:
         async with served(limits=Limits(exchange_seconds=20, connections=5)) as at, AsyncExitStack() as stack:
             kept = [await stack.enter_async_context(at.connection()) for _ in range(5)]
+            kept[0][1].write(HALF)
+            while at.server.connections < 5:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            async with at.connection() as (reader, writer):
+                writer.write(WHOLE)
+                assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            assert await _end(kept[1][0]) == b"", "the oldest of those that do nothing"
+            kept[0][1].write(WHOLE.removeprefix(HALF))
+            assert (await kept[0][0].read()).startswith(b"HTTP/1.1 200")
+
+    asyncio.run(story())
+
+
+def test_where_every_connection_is_busy_the_newest_is_closed() -> None:
+    async def story() -> None:
+        async with served(limits=Limits(exchange_seconds=20, connections=5)) as at, AsyncExitStack() as stack:
+            kept = [await stack.enter_async_context(at.connection()) for _ in range(5)]
+            for _, writer in kept:
+                writer.write(HALF)
+            await asyncio.sleep(0.3)
             async with at.connection() as (reader, _):
                 assert await _end(reader) == b""
-            reader, writer = kept[0]
-            writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert (await reader.read()).startswith(b"HTTP/1.1 200")
 
     asyncio.run(story())
 

@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import bcrypt
@@ -17,6 +18,7 @@ import trustme
 from exporters.configuration.configfile import ConfigurationError
 from exporters.process.run import report
 from exporters.web.basicauth import BasicAuth
+from exporters.web.connections import Limits
 from exporters.web.ratelimit import TokenBucket
 from exporters.web.tls import context_for
 from exporters.web.webconfig import HttpConfig, TlsConfig, WebConfig, WebConfigFile
@@ -63,6 +65,27 @@ def test_the_page_is_served_over_tls_with_files_beside_the_configuration(tmp_pat
     async def story() -> None:
         async with served(written(tmp_path, TLS)) as at, at.client("https", trusting(authority)) as client:
             assert (await client.get("/metrics")).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_neither_silent_nor_idle_connections_of_one_client_keep_prometheus_out(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    trusted = trusting(authority)
+
+    async def story() -> None:
+        limits = Limits(handshake_seconds=1, connections=20)
+        async with served(written(tmp_path, TLS), limits=limits) as at, AsyncExitStack() as stack:
+            silent = [await stack.enter_async_context(at.connection()) for _ in range(40)]
+            for _ in range(40):
+                idle = await asyncio.open_connection(at.host, at.port, ssl=trusted, server_hostname=at.host)
+                stack.callback(idle[1].close)
+            client = await stack.enter_async_context(at.client("https", trusted))
+            assert (await client.get("/metrics")).status_code == 200
+            for reader, _ in silent:
+                assert await asyncio.wait_for(reader.read(), 20) == b"", "a handshake has its deadline"
 
     asyncio.run(story())
 
