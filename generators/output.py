@@ -1,5 +1,6 @@
 """How do generated files reach the disk whole, and do those on the disk still match the definitions?"""
 
+import contextlib
 import difflib
 import os
 import subprocess
@@ -74,7 +75,15 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
         except OSError as error:
             raise OutputError(root / path, error.strerror or str(error), "remove it by hand") from error
         removed += 1
+    _remove_empty_folders(root / owned)
     return written, removed
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    """A folder that is left empty would look like an environment without rules."""
+    for below in sorted((path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
+        with contextlib.suppress(OSError):  # not empty, or not ours to remove: then it stays
+            below.rmdir()
 
 
 def differences(root: Path, files: Mapping[str, str], owned: str) -> tuple[Drift, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
     if check:
         _report(differences(out, files, owned), _cure(files, environment, out))
         return
+    gone = tuple(_environments_gone(out / OWNED, catalogs)) if environment is None else ()
     try:
         written, removed = write(out, files, owned)
     except OutputError as error:
@@ -66,6 +67,31 @@ def generate(check: bool, environment: str | None, out: Path, older: bool) -> No
         f"{len(files)} files from {alerts} alerts and {signals} signals "
         f"in {out / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
     )
+    for line in gone:
+        click.echo(line, err=True)
+
+
+def _environments_gone(folder: Path, catalogs: tuple[Catalog, ...]) -> Iterator[str]:
+    """For each environment that was there the last time and is no more: what is left to do about it, elsewhere."""
+    from generators.manifest import MANIFEST
+    from paymon.versions import NotAManifest, read_manifest
+
+    for catalog in catalogs:
+        organisation = catalog.organisation
+        place = folder / organisation.service if len(catalogs) > 1 else folder
+        try:
+            before = read_manifest(place / MANIFEST)["environments"]
+        except NotAManifest:
+            continue
+        now = {environment.name for environment in organisation.environments}
+        for name in sorted(set(before) - now):
+            yield (
+                f"environment {name} of {organisation.service} is gone: take its rules out of Prometheus, load "
+                "Alertmanager's configuration anew, and end its heartbeat's check. What still fires there is shown by\n"
+                f"  amtool alert query environment={name} service={organisation.service} "
+                f"--alertmanager.url={organisation.alertmanager_url}\n"
+                "and ends once its rules are out; until then its runbook's address leads nowhere."
+            )
 
 
 def _files(catalogs: tuple[Catalog, ...], environment: str | None) -> tuple[Mapping[str, str], str]:

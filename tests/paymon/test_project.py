@@ -195,3 +195,21 @@ def test_of_several_services_a_command_says_which_there_are(tmp_path: Path) -> N
     )
     assert "CheckoutQueueLong" in paymon(folder, "--service", "shop", "list", "alerts").stdout
     assert "CheckoutQueueLong" not in paymon(folder, "--service", "donations", "list", "alerts").stdout
+
+
+def test_an_environment_that_goes_leaves_nothing_behind_and_says_what_is_left_to_do(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    assert paymon(folder, "generate").returncode == 0
+    text = (folder / "monitoring.py").read_text()
+    (folder / "monitoring.py").write_text(
+        text.replace('            Environment(name="us-production", pages=True),\n', "")
+    )
+
+    result = paymon(folder, "generate")
+
+    assert result.returncode == 0
+    assert not (folder / "generated" / "us-production").exists()
+    assert "environment us-production of shop is gone: take its rules out of Prometheus" in result.stderr
+    assert "amtool alert query environment=us-production service=shop " in result.stderr
+    assert [path for path, text in written(folder / "generated").items() if "us-production" in text] == []
+    assert paymon(folder, "generate", "--check").returncode == 0
