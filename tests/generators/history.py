@@ -16,6 +16,9 @@ _ATTEMPTS = {"success": 0.5, "issuer_declined": 0.05, "technical_failure": 0.02}
 _SPECIMENS = {"rule_group": "/rules/outcomes.yml;payments.production.outcomes", "receiver_name": "payments-p1"}
 """Values of labels that an expression matches; of all other labels without a list, any value will do."""
 
+_ONE_AT_A_TIME = {"certificate": "leaf"}
+"""Labels of which a target has one value at a time, and that value."""
+
 _COMING = ("due", "expiry", "not_after")
 """Moments of such names lie ahead, all others have been."""
 
@@ -54,7 +57,12 @@ def _moments(now: int) -> tuple[int, ...]:
 def _label_sets(metric: Metric) -> Iterator[dict[str, str]]:
     names = [label.name for label in metric.labels]
     for values in itertools.product(
-        *(label.values or (_SPECIMENS.get(label.name, "example.com"),) for label in metric.labels)
+        *(
+            (_ONE_AT_A_TIME[label.name],)
+            if label.name in _ONE_AT_A_TIME
+            else label.values or (_SPECIMENS.get(label.name, "example.com"),)
+            for label in metric.labels
+        )
     ):
         yield dict(zip(names, values, strict=True))
 
