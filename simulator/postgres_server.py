@@ -1,16 +1,22 @@
 """How does a real Postgres get here, for a demo, a test or a benchmark, and away again?"""
 
+import ctypes
+import fcntl
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypedDict
 
 import psycopg
 from psycopg import conninfo, sql
@@ -137,7 +143,12 @@ def standby(primary: PostgresServer, settings: Mapping[str, str] | None = None) 
 @contextmanager
 def _place(installation: Installation, within: Path | None = None) -> Iterator[tuple[Installation, Path]]:
     """The programs and an empty folder, both within reach of the user that the server runs as."""
-    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=within or _reachable_folder()))
+    place = Path(within or _reachable_folder())
+    _sweep(place)
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
+    alive = (folder / "alive.new").open("w")
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    (folder / "alive.new").rename(folder / _ALIVE)  # whoever sees it sees it locked
     try:
         reached = installation
         if _as_root() and not _reachable(installation.binaries):
@@ -153,6 +164,21 @@ def _place(installation: Installation, within: Path | None = None) -> Iterator[t
         yield reached, folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        alive.close()
+
+
+_ALIVE = "alive"
+
+
+def _sweep(place: Path) -> None:
+    """Remove what a process that was killed has left; its server has ended with it."""
+    ours = pwd.getpwnam(_UNPRIVILEGED).pw_uid if _as_root() else os.geteuid()
+    for folder in place.glob("postgres-*"):
+        if folder.lstat().st_uid != ours:
+            continue
+        with suppress(OSError), (folder / _ALIVE).open() as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -169,12 +195,12 @@ def _started(
         )
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-    control = [installation.binaries / "pg_ctl", "--pgdata", data, "--silent", "-w"]
     for attempt in range(_TRIES):
         port = _free_port()
-        options = f"-p {port} -k {folder}"
+        command = [installation.binaries / "postgres", "-D", data, "-p", port, "-k", folder]
+        process = _child([str(part) for part in command], folder / "log")
         try:
-            _run(control, ["--log", folder / "log", "--options", options, "start"])
+            _wait_until_it_answers(process, port, folder / "log")
             break
         except subprocess.CalledProcessError:
             if attempt + 1 == _TRIES:
@@ -182,11 +208,61 @@ def _started(
     try:
         yield port
     finally:
-        _run(control, ["--mode", "immediate", "stop"])
+        process.send_signal(signal.SIGQUIT)  # Postgres' immediate shutdown
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _child(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """A server that ends with this process, however that ends; to be called from a thread that lasts as long."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C is for us, and we end it
+            preexec_fn=_to_end_with_its_parent if sys.platform == "linux" else None,
+            **_account(),
+        )
+
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def _to_end_with_its_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Raises CalledProcessError, with what it said, where it ends or takes too long."""
+    dsn = conninfo.make_conninfo(
+        host="127.0.0.1", port=port, dbname="postgres", user="postgres", password=_PASSWORD, connect_timeout=10
+    )
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            psycopg.connect(dsn).close()
+        except psycopg.OperationalError:
+            pass
+        else:
+            return
+        if process.poll() is None and time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+        if process.returncode is not None:
+            said = log.read_text(errors="replace")
+            raise subprocess.CalledProcessError(process.returncode, process.args, said)
+        time.sleep(0.05)
 
 
 def _run(command: Sequence[object], arguments: Sequence[object], seconds: float = _SECONDS) -> None:
-    """To files rather than pipes: a server that pg_ctl starts would hold a pipe open for ever."""
+    """One of Postgres' programs, as the account that it may run as."""
     with tempfile.TemporaryFile("w+") as said:
         try:
             subprocess.run(
@@ -197,13 +273,24 @@ def _run(command: Sequence[object], arguments: Sequence[object], seconds: float 
                 stderr=subprocess.STDOUT,
                 timeout=seconds,
                 cwd="/",
-                user=_UNPRIVILEGED if _as_root() else None,
-                group=pwd.getpwnam(_UNPRIVILEGED).pw_gid if _as_root() else None,
-                extra_groups=() if _as_root() else None,
+                **_account(),
             )
         except subprocess.CalledProcessError as error:
             said.seek(0)
             raise subprocess.CalledProcessError(error.returncode, error.cmd, said.read()) from None
+
+
+class _Account(TypedDict, total=False):
+    user: str
+    group: int
+    extra_groups: tuple[int, ...]
+
+
+def _account() -> _Account:
+    """Whom Postgres' programs run as: they refuse to run as root."""
+    if not _as_root():
+        return {}
+    return {"user": _UNPRIVILEGED, "group": pwd.getpwnam(_UNPRIVILEGED).pw_gid, "extra_groups": ()}
 
 
 def _version(binaries: Path) -> str:

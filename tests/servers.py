@@ -29,13 +29,13 @@ def running(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Pop
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(100)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(100)
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, within: float = 30) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, within: float = 200) -> None:
     """Return once `url` answers 200; fail with the log where the process ends or the time is up."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

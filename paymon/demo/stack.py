@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.alertmanager import alertmanager_files
-from generators.files import environment_files
+from generators.rules import rule_file, rule_groups
 from paymon.demo import backfill
 from paymon.demo.configuration import SCRAPE_SECONDS, exporter_settings, prometheus_settings
 from paymon.demo.inbox import Inbox, listening
@@ -79,9 +79,9 @@ def running(
     """
     rules = folder / "rules"
     rules.mkdir()
-    for path, text in environment_files(catalog, environment).items():
-        if "/rules/" in path:
-            (rules / Path(path).name).write_text(shortened_rules(text, speed, SCRAPE_SECONDS))
+    for group in rule_groups(catalog, environment):
+        text = shortened_rules(rule_file(group), speed, SCRAPE_SECONDS)
+        (rules / f"{group.area.name}.yml").write_text(text)
     organisation = catalog.organisation
     jobs = organisation.jobs_in(environment)
     exporter_job, application_job = jobs.exporter[0], jobs.application[0]

@@ -44,7 +44,7 @@ def test_the_example_s_configuration_is_one_that_the_exporter_takes(tmp_path: Pa
     (tmp_path / "stripe-api-key").write_text("rk_test_x")
     command = [sys.executable, "-c", "from paymon.cli import main; main()", "exporter", "--check-config"]
     checked = subprocess.run(
-        [*command, "--config", tmp_path / "exporter.yaml"], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--config", tmp_path / "exporter.yaml"], capture_output=True, text=True, timeout=300, check=False
     )
     assert checked.returncode == 0, checked.stderr
 
@@ -52,7 +52,7 @@ def test_the_example_s_configuration_is_one_that_the_exporter_takes(tmp_path: Pa
 @pytest.mark.skipif(KUSTOMIZE is None, reason="kustomize is not here; KUSTOMIZE names one")
 def test_kustomize_renders_valid_manifests_with_the_team_s_namespace_image_and_configuration() -> None:
     ran = subprocess.run(
-        [str(KUSTOMIZE), "build", str(OVERLAY)], capture_output=True, text=True, timeout=60, check=True
+        [str(KUSTOMIZE), "build", str(OVERLAY)], capture_output=True, text=True, timeout=300, check=True
     )
     rendered = {one["kind"]: one for one in yaml.safe_load_all(ran.stdout)}
     assert rendered.keys() == {"ConfigMap", "Service", "StatefulSet"}

@@ -97,7 +97,7 @@ def _replay(files: list[Path], url: str, start: int, end: int) -> None:
         ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert replay.returncode == 0, replay.stderr
@@ -113,7 +113,7 @@ def _first_firing(url: str, name: str, start: int, end: int) -> int | None:
             "step": 30,
             "nocache": 1,
         },
-        timeout=30,
+        timeout=300,
     ).json()
     assert answer["status"] == "success"
     results = answer["data"]["result"]

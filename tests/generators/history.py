@@ -29,7 +29,7 @@ def import_history(promtool: Path, text: str, folder: Path) -> None:
     source = folder.with_suffix(".openmetrics")
     source.write_text(text)
     command = (promtool, "tsdb", "create-blocks-from", "--max-block-duration=1000h", "openmetrics", source, folder)
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
 
 
 def openmetrics(catalog: Catalog, environment: Environment, now: int) -> str:

@@ -58,7 +58,7 @@ class Inbox(Generic[Message]):
         """The first message of that kind, waited for."""
         return self.several(wanted, 1)[0]
 
-    def several(self, wanted: Callable[[Message], bool], count: int, within: float = 15) -> list[Message]:
+    def several(self, wanted: Callable[[Message], bool], count: int, within: float = 200) -> list[Message]:
         """The first `count` messages of that kind, waited for; fails with all that has arrived instead."""
         deadline = time.monotonic() + within
         with self._changed:
@@ -137,4 +137,4 @@ def _serving(server: ThreadingHTTPServer | socketserver.ThreadingTCPServer, inbo
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(100)

@@ -89,7 +89,9 @@ def merged_into_another() -> Config:
 
 
 def amtool(version: str, *arguments: str | Path) -> str:
-    ran = subprocess.run([find("amtool", version), *arguments], capture_output=True, text=True, timeout=30, check=False)
+    ran = subprocess.run(
+        [find("amtool", version), *arguments], capture_output=True, text=True, timeout=300, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
@@ -351,7 +353,7 @@ class Alertmanager:
         self.told = told
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
-        httpx.post(f"{self.url}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
+        httpx.post(f"{self.url}/api/v2/alerts", json=alerts, timeout=100).raise_for_status()
 
     def names_told(self) -> set[tuple[str, str, str]]:
         """Receiver, alert and environment of all that was told."""

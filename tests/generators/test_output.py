@@ -128,7 +128,7 @@ def test_a_run_that_is_killed_half_way_leaves_each_file_old_or_new_and_never_hal
     while (tmp_path / "generated/20.yml").read_text() == old["generated/20.yml"] and process.poll() is None:
         pass
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(100)
     process.stdout.close()
 
     texts = [(tmp_path / path).read_text() for path in old]

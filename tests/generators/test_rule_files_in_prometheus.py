@@ -51,9 +51,9 @@ rule_files: ["{tmp_path}/generated/{environment.name}/rules/*.yml"]
 
 def _evaluated_groups(url: str) -> list[dict[str, Any]]:
     """The groups, once each of them has been evaluated twice or more."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 200
     while True:
-        answer = httpx.get(f"{url}/api/v1/rules", timeout=5).json()
+        answer = httpx.get(f"{url}/api/v1/rules", timeout=100).json()
         assert answer["status"] == "success"
         groups: list[dict[str, Any]] = answer["data"]["groups"]
         if groups and all(rule["health"] != "unknown" for group in groups for rule in group["rules"]):

@@ -113,7 +113,7 @@ def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> 
             env=os.environ | {"PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
         ).stdout
         for seed in ("1", "2")

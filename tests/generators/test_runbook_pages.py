@@ -260,7 +260,7 @@ def _on_a_simulated_service(command: str, service: PaymentsService, **environmen
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=300,
             env={
                 "PATH": "/usr/bin:/bin",
                 "ADMIN_TOKEN": service.token,

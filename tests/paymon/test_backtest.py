@@ -273,7 +273,7 @@ def test_a_folder_without_a_past_says_so(tmp_path: Path) -> None:
 def test_a_copy_of_prometheus_data_is_replayed_and_not_touched(folder: tuple[Path, Past], tmp_path: Path) -> None:
     text, data = folder[0] / "past.om", tmp_path / "data"
     command = (find("promtool", "3.5"), "tsdb", "create-blocks-from", "openmetrics", text, data)
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     before = sorted((one, one.stat().st_mtime) for one in data.rglob("*"))
     found = CliRunner().invoke(backtest, ["--from", str(data), "--alert", "PaymentsCompleteFailure", "--json"])
     assert found.exit_code == 0, found.output

@@ -515,7 +515,7 @@ def running_demo(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen
             yield process, [int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)", said)]
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(100)
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -534,7 +534,7 @@ def is_open(port: int) -> bool:
 
 
 def assert_nothing_is_left(folder: Path, ports: list[int]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline and (processes_of(folder) or any(folder.iterdir())):
         time.sleep(0.1)
     assert processes_of(folder) == []
@@ -545,7 +545,7 @@ def assert_nothing_is_left(folder: Path, ports: list[int]) -> None:
 @pytest.mark.slow
 def test_once_sees_the_right_alert_fire_and_leaves_nothing_behind(folder: Path) -> None:
     ran = subprocess.run(
-        (*PAYMON, "--once"), capture_output=True, text=True, env=environment(folder), timeout=280, check=False
+        (*PAYMON, "--once"), capture_output=True, text=True, env=environment(folder), timeout=800, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "P1  PaymentsCompleteFailure fires: Fewer than 5 % of payment attempts succeed." in ran.stdout
@@ -557,7 +557,7 @@ def test_once_sees_the_right_alert_fire_and_leaves_nothing_behind(folder: Path) 
 @pytest.mark.slow
 def test_once_says_what_was_missing(folder: Path) -> None:
     command = (*PAYMON, "--once", "--incident", "flag-drift", "--seconds", "2")
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment(folder), timeout=280, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment(folder), timeout=800, check=False)
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert ran.stderr == "After 2 s: PaymentRolloutDrift does not fire.\n"
 
@@ -571,7 +571,7 @@ def test_ctrl_c_twice_leaves_nothing_behind(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(100) == 0
         assert_nothing_is_left(folder, ports)
 
 
@@ -579,7 +579,7 @@ def test_ctrl_c_twice_leaves_nothing_behind(folder: Path) -> None:
 def test_a_demo_that_is_killed_without_warning_leaves_nothing_behind(folder: Path) -> None:
     with running_demo(folder) as (process, ports):
         process.kill()
-        process.wait(10)
+        process.wait(100)
         assert_nothing_is_left(folder, ports)
 
 
@@ -589,7 +589,7 @@ def without_prometheus(folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=environment(folder, PROMETHEUS="/nowhere/prometheus"),
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

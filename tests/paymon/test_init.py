@@ -33,7 +33,7 @@ def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from paymon.cli import main; main()", "init", *arguments]
     no_terminal = subprocess.DEVNULL
     return subprocess.run(
-        command, cwd=folder, stdin=no_terminal, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, stdin=no_terminal, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -152,7 +152,7 @@ def _exporting() -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(100)
 
 
 LIVE_RULES = (

@@ -599,7 +599,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None
         "try: more.keep()\n"
         "except OSError as error: print(error.strerror)"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert said.stdout == "File too large\n"
     assert file.read_bytes() == known
     assert list(tmp_path.iterdir()) == [file]

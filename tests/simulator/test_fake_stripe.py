@@ -44,7 +44,7 @@ class Plain(stripe.HTTPClient):
         self._http = http
 
     def request(self, method: str, url: str, headers: Any, post_data: Any = None, **_: Any) -> Any:
-        answer = self._http.request(method, url, headers=headers, timeout=10)
+        answer = self._http.request(method, url, headers=headers, timeout=100)
         return answer.content, answer.status_code, answer.headers
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class Served:
 
     def ask(self, path: str) -> httpx.Response:
         """What a request by hand gives."""
-        return httpx.get(f"{self.url}{path}", headers={"Authorization": "Bearer rk_test_everything"}, timeout=10)
+        return httpx.get(f"{self.url}{path}", headers={"Authorization": "Bearer rk_test_everything"}, timeout=100)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_reads_are_counted_and_the_clock_is_in_the_header(served: Served) -> Non
 
 def test_what_is_not_there_is_404_and_writing_is_refused(served: Served) -> None:
     assert served.ask("/v1/customers").status_code == 404
-    assert httpx.post(f"{served.url}/v1/events", timeout=10).status_code == 405
+    assert httpx.post(f"{served.url}/v1/events", timeout=100).status_code == 405
 
 
 def test_weeks_of_payments_are_forgotten_in_time() -> None:
@@ -303,7 +303,7 @@ def test_it_runs_by_itself() -> None:
             assert process.stdout is not None
             found = re.match(r"fake Stripe at (http://\S+), key (\S+)\n", process.stdout.readline())
             assert found
-            answer = httpx.get(f"{found[1]}/v1/events", headers={"Authorization": f"Bearer {found[2]}"}, timeout=10)
+            answer = httpx.get(f"{found[1]}/v1/events", headers={"Authorization": f"Bearer {found[2]}"}, timeout=100)
             assert len(answer.json()["data"]) == 10
         finally:
             process.kill()

@@ -1,8 +1,12 @@
 """Does a real Postgres come up wherever the tests and the demo run, and go away again?"""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import psycopg
@@ -41,3 +45,37 @@ def test_a_file_that_cannot_be_run_says_what_psql_said() -> None:
     with running(installations()[0]) as server, pytest.raises(subprocess.CalledProcessError) as raised:
         server.psql("postgres", Path("/nonexistent.sql"))
     assert "No such file or directory" in raised.value.output
+
+
+def test_a_process_that_is_killed_leaves_no_postgres_and_the_next_one_clears_its_folder_away() -> None:
+    with tempfile.TemporaryDirectory(prefix="paymon-test-") as name:
+        place = Path(name)
+        place.chmod(0o711)
+        program = (
+            "import sys, time; from pathlib import Path; from simulator.postgres_server import installations, running\n"
+            f"with running(installations()[0], within=Path({name!r})) as server:\n"
+            "    print(server.port, flush=True); time.sleep(1000)"
+        )
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            port = int(process.stdout.readline())
+            process.kill()
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and (still := servers_on(port)):
+            time.sleep(0.05)
+        assert not still
+        (left,) = place.iterdir()
+        with running(installations()[0], within=place) as server:
+            assert not left.exists()
+            assert list(place.iterdir()) == [server.folder]
+
+
+def servers_on(port: int) -> list[str]:
+    """The processes that have the port in their command line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_text(errors="replace").split("\0")
+            if "-p" in words and str(port) in words:
+                found.append(words[0])
+    return found

@@ -25,7 +25,7 @@ from exporters.web.webconfig import WebConfigFile
 from rules.catalog import catalog
 from simulator.surroundings import Surroundings
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "exporter.yaml"
 
@@ -65,7 +65,7 @@ async def page_of(settings: Settings, *, until: str) -> str:
         environment={},
     )
     page = ""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(200):
         for sample in itertools.count():
             await exporter.sample()
             page = (await exporter.page.render(form_for("", ""))).body.decode()

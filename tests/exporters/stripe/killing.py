@@ -126,7 +126,7 @@ class _shared:  # noqa: N801 - used like a function
 
 def _kill(child: BaseProcess) -> None:
     child.kill()
-    child.join(10)
+    child.join(100)
 
 
 def _sample_for_ever(settings: dict[str, Any], path: str) -> None:

@@ -190,7 +190,7 @@ def test_not_even_the_stripe_packages_own_debug_variable_has_answers_printed(tmp
         env={**os.environ, "STRIPE_LOG": "debug"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
         cwd=Path.cwd(),
     )

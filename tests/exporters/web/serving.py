@@ -37,7 +37,7 @@ class Served:
 
     def client(self, scheme: str = "http", verify: ssl.SSLContext | bool = False, **more: object) -> httpx.AsyncClient:
         base = f"{scheme}://{self.host}:{self.port}"
-        return httpx.AsyncClient(base_url=base, verify=verify, trust_env=False, timeout=20, **more)  # type: ignore[arg-type]
+        return httpx.AsyncClient(base_url=base, verify=verify, trust_env=False, timeout=100, **more)  # type: ignore[arg-type]
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -67,4 +67,4 @@ async def served(
             yield Served(server, web, host, port, reported)
         finally:
             server.stop()
-            await asyncio.wait_for(task, 20)
+            await asyncio.wait_for(task, 200)

@@ -66,7 +66,7 @@ def answering(answer: Callable[[int, str, dict[str, list[str]]], Answer]) -> Ite
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(100)
 
 
 def asking(url: str, **access: object) -> Prometheus:
@@ -296,4 +296,4 @@ def test_a_client_certificate_and_an_authority_of_ones_own_are_used(tmp_path: Pa
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(100)
