@@ -14,7 +14,10 @@ import yaml
 
 from generators.deploy import deploy_files
 from generators.text import as_yaml
+from paymon.live.access import Access
+from paymon.live.prometheus import Prometheus
 from paymon.programs import find
+from paymon.scraped import scraped
 from rules.catalog import catalog
 from tests.servers import prometheus
 
@@ -111,3 +114,52 @@ def test_an_annotated_pod_gets_our_labels_whatever_it_is_called() -> None:
     for job in generated("scrape-annotated-pods.yml")["scrape_configs"]:
         set_ = {one["target_label"]: one["replacement"] for one in job["relabel_configs"] if "source_labels" not in one}
         assert set_ == {**OURS, "job": job["job_name"]}
+
+
+def found(labels: dict[str, str], page: str, folder: Path) -> list[str]:
+    """What the doctor says of a Prometheus that scrapes a page under these labels, each second."""
+
+    class Page(_Page):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    Thread(target=server.serve_forever, daemon=True).start()
+    targets = {"targets": [f"127.0.0.1:{server.server_port}"], "labels": labels}
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [{"job_name": "x", "static_configs": [targets]}]}
+    with prometheus(find("prometheus", "3.5"), as_yaml(config), folder) as url:
+        labels_of(url)
+        with Prometheus(Access(url=url)) as asked:
+            said = [f"{one.verdict.value}  {one}" for one in scraped(asked, (CATALOG,), time.time())]
+    server.shutdown()
+    server.server_close()
+    return said
+
+
+def test_the_doctor_names_the_labels_that_no_rule_reads_and_those_that_they_read(tmp_path: Path) -> None:
+    (line,) = found({**OURS, "job": "default/paymon"}, PAGE, tmp_path)
+
+    assert line == (
+        "mend  the scrape: an exporter's series are read by no rule of these definitions: job default/paymon, "
+        "service payments, environment production; let scraping set job payments-exporter, service payments, "
+        "environment production or job payments-exporter, service payments, environment staging, as the files in "
+        "deploy/ do"
+    )
+
+
+def test_the_doctor_says_who_else_exports_our_names_and_mends_nothing(tmp_path: Path) -> None:
+    here = {**OURS, "job": "payments-exporter"}
+    twin = 'payment_attempts_total{status="failed"} 1\n'
+
+    assert found(here, PAGE, tmp_path / "alone") == [
+        "fine  the scrape: the exporter's series are read: "
+        "job payments-exporter, service payments, environment production"
+    ]
+    (_, line) = found({**OURS, "job": "payments"}, PAGE + twin, tmp_path / "twin")
+    assert line == (
+        "note  the scrape: job payments exports payment_attempts_total too, which no rule reads: job payments, "
+        "service payments, environment production"
+    )
