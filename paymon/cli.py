@@ -22,6 +22,7 @@ _COMMANDS = {
     "gate": "paymon.gate.command:gate",
     "check": "paymon.now.check:check",
     "status": "paymon.now.status:status",
+    "diff": "paymon.diff:diff",
     "drift": "paymon.drift.command:drift",
     "rehearse": "paymon.rehearse:rehearse",
     "backtest": "paymon.backtest.command:backtest",

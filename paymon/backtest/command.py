@@ -32,7 +32,7 @@ from paymon.live.asking import as_json, environment_named, environment_option, u
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.live.times import DURATION, MOMENT, Ago, clock, moment_of
 
-__all__ = ["backtest"]
+__all__ = ["backtest", "progress", "replayed_span", "server_of"]
 
 _LIVE = timedelta(days=30)
 
@@ -95,19 +95,19 @@ def backtest(
     to_sweep = _chosen(ruleset, (sweep,)) if sweep else []
     known = read_incidents(incidents) if incidents else ()
     other = ruleset_at(against, place.name) if against else None
-    with unanswered(), _server(folder) as (access, span):
-        history = _history(access, ruleset, since, until, every, span)
+    with unanswered(), server_of(folder) as (access, span):
+        history = replayed_span(access, ruleset, since, until, every, span)
 
         def replay_of(rules: Ruleset) -> Replay:
             return Replay(lambda: Prometheus(access), rules, history)
 
         replay = replay_of(ruleset)
-        seen = summary(replay, replay.run(chosen, _progress("replayed")), catalog)
+        seen = summary(replay, replay.run(chosen, progress("replayed")), catalog)
         before = None
         if other is not None:
             wanted = [one for one in other.alerts if not alerts or one.name in alerts]
             earlier = replay_of(other)
-            before = summary(earlier, earlier.run(wanted, _progress(f"replayed of {against}")), catalog)
+            before = summary(earlier, earlier.run(wanted, progress(f"replayed of {against}")), catalog)
         curves = [(rule, swept(replay, rule, catalog)) for rule in to_sweep]
     found = score(known, seen.pages) if known else None
     if json_:
@@ -164,7 +164,8 @@ def _chosen(ruleset: Ruleset, names: tuple[str, ...]) -> list[AlertRule]:
 
 
 @contextmanager
-def _server(folder: Path | None) -> Iterator[tuple[Access, tuple[float, float] | None]]:
+def server_of(folder: Path | None) -> Iterator[tuple[Access, tuple[float, float] | None]]:
+    """The server of the options, or one that knows what is in the folder, and then from when to when that reaches."""
     access = access_from(click.get_current_context(), "prometheus")
     if folder is not None:
         with past_in(folder) as past:
@@ -175,7 +176,7 @@ def _server(folder: Path | None) -> Iterator[tuple[Access, tuple[float, float] |
     yield access, None
 
 
-def _history(
+def replayed_span(
     access: Access,
     ruleset: Ruleset,
     since: Ago | datetime | None,
@@ -211,7 +212,7 @@ def _history(
     return History(start, end, step)
 
 
-def _progress(words: str) -> Callable[[int, int], None]:
+def progress(words: str) -> Callable[[int, int], None]:
     """Says how far it is on the error output, where that is a terminal."""
 
     def say(done: int, of: int) -> None:

@@ -179,7 +179,7 @@ class Replay:
         found: dict[Identity, dict[float, float]] = {}
         for branch in rule.branches:
             text = self.ruleset.branch_text(branch, recorded, bound)
-            for start, end in self._stretches(client, branch, text, recorded, bound):
+            for start, end in self._stretches(client, branch, recorded, bound):
                 for course in client.range(text, start, end, self.history.step):
                     labels = ((k, v) for k, v in course.labels.items() if k not in _NEVER_CARRIED)
                     identity = frozenset({**dict(labels), **rule.labels, "alertname": rule.name}.items())
@@ -192,7 +192,6 @@ class Replay:
         self,
         client: Prometheus,
         branch: tuple[Condition, ...],
-        text: str,
         recorded: frozenset[str],
         bound: str | None,
     ) -> Iterator[tuple[float, float]]:
@@ -201,23 +200,15 @@ class Replay:
         if not moments:
             return
         whole = (moments[0], moments[-1])
-        reach = self.ruleset.reach(text)
-        texts = [
-            (self.ruleset.text(one, recorded, bound if one.watched else None), one)
-            for one in branch
-            if not one.forbids and (one.watched or one.guard)
-        ]
-        cheapest = min(texts, key=lambda pair: self.ruleset.reach(pair[0]))[0]
-        if reach <= _CHEAP or self.ruleset.reach(cheapest) >= reach:
+        reach = max(self.ruleset.reach(one, recorded) for one in branch)
+        needed = [one for one in branch if not one.forbids and (one.watched or one.guard)]
+        first_asked = min(needed, key=lambda one: self.ruleset.reach(one, recorded))
+        if reach <= _CHEAP or self.ruleset.reach(first_asked, recorded) >= reach:
             yield whole
             return
-        held = sorted(
-            {
-                moment
-                for course in client.range(f"count({cheapest})", *whole, self.history.step)
-                for moment in course.moments
-            }
-        )
+        cheapest = self.ruleset.text(first_asked, recorded, bound if first_asked.watched else None)
+        counts = client.range(f"count({cheapest})", *whole, self.history.step)
+        held = sorted({moment for course in counts for moment in course.moments})
         first = last = None
         for moment in held:
             if first is None or last is None:

@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from paymon.backtest.ruleset import Ruleset
 
-__all__ = ["checked_out", "root", "ruleset_at"]
+__all__ = ["checked_out", "root", "ruleset_at", "ruleset_in", "told_in"]
 
 _WITHIN = 120
 
@@ -66,9 +67,19 @@ def ruleset_at(revision: str, environment: str | None) -> Ruleset:
 
 def ruleset_in(tree: Path, environment: str | None, revision: str) -> Ruleset:
     """The rules of the definitions in that folder. Raises click.UsageError where they do not load."""
-    program = Path(__file__).with_name("as_data.py")
+    program = str(Path(__file__).with_name("as_data.py"))
+    code = f"sys.argv = [{program!r}, {environment or ''!r}]; runpy.run_path({program!r}, run_name='__main__')"
+    data = told_in(tree, code, revision)
+    try:
+        return Ruleset.from_data(data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _does_not_load(revision, f"{type(error).__name__}: {error}") from None
+
+
+def told_in(tree: Path, code: str, revision: str) -> Any:
+    """The JSON that some Python writes which runs on the definitions in that folder. Raises click.UsageError."""
     answer = subprocess.run(
-        (sys.executable, "-c", _RUN, program, environment or ""),
+        (sys.executable, "-c", f"import runpy, sys; sys.path.insert(0, ''); {code}"),
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -76,16 +87,13 @@ def ruleset_in(tree: Path, environment: str | None, revision: str) -> Ruleset:
         timeout=_WITHIN,
         check=False,
     )
+    if answer.returncode:
+        raise _does_not_load(revision, (answer.stderr.strip().splitlines() or ["no reason given"])[-1])
     try:
-        if answer.returncode == 0:
-            return Ruleset.from_data(json.loads(answer.stdout))
-        why = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
-    except (ValueError, KeyError, TypeError) as error:
-        why = f"{type(error).__name__}: {error}"
-    raise click.UsageError(f"the definitions of {revision} do not load: {why}; choose a revision whose tests passed")
+        return json.loads(answer.stdout)
+    except ValueError as error:
+        raise _does_not_load(revision, str(error)) from None
 
 
-_RUN = (
-    "import runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, ''); "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+def _does_not_load(revision: str, why: str) -> click.UsageError:
+    return click.UsageError(f"the definitions of {revision} do not load: {why}; choose a revision whose tests passed")

@@ -1,10 +1,10 @@
 """Which rules are replayed, and how does each read where Prometheus has, or has not, recorded what it looks at?"""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from paymon.backtest.machine import Timing
@@ -12,6 +12,9 @@ from paymon.live.expressions import same_expression
 from rules.promql import expanded, selectors, with_matchers
 
 __all__ = ["AlertRule", "Condition", "Louder", "Ruleset"]
+
+_PICKED = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\}')
+_MATCHER = re.compile(r'([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +101,6 @@ class Ruleset:
             carried={name: frozenset(labels) for name, labels in data["carried"].items()},
         )
 
-    @cached_property
-    def _record_depths(self) -> Mapping[str, frozenset[str]]:
-        return {name: frozenset(one.name for one in selectors(expr)) for name, expr in self.records.items()}
-
-    def signals_read(self, name: str) -> frozenset[str]:
-        """The recorded series that one reads, directly or not; itself too."""
-        found, waiting = {name}, [name]
-        while waiting:
-            for inner in self._record_depths.get(waiting.pop(), frozenset()):
-                if inner in self.records and inner not in found:
-                    found.add(inner)
-                    waiting.append(inner)
-        return frozenset(found)
-
     def text(self, condition: Condition, recorded: Collection[str], bound: str | None = None) -> str:
         """PromQL of a condition; what is not among the `recorded` is expanded down to what is, or to raw series."""
         return f"{self.series_text(condition, recorded)} {condition.comparison} {bound or condition.bound}"
@@ -121,17 +110,10 @@ class Ruleset:
         where = ",".join(f'{label}="{value}"' for label, value in condition.where)
         name = condition.series
         inner = name if name in recorded else f"({self._expanded(name, recorded)})"
-        wanted = dict(condition.where)
-
-        def matchers(name: str) -> str:
-            scope = self.scopes.get(name, "")
-            if name == condition.series and name in recorded:
-                return ",".join(part for part in (scope, where) if part)
-            # A label that the result carries comes from the raw series that have it.
-            pushed = ",".join(f'{k}="{v}"' for k, v in wanted.items() if k in self.carried.get(name, frozenset()))
-            return ",".join(part for part in (scope, pushed) if part)
-
-        return with_matchers(inner, matchers)
+        if name in recorded:
+            return with_matchers(name, lambda _: ",".join(part for part in (self.scopes.get(name, ""), where) if part))
+        # A label that the result carries comes from the raw series that have it.
+        return with_matchers(self._pushed(inner, where), lambda found: self.scopes.get(found, ""))
 
     def _expanded(self, name: str, recorded: Collection[str]) -> str:
         def inner(found: str) -> str | None:
@@ -139,7 +121,20 @@ class Ruleset:
                 return self._expanded(found, recorded)
             return None
 
-        return expanded(self.records[name], inner)
+        def picked(found: re.Match[str]) -> str:
+            whole = inner(found[1])
+            return found[0] if whole is None else f"({self._pushed(whole, found[2])})"
+
+        return expanded(_PICKED.sub(picked, self.records[name]), inner)
+
+    def _pushed(self, text: str, matchers: str) -> str:
+        """An expression with matchers on its result put on the raw series that have their labels."""
+        wanted = [(found[1], found[0]) for found in _MATCHER.finditer(matchers)]
+
+        def of(name: str) -> str:
+            return ",".join(one for label, one in wanted if label in self.carried.get(name, frozenset()))
+
+        return with_matchers(text, of)
 
     def branch_text(self, branch: tuple[Condition, ...], recorded: Collection[str], bound: str | None = None) -> str:
         """PromQL of a way to be true; with `bound`, the watched series are compared with that."""
@@ -149,9 +144,15 @@ class Ruleset:
             parts.append(join + self.text(one, recorded, bound if one.watched else None))
         return "\n".join(parts)
 
-    def reach(self, text: str) -> timedelta:
-        """How far back a PromQL text looks."""
-        return max((one.reach for one in selectors(text)), default=timedelta(0))
+    def reach(self, condition: Condition, recorded: Collection[str]) -> timedelta:
+        """How far back a condition looks."""
+        return self._reach(condition.series, recorded)
+
+    def _reach(self, name: str, recorded: Collection[str]) -> timedelta:
+        if name in recorded or name not in self.records:
+            return timedelta(0)
+        reaches = (one.reach + self._reach(one.name, recorded) for one in selectors(self.records[name]))
+        return max(reaches, default=timedelta(0))
 
     def is_same_record(self, name: str, query: str) -> bool:
         """Whether a server that records `name` by that query records what these rules mean by it."""

@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,17 @@ def test_what_is_recorded_and_what_is_expanded_agree(tmp_path: Path) -> None:
     for one, other in zip(expanded, recorded, strict=True):
         assert one.keys() == other.keys()
         assert all(abs(one[name] - other[name]) <= 30 for name in one)
+
+
+def test_every_rule_of_every_environment_can_be_asked_for_recorded_or_expanded() -> None:
+    for environment in CATALOG.organisation.environments:
+        rules = Ruleset.from_data(as_data(CATALOG, environment))
+        for rule in rules.alerts:
+            for branch in rule.branches:
+                for recorded in ((), rules.records):
+                    text = rules.branch_text(branch, recorded)
+                    assert bool(set(rules.records) & set(re.findall(r"[a-z_]+:[a-z0-9_:]+", text))) == bool(recorded)
+                    assert all(rules.reach(one, recorded) >= timedelta(0) for one in branch)
 
 
 def test_a_record_by_another_expression_is_expanded() -> None:

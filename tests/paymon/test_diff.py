@@ -1,0 +1,84 @@
+"""What does a change of the definitions mean, in words?"""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from click.testing import CliRunner
+
+from generators.files import generated_files
+from generators.manifest import manifest
+from paymon.diff import diff, followers, markdown
+from paymon.upgrade import changes
+from rules.catalog import catalog
+from rules.payments import outcomes
+from rules.vocabulary import Catalog
+
+CATALOG = catalog()
+
+
+def changed() -> Catalog:
+    """The catalog with another bound on PaymentsDegraded."""
+    (threshold,) = outcomes.degraded.thresholds
+    other = replace(outcomes.degraded, thresholds=(replace(threshold, value=Decimal("0.2")),))
+    areas = tuple(
+        replace(area, alerts=tuple(other if alert.name == other.name else alert for alert in area.alerts))
+        for area in CATALOG.areas
+    )
+    return replace(CATALOG, areas=areas)
+
+
+OLD, NEW = (json.loads(json.dumps(manifest(one))) for one in (CATALOG, changed()))
+
+
+def test_a_bound_is_told_with_what_would_have_fired_and_what_follows() -> None:
+    before, now = generated_files(CATALOG), generated_files(changed())
+    follow = followers("PaymentsDegraded", before, now, changed())
+    assert (follow.tests >= 1, follow.pages) == (True, 1)
+    lines = list(
+        markdown(
+            "main",
+            list(changes(OLD, NEW, ())),
+            {"PaymentsDegraded": follow},
+            {"PaymentsDegraded": (3, 1), "PaymentsStuck": (0, 2), "PaymentBackupOld": (1, 1)},
+            "30.0 d",
+            OLD,
+            NEW,
+        )
+    )
+    (told,) = [line for line in lines if "above 10 % -> above 20 %" in line]
+    assert told.startswith("- PaymentsDegraded: ")
+    assert "would have fired once instead of 3 times in the last 30.0 d" in told
+    assert told.endswith("1 page follow")
+    assert "- PaymentsStuck: would have fired twice instead of never in the last 30.0 d" in lines
+    assert not any("PaymentBackupOld" in line for line in lines)
+
+
+def test_another_alert_follows_from_nothing() -> None:
+    before, now = generated_files(CATALOG), generated_files(changed())
+    assert str(followers("PaymentBackupOld", before, now, changed())) == ""
+
+
+def test_no_change_says_so() -> None:
+    assert list(markdown("main", [], {}, {}, "", OLD, OLD))[-1] == "Nothing that the definitions say."
+
+
+def test_the_command_compares_with_a_commit() -> None:
+    found = CliRunner().invoke(diff, ["HEAD"])
+    assert found.exit_code == 0, found.output
+    assert "### What changes since `HEAD`" in found.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["no-such-revision"], 2, "there is no revision"),
+        (["--help"], 0, "Exit status"),
+        (["HEAD", "--prometheus", "http://127.0.0.1:1"], 3, "cannot be reached"),
+        (["HEAD", "--from", "/nowhere"], 2, "is no folder"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(arguments: list[str], status: int, words: str) -> None:
+    found = CliRunner().invoke(diff, arguments)
+    assert (found.exit_code, words in found.output) == (status, True), found.output
