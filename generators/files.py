@@ -1,6 +1,6 @@
 """Which files does the catalog become?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from generators.alertmanager import alertmanager_files
 from generators.checks import checks_files
@@ -15,7 +15,7 @@ from generators.traceability import traceability_files
 from generators.vocabulary import vocabulary_files
 from rules.vocabulary import Catalog, Environment
 
-__all__ = ["OWNED", "environment_files", "generated_files"]
+__all__ = ["OWNED", "environment_files", "folder_of", "generated_files"]
 
 OWNED = "generated"
 """The folder whose whole content is generated: what lies there and is not, is stale."""
@@ -59,6 +59,11 @@ def _files_of(catalog: Catalog, alertmanager: Mapping[str, str]) -> Mapping[str,
     files.update(checks_files(catalog))
     files.update(vocabulary_files())
     return files
+
+
+def folder_of(catalog: Catalog, beside: Sequence[Catalog]) -> str:
+    """The folder below the project's root that is this catalog's alone: its service's own where there are several."""
+    return OWNED if len(beside) == 1 else f"{OWNED}/{catalog.organisation.service}"
 
 
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:

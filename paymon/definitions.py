@@ -16,7 +16,7 @@ from paymon.project import ProjectError, project_at, refuse_other_rules
 from rules.checks import Problem
 from rules.vocabulary import Catalog
 
-__all__ = ["definitions_read", "everything_wrong", "load", "load_all", "load_sound"]
+__all__ = ["asked", "definitions_read", "everything_wrong", "home", "load", "load_all", "load_sound"]
 
 
 @contextmanager
@@ -33,6 +33,20 @@ def definitions_read() -> Iterator[None]:
         raise SystemExit(_complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")) from error
 
 
+def home() -> Path:
+    """The folder of the project at hand, once it was read; this folder where there is none."""
+    return _FOLDERS[-1] if _FOLDERS else Path()
+
+
+def asked(catalogs: tuple[Catalog, ...]) -> tuple[Catalog, ...]:
+    """Those that are asked for: that of `--service`, or all. Ends the program with 2 where there is no such service."""
+    wanted = _wanted()
+    found = tuple(one for one in catalogs if wanted in (None, one.organisation.service))
+    if not found:
+        _which_service(f"there is no service {wanted!r};", catalogs)
+    return found
+
+
 def load() -> Catalog:
     """The catalog that is asked for, of several the one that `--service` names.
 
@@ -40,14 +54,14 @@ def load() -> Catalog:
     nobody can tell which catalog is meant.
     """
     catalogs = load_all()
-    wanted = _wanted()
-    if wanted is None and len(catalogs) == 1:
-        return catalogs[0]
-    for catalog in catalogs:
-        if catalog.organisation.service == wanted:
-            return catalog
+    found = asked(catalogs)
+    if len(found) > 1:
+        _which_service("which service?", catalogs)
+    return found[0]
+
+
+def _which_service(what: str, catalogs: tuple[Catalog, ...]) -> None:
     known = ", ".join(catalog.organisation.service for catalog in catalogs)
-    what = "which service?" if wanted is None else f"there is no service {wanted!r};"
     click.echo(f"{what} choose one of {known}: paymon --service NAME ...", err=True)
     raise SystemExit(2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paymon.definitions import load_sound
+from paymon.definitions import home, load_sound
 from paymon.project import ProjectError, refuse_other_rules
 from rules.vocabulary import Catalog
 
@@ -27,45 +28,47 @@ _DIFF_LINES = 200
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help="Folder that receives generated/ and docs/.  [default: this folder]",
+    help="Folder that receives generated/ and docs/.  [default: the project's]",
 )
 @click.option("--older", is_flag=True, help="Write although a newer paymon wrote what is there.")
-def generate(check: bool, environment: str | None, out: Path, older: bool) -> None:
-    """Write rules, tests, dashboards, routing and pages from the definitions in rules/.
+def generate(check: bool, environment: str | None, out: Path | None, older: bool) -> None:
+    """Write rules, tests, dashboards, routing and pages from the definitions.
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
     catalogs = load_sound()
-    from generators.files import OWNED
+    from generators.files import OWNED, folder_of
     from generators.output import OutputError, differences, write
     from paymon.versions import written_by_a_newer_one
 
+    root = home() if out is None else out
     try:
-        refuse_other_rules(out.resolve())
+        refuse_other_rules(root.resolve())
     except ProjectError as error:
         raise click.UsageError(str(error)) from error
     files, owned = _files(catalogs, environment)
-    if newer := written_by_a_newer_one(out / OWNED):
-        ours = version("paymon")
-        if not older and not check:
-            raise click.ClickException(
-                f"{out / OWNED} was written by paymon {newer}, and this is {ours}; install {newer}, "
-                f"or see what going back changes with `paymon upgrade` and write it with --older"
-            )
-        click.echo(f"{out / OWNED} was written by paymon {newer}, and this is {ours}", err=True)
+    own = [root / folder_of(catalog, catalogs) for catalog in catalogs]
+    for folder in own:
+        if newer := written_by_a_newer_one(folder):
+            ours = version("paymon")
+            if not older and not check:
+                raise click.ClickException(
+                    f"{folder} was written by paymon {newer}, and this is {ours}; install {newer}, "
+                    f"or see what going back changes with `paymon upgrade` and write it with --older"
+                )
+            click.echo(f"{folder} was written by paymon {newer}, and this is {ours}", err=True)
     if check:
-        _report(differences(out, files, owned), _cure(files, environment, out))
+        _report(differences(root, files, owned), _cure(files, environment, out))
         return
-    gone = tuple(_environments_gone(out / OWNED, catalogs)) if environment is None else ()
+    gone = tuple(_environments_gone(root / OWNED, catalogs)) if environment is None else ()
     try:
-        written, removed = write(out, files, owned)
+        written, removed = write(root, files, owned)
     except OutputError as error:
         raise click.ClickException(str(error)) from error
     alerts, signals = (sum(len(getattr(one, kind)) for one in catalogs) for kind in ("alerts", "signals"))
     click.echo(
         f"{len(files)} files from {alerts} alerts and {signals} signals "
-        f"in {out / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
+        f"in {root / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
     )
     for line in gone:
         click.echo(line, err=True)
@@ -114,11 +117,12 @@ def _files(catalogs: tuple[Catalog, ...], environment: str | None) -> tuple[Mapp
     return {path: text for path, text in files.items() if path.startswith(f"{folder}/")}, folder
 
 
-def _cure(files: Mapping[str, str], environment: str | None, out: Path) -> str:
+def _cure(files: Mapping[str, str], environment: str | None, out: Path | None) -> str:
     wanted = "" if environment is None else f" --environment {environment}"
-    where = "" if out == Path() else f" --out {out}"
+    where = "" if out is None else f" --out {out}"
+    root = home() if out is None else out
     folders = dict.fromkeys(path.split("/")[0] for path in files)
-    return f"paymon generate{wanted}{where} && git add {' '.join(str(out / folder) for folder in folders)}"
+    return f"paymon generate{wanted}{where} && git add {' '.join(os.path.relpath(root / folder) for folder in folders)}"
 
 
 def _report(drifts: tuple[Drift, ...], cure: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from paymon.definitions import load
+from generators.files import OWNED, folder_of
+from paymon.definitions import asked, home, load_all
 from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
 from paymon.rule_testing import (
     Coverage,
@@ -111,9 +112,7 @@ class _Summary:
 @click.option(
     "--generated",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("generated"),
-    show_default=True,
-    help="Folder with <environment>/rules and <environment>/tests.",
+    help="Folder with <environment>/rules and <environment>/tests.  [default: the project's, of each service]",
 )
 @click.option("--coverage", "table", is_flag=True, help="Print what the tests ask of each rule.")
 @click.option("--no-cache", is_flag=True, help="Run also what passed before, just as it is now; remember nothing.")
@@ -122,7 +121,7 @@ def test(
     promtool: str | None,
     junit: Path | None,
     environment: str | None,
-    generated: Path,
+    generated: Path | None,
     table: bool,
     no_cache: bool,
 ) -> None:
@@ -170,17 +169,23 @@ def test(
         raise SystemExit(1)
 
 
-def _folders(generated: Path, wanted: str | None) -> list[Path]:
+def _folders(generated: Path | None, wanted: str | None) -> list[Path]:
     """Those of the definitions, and whatever else lies there. Each has rules and tests, or the program ends."""
-    there = {folder.parent.name for folder in generated.glob("*/tests")}
-    if not there:
-        raise click.UsageError(f"{generated} has no rule tests; write them with paymon generate")
-    known = sorted(there | {environment.name for environment in load().organisation.environments})
-    if wanted is not None and wanted not in known:
+    catalogs = load_all()
+    known: dict[Path, None] = {}
+    for catalog in asked(catalogs):
+        root = home() / folder_of(catalog, catalogs) if generated is None else generated
+        there = {folder.parent.name for folder in root.glob("*/tests")}
+        if not there:
+            raise click.UsageError(f"{root} has no rule tests; write them with paymon generate")
+        names = sorted(there | {environment.name for environment in catalog.organisation.environments})
+        known |= {root / name: None for name in names}
+    chosen = [folder for folder in known if wanted in (None, folder.name)]
+    if not chosen:
+        names = list(dict.fromkeys(folder.name for folder in known))
         raise click.BadParameter(
-            f"there is no environment {wanted!r}; choose one of {', '.join(known)}", param_hint="--environment"
+            f"there is no environment {wanted!r}; choose one of {', '.join(names)}", param_hint="--environment"
         )
-    chosen = [generated / name for name in known if wanted in (None, name)]
     empty = [str(one / kind) for one in chosen for kind in ("rules", "tests") if not any((one / kind).glob("*.yml"))]
     if empty:
         raise click.ClickException(f"{' and '.join(empty)} lack files; write them with paymon generate")
@@ -223,7 +228,12 @@ def _read(folder: Path) -> _Environment:
             suites.append(Suite.read(path))
         except UnreadableError as error:
             unreadable.append(str(error))
-    return _Environment(folder.name, tuple(rule_files), tuple(suites), tuple(unreadable))
+    return _Environment(_spoken(folder), tuple(rule_files), tuple(suites), tuple(unreadable))
+
+
+def _spoken(folder: Path) -> str:
+    """The environment, with its service before it where several lie side by side."""
+    return folder.name if folder.parent.name == OWNED else f"{folder.parent.name}/{folder.name}"
 
 
 def _chosen(environments: Sequence[_Environment], names: Iterable[str]) -> Sequence[_Environment]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from paymon.definitions import load
+from paymon.definitions import home, load_all
 from paymon.versions import NotAManifest, newer, read_manifest
 from rules.payments.renamed import RENAMED
 from rules.vocabulary import Renamed
@@ -26,45 +26,50 @@ _LARGEST = 1_000_000
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help="Folder that has generated/.  [default: this folder]",
+    help="Folder that has generated/.  [default: the project's]",
 )
-def upgrade(out: Path) -> None:
+def upgrade(out: Path | None) -> None:
     """Say what the installed paymon changes for your team: alerts, numbers, names. Writes nothing.
 
     It compares your definitions, as the installed version reads them, with the manifest that the last `paymon generate`
     wrote. Then `paymon generate` writes what was told.
     """
-    from generators.files import OWNED
+    from generators.files import folder_of
+    from generators.manifest import MANIFEST, manifest
 
-    renamed = tuple(mentions(out, RENAMED))
     try:
-        catalogs = (load(),)
+        catalogs = load_all()
     except SystemExit:
-        for line in renamed:
+        for line in mentions(home() if out is None else out, RENAMED):
             click.echo(line, err=True)
         click.echo("your definitions do not hold with this version; mend what is told above, then ask again", err=True)
         raise
-    from generators.manifest import MANIFEST, manifest
-
+    root = home() if out is None else out
+    renamed = list(mentions(root, RENAMED))
     told = False
     for catalog in catalogs:
-        path = out / OWNED / MANIFEST
         new = json.loads(json.dumps(manifest(catalog)))
         try:
-            old = read_manifest(path)
+            old = read_manifest(root / folder_of(catalog, catalogs) / MANIFEST)
         except NotAManifest as error:
             raise click.ClickException(str(error)) from error
-        told = _say(old, new, renamed) or told
-    if not told:
+        if len(catalogs) > 1:
+            click.echo(f"{'' if catalog is catalogs[0] else chr(10)}{catalog.organisation.service}")
+        told = _say(old, new) or told
+    if renamed:
+        click.echo("\nNames that your files still say")
+        for line in renamed:
+            click.echo(f"  {line}")
+    if not (told or renamed):
         click.echo("nothing changes")
 
 
-def _say(old: Manifest, new: Manifest, renamed: tuple[str, ...]) -> bool:
+def _say(old: Manifest, new: Manifest) -> bool:
+    """Say what differs; whether anything does."""
     click.echo(f"generated/ was written by paymon {old['paymon']}, this is {new['paymon']}")
     if newer(old["paymon"], new["paymon"]):
         click.echo("it is the older one: what follows is what going back changes")
-    sections = [*changes(old, new, RENAMED), *([("Names that your files still say", list(renamed))] if renamed else [])]
+    sections = list(changes(old, new, RENAMED))
     for title, lines in sections:
         click.echo(f"\n{title}")
         for line in lines:

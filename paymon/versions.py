@@ -8,7 +8,13 @@ from typing import Any
 
 from generators.manifest import FORMAT, MANIFEST
 
-__all__ = ["NotAManifest", "as_numbers", "newer", "read_manifest", "written_by_a_newer_one"]
+__all__ = [
+    "NotAManifest",
+    "as_numbers",
+    "newer",
+    "read_manifest",
+    "written_by_a_newer_one",
+]
 
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _PARTS = ("environments", "alerts", "signals", "metrics")

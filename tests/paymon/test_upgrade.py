@@ -159,6 +159,18 @@ def test_what_a_newer_paymon_wrote_is_not_overwritten_unasked(project: Path) -> 
     assert path.read_text() != before
 
 
+def test_an_environment_that_generate_takes_away_is_told_and_leaves_nothing_behind(project: Path) -> None:
+    assert paymon(project, "generate").returncode == 0
+    path = project / "rules/payments/organisation.py"
+    path.write_text(path.read_text().replace("environments=(PRODUCTION, STAGING)", "environments=(PRODUCTION,)"))
+
+    result = paymon(project, "generate")
+
+    assert result.returncode == 0, result.stderr
+    assert "environment staging of payments is gone: take its rules out of Prometheus" in result.stderr
+    assert not (project / "generated/staging").exists()
+
+
 def test_the_command_says_what_the_definitions_change(project: Path) -> None:
     assert paymon(project, "upgrade").returncode == 1
     assert paymon(project, "generate").returncode == 0
