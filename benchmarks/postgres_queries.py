@@ -2,12 +2,15 @@
 
 Each query of the exporter on tables of 10 thousand and 1 million payments, with the indexes of deploy/postgres, at the
 same traffic: a larger table is an older one. Aim: within 2x. 10 million too: `python -m benchmarks.postgres_queries
---full`.
+--full`. With `--partitions` each table has twelve, by time.
 """
 
 import asyncio
+import re
 import statistics
 import sys
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -45,6 +48,10 @@ _FILL = (
 )
 
 
+PARTITIONS = 12
+_PARTITIONED = (("payments", "created_at"), ("payment_attempts", "created_at"), ("webhook_events", "received_at"))
+
+
 class _Stripe(SucceededPayments):
     """Stripe's side, which agrees with the database."""
 
@@ -70,9 +77,10 @@ class _Stripe(SucceededPayments):
 def main() -> None:
     """Print the median time of each query by size of the table, and the largest against the smallest."""
     sizes = (10_000, 1_000_000, 10_000_000) if "--full" in sys.argv[1:] else (10_000, 1_000_000)
+    partitioned = "--partitions" in sys.argv[1:]
     with running(installations()[0], {"shared_buffers": "2GB", "maintenance_work_mem": "512MB"}) as server:
         for size in sizes:
-            _fill(server, size)
+            _fill(server, size, partitioned=partitioned)
         medians = asyncio.run(_measured(server, sizes))
     _print("milliseconds (median)", tuple(f"{size:,}" for size in sizes), "ratio")
     for name, times in (*medians.items(), ("all", tuple(map(sum, zip(*medians.values(), strict=True))))):
@@ -87,15 +95,36 @@ def _name(size: int) -> str:
     return f"payments_{size}"
 
 
-def _fill(server: PostgresServer, size: int) -> None:
+def _fill(server: PostgresServer, size: int, *, partitioned: bool) -> None:
     with psycopg.connect(server.create(_name(size)), autocommit=True) as connection:
         connection.execute(SCHEMA.read_bytes())
         connection.execute("ALTER TABLE payment_attempts DROP CONSTRAINT payment_attempts_payment_id_fkey")
+        if partitioned:
+            for table, column in _PARTITIONED:
+                for statement in _partitioning(table, column, size):
+                    connection.execute(statement.encode())
         for statement in _FILL:
             connection.execute(statement.encode(), {"rows": size})
-    server.psql(_name(size), INDEXES, seconds=1800)
-    with psycopg.connect(server.dsn(_name(size)), autocommit=True) as connection:
+        for statement in re.findall(r"CREATE INDEX.+?;", INDEXES.read_text(), re.DOTALL):
+            connection.execute(statement.replace(" CONCURRENTLY", "").encode())
         connection.execute("VACUUM ANALYZE")
+
+
+def _partitioning(table: str, column: str, size: int) -> Iterator[str]:
+    """What makes the empty table one of partitions, each as long as the others, that together hold all of its time."""
+    yield f"ALTER TABLE {table} RENAME TO whole"
+    yield f"CREATE TABLE {table} (LIKE whole INCLUDING DEFAULTS) PARTITION BY RANGE ({column})"
+    yield "DROP TABLE whole"
+    if table != "webhook_events":
+        yield f"CREATE SEQUENCE {table}_id; ALTER TABLE {table} ALTER id SET DEFAULT nextval('{table}_id')"
+    yield f"CREATE INDEX ON {table} (id)"
+    begin, end = NOW - size * SECONDS_BETWEEN_PAYMENTS - 60, NOW + 86_400
+    bounds = [begin + (end - begin) * part / PARTITIONS for part in range(PARTITIONS + 1)]
+    for part, (since, until) in enumerate(pairwise(bounds)):
+        yield (
+            f"CREATE TABLE {table}_{part} PARTITION OF {table}"
+            f" FOR VALUES FROM (to_timestamp({since})) TO (to_timestamp({until}))"
+        )
 
 
 async def _measured(server: PostgresServer, sizes: tuple[int, ...]) -> dict[str, tuple[float, ...]]:

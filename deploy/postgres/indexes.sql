@@ -4,6 +4,7 @@
 --     psql --set ON_ERROR_STOP=1 --file indexes.sql <database>
 --
 -- An index whose building was interrupted stays behind as INVALID; drop it and run this file again.
+-- A partitioned table takes no index CONCURRENTLY: leave that word out there, or build one on each partition first.
 -- Leave out what your tables have already. Where your statuses differ from these, write the ones of your configuration.
 
 -- The latest completed payment.

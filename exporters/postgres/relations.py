@@ -99,16 +99,24 @@ class Relations:
         """Raises SampleError where the question would be answered wrongly, with the setting that would mend it."""
         if not question.reads:
             return
-        at = self._elapsed()
-        if self._found is None or at - self._looked_at >= _RENEWED_SECONDS:
-            self._found, self._looked_at = await _shapes(database, self._reads, question.name), at
-        for read in question.reads:
-            for problem in _faults(read, self._found.get(read.table), question.name):
-                raise problem
+        problem = await self._problem(question, database, older_than=_RENEWED_SECONDS)
+        if problem:  # of another look, it may have been mended since
+            problem = await self._problem(question, database, older_than=_NEWEST_SECONDS)
+        if problem:
+            raise problem
         for read, name, latest in self.newest(question.reads):
             seconds = await self._newest(read, name, latest, database, question.name)
             if seconds is not None and seconds > now + _AHEAD_SECONDS:
                 raise wrong_zone(question.name, read.setting, f"{read.table}.{name}", seconds - now)
+
+    async def _problem(self, question: Question, database: Database, older_than: float) -> SampleError | None:
+        """What does not fit in what was seen; looked at again where that is older than so many seconds."""
+        at = self._elapsed()
+        if self._found is None or at - self._looked_at >= older_than:
+            self._found, self._looked_at = await _shapes(database, self._reads, question.name), at
+        found = self._found
+        faults = (fault for read in question.reads for fault in _faults(read, found.get(read.table), question.name))
+        return next(faults, None)
 
     def forget(self) -> None:
         """Look again before the next question: something is not as it was."""

@@ -478,3 +478,72 @@ def pending(database: PaymentsDatabase, **migrations: Any) -> float | None:
             return (await exporter.sample(NOW)).value(metrics.migrations_pending)
 
     return asyncio.run(once())
+
+
+def test_a_role_that_lacks_one_grant_is_told_that_one_and_the_other_queries_are_served(
+    payments_database: PaymentsDatabase, reader: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    role = conninfo.conninfo_to_dict(reader)["user"]
+    payments_database.execute(f"REVOKE SELECT ON payments FROM {role}")
+    payments_database.execute(f"GRANT SELECT (order_id, payment_intent_id, status, created_at) ON payments TO {role}")
+
+    async def story(exporter: Asked) -> None:
+        seen = await exporter.sample(NOW)
+        assert seen.value(metrics.query_success, query="last_completed") == 0
+        assert seen.value(metrics.query_success, query="duplicates") == 1
+
+    with caplog.at_level(logging.WARNING):
+        with_exporter(reader, story)
+    assert why(caplog, "last_completed") == (
+        "last_completed: the role may not read completed_at of public.payments; GRANT SELECT (completed_at) ON"
+        " public.payments to it, as deploy/postgres/role.sql does"
+    )
+
+
+def test_a_schema_that_the_role_may_not_look_into_fails_its_own_queries_alone(
+    payments_database: PaymentsDatabase, reader: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    payments_database.execute("CREATE SCHEMA hidden; ALTER TABLE payment_attempts SET SCHEMA hidden")
+
+    async def story(exporter: Asked) -> None:
+        seen = await exporter.sample(NOW)
+        assert counts(seen) == (None, None)
+        assert seen.value(metrics.table_present, table="payment_attempts") == 1
+        assert seen.value(metrics.query_success, query="last_completed") == 1
+
+    with caplog.at_level(logging.WARNING):
+        with_exporter(reader, story, attempts={"table": "hidden.payment_attempts"})
+    assert "GRANT USAGE ON SCHEMA hidden to it" in why(caplog, "attempts")
+
+
+def test_a_hundred_thousand_rows_of_a_query_of_ones_own_are_neither_read_nor_served(
+    payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = "SELECT n AS value, 'x' || n AS kind FROM generate_series(1, 100000) AS n"
+    query = {"name": "many", "sql": many, "metric": "payments_custom_many", "help": "Far too many of them"}
+
+    async def story(exporter: Asked) -> None:
+        seen = await exporter.sample(NOW)
+        assert seen.value(metrics.query_success, query="many") == 0
+        assert not [one for one in seen.snapshot.readings if one.metric.name == "payments_custom_many"]
+
+    with caplog.at_level(logging.WARNING):
+        with_exporter(payments_database.dsn, story, queries=[{**query, "labels": {"kind": ["x1"]}}])
+    assert why(caplog, "many") == "many: more than 100 rows; let the query group them, or raise max_rows"
+
+
+def test_a_table_that_is_dropped_or_changed_while_the_exporter_runs_takes_its_own_number_away(
+    payments_database: PaymentsDatabase,
+) -> None:
+    payments_database.payment("completed", completed_ago=60)
+
+    async def story(exporter: Asked) -> None:
+        assert (await exporter.sample(NOW)).value(metrics.last_completed) == NOW - 60
+        payments_database.execute("ALTER TABLE payments ALTER completed_at TYPE bigint USING 1")
+        seen = await exporter.sample(NOW + 400)
+        assert seen.value(metrics.last_completed) is None
+        assert seen.value(metrics.query_success, query="last_completed") == 0
+        payments_database.execute("ALTER TABLE payments ALTER completed_at TYPE timestamptz USING to_timestamp(1)")
+        assert (await exporter.sample(NOW + 415)).value(metrics.query_success, query="last_completed") == 1
+
+    with_exporter(payments_database.dsn, story)
