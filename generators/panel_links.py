@@ -13,7 +13,7 @@ def panel_of(catalog: Catalog, alert: Alert) -> tuple[Dashboard, Panel] | None:
     return _places(catalog).get(alert.name)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)
 def _places(catalog: Catalog) -> Mapping[str, tuple[Dashboard, Panel]]:
     """The panel of every alert that has one, by the alert's name."""
     found: dict[str, tuple[Dashboard, Panel]] = {}

@@ -52,7 +52,7 @@ def _templates() -> jinja2.Environment:
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)
 def runbook_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """One page for each area that has alerts, and an index, by their paths below `generated/<environment>/`.
 

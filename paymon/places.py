@@ -78,6 +78,8 @@ def _lines_of_names(path: Path) -> dict[str, int]:
 
 def _defined(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line, kind and name of what a module defines at its top level."""
+    if not any(f"{name}(" in _text(path) for name in _DEFINING):
+        return
     for node in _tree(path).body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if isinstance(value, ast.Call) and _called(value) in _DEFINING and value.args:
@@ -86,10 +88,18 @@ def _defined(path: Path) -> Iterator[tuple[int, str, str]]:
                 yield node.lineno, _called(value).lower(), str(first.value)
 
 
+@cache
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
+
+
 def _tree(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text())
-    except (OSError, SyntaxError, ValueError):
+        return ast.parse(_text(path))
+    except (SyntaxError, ValueError):
         return ast.Module([], [])
 
 

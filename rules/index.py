@@ -264,7 +264,7 @@ def _raw(outer: Selector, known: Mapping[str, tuple[Selector, ...]]) -> tuple[Se
     return (outer,) if inner is None else tuple(replace(one, calls=one.calls + outer.calls) for one in inner)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def index_of(catalog: Catalog) -> Index:
     """The catalog's index, made once: whoever looks at one catalog shares it."""
     return Index(catalog)

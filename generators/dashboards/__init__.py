@@ -21,7 +21,7 @@ _LINE = 120
 _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=16)
 def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
     """Every dashboard in both of Grafana's schemas, and the provisioning files, by path below the generated files.
 
@@ -53,17 +53,33 @@ def _without_placement(value: Any) -> Any:
             return value
 
 
-def _as_json(value: object, margin: str = "") -> str:
+_Node = tuple[str, str, tuple[tuple[str, "_Node"], ...]]
+"""A value in one line, the bracket that opens it where it has parts, and its parts, each behind its key."""
+
+
+def _as_json(value: object) -> str:
     """JSON in which whatever fits into a line stands in one, so that a review sees a panel whole."""
-    line = _in_one_line(value)
-    if len(margin) + len(line) <= _LINE:
-        return line
-    inner = margin + "  "
+    return _laid_out(_node(value), "")
+
+
+def _node(value: object) -> _Node:
+    parts: tuple[tuple[str, _Node], ...]
     match value:
         case dict():
-            parts = [f"{inner}{_in_one_line(key)}: {_as_json(one, inner)}" for key, one in value.items()]
-            return "{\n" + ",\n".join(parts) + f"\n{margin}}}"
+            parts = tuple((f"{_in_one_line(key)}: ", _node(one)) for key, one in value.items())
+            opening, closing = "{}"
         case list():
-            return "[\n" + ",\n".join(inner + _as_json(one, inner) for one in value) + f"\n{margin}]"
+            parts = tuple(("", _node(one)) for one in value)
+            opening, closing = "[]"
         case _:
-            return line
+            return str(value) if type(value) is int else _in_one_line(value), "", ()
+    return opening + ", ".join([key + line for key, (line, _, _) in parts]) + closing, opening, parts
+
+
+def _laid_out(node: _Node, margin: str) -> str:
+    line, opening, parts = node
+    if len(margin) + len(line) <= _LINE or not opening:
+        return line
+    inner = margin + "  "
+    laid_out = ",\n".join([f"{inner}{key}{_laid_out(one, inner)}" for key, one in parts])
+    return f"{opening}\n{laid_out}\n{margin}{line[-1]}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 from generators.rule_tests.series import Sample, notation, samples
@@ -10,6 +11,7 @@ from generators.rule_tests.series import Sample, notation, samples
 __all__ = ["in_one_step", "restarted", "shifted"]
 
 
+@lru_cache(maxsize=4096)
 def shifted(values: str, by: int) -> str:
     """The samples of a notation, each that much higher."""
     return notation([value + by if isinstance(value, Decimal) else value for value in samples(values)])

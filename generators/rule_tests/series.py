@@ -76,7 +76,7 @@ def labels_text(labels: Iterable[tuple[str, str]]) -> str:
     return "{" + ",".join([f'{name}="{value}"' for name, value in labels]) + "}"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def samples(text: str) -> tuple[Sample, ...]:
     """Every sample of a series' values in promtool's notation (`0+4x10`, `1 2 _ _x3 stale`).
 

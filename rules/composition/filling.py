@@ -60,6 +60,7 @@ class _Filler:
         self._words = words
         self._done: dict[int, tuple[object, object]] = {}
         """What each definition became, by its identity; kept beside it, so that no identity is given away again."""
+        self._fields: dict[type, tuple[str, ...]] = {}
 
     def fill(self, thing: _T) -> _T:
         result: Any = self._filled(thing)
@@ -67,29 +68,32 @@ class _Filler:
 
     def _filled(self, thing: Any) -> Any:
         if isinstance(thing, str):
-            return thing if isinstance(thing, Enum) or "⟦" not in thing else self._text(thing)
-        if isinstance(thing, Enum):
-            return thing
+            return thing if "⟦" not in thing or isinstance(thing, Enum) else self._text(thing)
         if isinstance(thing, tuple):
             return self._tuple(thing)
-        if not is_dataclass(thing) or isinstance(thing, type):
-            return thing
-        if id(thing) not in self._done:
-            self._done[id(thing)] = (thing, self._definition(thing))
-        return self._done[id(thing)][1]
+        done = self._done.get(id(thing))
+        if done is None:
+            names = self._names_of_fields(type(thing))
+            done = self._done[id(thing)] = (thing, self._definition(thing, names) if names else thing)
+        return done[1]
 
-    def _definition(self, thing: Any) -> Any:
+    def _names_of_fields(self, kind: type) -> tuple[str, ...]:
+        """The fields of a dataclass; none of anything else."""
+        if kind not in self._fields:
+            plain = not is_dataclass(kind) or issubclass(kind, Enum | type)
+            self._fields[kind] = () if plain else tuple(field.name for field in fields(kind))
+        return self._fields[kind]
+
+    def _definition(self, thing: Any, names: tuple[str, ...]) -> Any:
         changed = {}
-        for field in fields(thing):
-            before = getattr(thing, field.name)
+        for name in names:
+            before = getattr(thing, name)
             after = self._filled(before)
             if after is not before:
-                changed[field.name] = after
+                changed[name] = after
         if not changed:
             return thing
-        return type(thing)(
-            **{field.name: changed.get(field.name, getattr(thing, field.name)) for field in fields(thing)}
-        )
+        return type(thing)(**{name: changed.get(name, getattr(thing, name)) for name in names})
 
     def _tuple(self, things: tuple[Any, ...]) -> tuple[Any, ...]:
         found: list[Any] = []
