@@ -120,13 +120,17 @@ def _from_now_on(conditions: Conditions) -> tuple[tuple[timedelta, Conditions], 
     return ((NOW, conditions),)
 
 
+_BESIDE = (declines.method_degraded, outcomes.success_rate_low, budget.failures_per_hour)
+"""What chance lets fire beside a share of failures, before the alert that says it loudest."""
+
+
 def _failing(share: str, technical: float, watched_for: timedelta, every: timedelta, *fires: Fires) -> Incident:
     return Incident(
         name=f"{share}-percent-fail",
         title=f"{share} % of payments fail for technical reasons",
         phases=_from_now_on(Conditions(technical=technical)),
         fires=fires,
-        may_fire=(declines.method_degraded,),
+        may_fire=tuple(alert for alert in _BESIDE if alert.name not in {one.alert.name for one in fires}),
         says=r"(%|times over)",
         watched_for=watched_for,
         every=every,
@@ -134,20 +138,17 @@ def _failing(share: str, technical: float, watched_for: timedelta, every: timede
     )
 
 
+_BEFORE_THE_P1 = (outcomes.degraded, budget.burn_fast, budget.failures_per_hour)
+"""What a complete failure ends where it was told before: at little traffic a share is known sooner than a whole."""
+
+
 INCIDENTS: tuple[Incident, ...] = (
     Incident(
         name="complete-failure",
         title="Every payment fails",
         phases=_for(minutes(8), Conditions(technical=1.0)),
-        fires=(
-            Fires(alert=outcomes.complete_failure, within=minutes(4)),
-            Fires(alert=outcomes.degraded, within=minutes(5)),
-            Fires(alert=outcomes.success_rate_low, within=minutes(8)),
-            Fires(alert=budget.burn_fast, within=minutes(4)),
-            Fires(alert=budget.failures_per_hour, within=minutes(8), lasts=True),
-            Fires(alert=declines.method_degraded, within=minutes(10)),
-            Fires(alert=database.processing_lag_high, within=minutes(8)),
-        ),
+        fires=(Fires(alert=outcomes.complete_failure, within=minutes(4)),),
+        may_fire=_BEFORE_THE_P1,
         says=r"Only \d(\.\d+)?% of customers' payment attempts succeed, whatever the reason\.",
         watched_for=minutes(32),
         every=HALF,
@@ -158,8 +159,6 @@ INCIDENTS: tuple[Incident, ...] = (
         minutes(12),
         HALF,
         Fires(alert=outcomes.degraded, within=minutes(6), lasts=True),
-        Fires(alert=outcomes.success_rate_low, within=minutes(8), lasts=True),
-        Fires(alert=budget.burn_fast, within=minutes(10), lasts=True),
         Fires(alert=budget.failures_per_hour, within=minutes(4), lasts=True),
     ),
     _failing(
@@ -168,9 +167,6 @@ INCIDENTS: tuple[Incident, ...] = (
         minutes(18),
         HALF,
         Fires(alert=outcomes.degraded, within=minutes(8), lasts=True),
-        Fires(alert=outcomes.success_rate_low, within=minutes(9), lasts=True),
-        Fires(alert=budget.burn_fast, within=minutes(16), lasts=True),
-        Fires(alert=budget.failures_per_hour, within=minutes(6), lasts=True),
     ),
     _failing(
         "7",
@@ -178,7 +174,7 @@ INCIDENTS: tuple[Incident, ...] = (
         minutes(27),
         minutes(1),
         Fires(alert=outcomes.success_rate_low, within=minutes(10), lasts=True),
-        Fires(alert=budget.burn_fast, within=minutes(26), lasts=True),
+        Fires(alert=budget.burn_fast, within=minutes(27), lasts=True),
         Fires(alert=budget.failures_per_hour, within=minutes(8), lasts=True),
     ),
     _failing(
@@ -193,13 +189,9 @@ INCIDENTS: tuple[Incident, ...] = (
         name="one-method-fails",
         title="Every payment with Apple Pay fails, which is one in seven",
         phases=_for(minutes(12), Conditions(failing_method="apple_pay")),
-        fires=(
-            Fires(alert=declines.method_degraded, within=minutes(12)),
-            Fires(alert=outcomes.degraded, within=minutes(9)),
-            Fires(alert=outcomes.success_rate_low, within=minutes(12)),
-            Fires(alert=budget.burn_fast, within=minutes(12)),
-        ),
-        says=r"100% of the attempts with apple_pay failed for technical reasons in the past 5 minutes\.",
+        fires=(Fires(alert=outcomes.degraded, within=minutes(12), lasts=True),),
+        may_fire=(declines.method_degraded, outcomes.success_rate_low, budget.burn_fast, budget.failures_per_hour),
+        says=r"\d+(\.\d+)?% of payment attempts failed for technical reasons in the past 5 minutes\.",
         watched_for=minutes(40),
     ),
     Incident(
@@ -281,7 +273,6 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=health.health_down, within=minutes(4)),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
-            Fires(alert=health.health_check_failing, within=minutes(7)),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
         ),
         says=r"The health endpoint did not answer 200 with status healthy",
@@ -305,7 +296,6 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=health.health_down, within=minutes(4)),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
-            Fires(alert=health.health_check_failing, within=minutes(7)),
             Fires(alert=latency.api_latency_high, within=minutes(13)),
         ),
         says=r"The health endpoint did not answer 200 with status healthy",
@@ -345,12 +335,11 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(20), Conditions(webhooks=Webhooks.DISABLED)),
         fires=(
             Fires(alert=webhooks.endpoint_disabled, within=minutes(6)),
-            Fires(alert=webhooks.event_unsubscribed, within=minutes(6)),
             Fires(alert=database.payments_stuck, within=minutes(9), lasts=True),
             Fires(alert=database.processing_lag_high, within=minutes(8)),
             Fires(alert=database.reconciliation_gap, within=minutes(28), lasts=True),
-            Fires(alert=database.events_unseen, within=minutes(40), lasts=True),
         ),
+        may_fire=(database.events_unseen,),
         says=r"1 webhook endpoints are disabled: Stripe sends them nothing\.",
         watched_for=minutes(40),
     ),
@@ -383,9 +372,9 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(10), Conditions(webhooks_lost=0.1)),
         fires=(
             Fires(alert=database.reconciliation_gap, within=minutes(30), lasts=True),
-            Fires(alert=database.events_unseen, within=minutes(35), lasts=True),
             Fires(alert=database.payments_stuck, within=minutes(12), lasts=True),
         ),
+        may_fire=(database.events_unseen,),
         says=r"\d+ payments are missing from the side named database\.",
         watched_for=minutes(45),
     ),
@@ -415,8 +404,8 @@ INCIDENTS: tuple[Incident, ...] = (
             (minutes(80), USUAL),
         ),
         fires=(
-            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="elevated", lasts=True),
-            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="excessive", lasts=True),
+            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="elevated"),
+            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="excessive"),
             Fires(alert=disputes.dispute_rate_high, within=minutes(150), lasts=True),
         ),
         says=r"\d+(\.\d+)?% of the visa payments of the month are disputed, as that network counts\.",
@@ -444,7 +433,6 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.DOWN)),
         fires=(
             Fires(alert=health.health_down, within=minutes(4)),
-            Fires(alert=health.health_check_failing, within=minutes(7)),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
             Fires(alert=outcomes.metrics_absent, within=minutes(13)),
         ),
@@ -513,10 +501,7 @@ INCIDENTS: tuple[Incident, ...] = (
         name="certificate-urgent",
         title="The certificate is near its end",
         phases=_from_now_on(Conditions(certificate_left=0.05)),
-        fires=(
-            Fires(alert=health.certificate_expiring, within=minutes(66), tier="urgent", lasts=True),
-            Fires(alert=health.certificate_expiring, within=minutes(66), tier="due", lasts=True),
-        ),
+        fires=(Fires(alert=health.certificate_expiring, within=minutes(66), tier="urgent", lasts=True),),
         says=r"The certificate of 127\.0\.0\.1 has \d+(\.\d+)?% of its lifetime left\.",
         watched_for=minutes(68),
     ),
@@ -530,13 +515,15 @@ INCIDENTS: tuple[Incident, ...] = (
             (minutes(22), USUAL),
         ),
         fires=(
-            Fires(alert=outcomes.degraded, within=minutes(6)),
-            Fires(alert=outcomes.success_rate_low, within=minutes(20)),
-            Fires(alert=budget.burn_fast, within=minutes(7)),
-            Fires(alert=budget.failures_per_hour, within=minutes(22), lasts=True),
+            Fires(alert=outcomes.degraded, within=minutes(6), lasts=True),
             Fires(alert=monitoring.exporter_down, within=minutes(13)),
             Fires(alert=outcomes.metrics_absent, within=minutes(13)),
-            Fires(alert=declines.method_degraded, within=minutes(22)),
+        ),
+        may_fire=(
+            outcomes.success_rate_low,
+            budget.burn_fast,
+            budget.failures_per_hour,
+            declines.method_degraded,
         ),
         says=r"\d+(\.\d+)?% of payment attempts failed for technical reasons in the past 5 minutes\.",
         watched_for=minutes(45),
@@ -556,7 +543,7 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=((NOW, Conditions(disputes_per_minute=5.0)), (minutes(5), USUAL)),
         fires=(Fires(alert=disputes.dispute_rate_high, within=minutes(75), lasts=True),),
         watched_for=minutes(80),
-        says=r"\d+(\.\d+)?% of the visa charges of 30 days are disputed\.",
+        says=r"\d+(\.\d+)?% of the charges of 30 days are disputed \(card network: (visa|all)\)\.",
         setting=END_OF_MONTH,
     ),
     Incident(
