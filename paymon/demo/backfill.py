@@ -113,7 +113,7 @@ def openmetrics(
                 observed[found["name"]] += float(found["value"])
         for found in samples:
             metric = metrics.get(found["name"])
-            if metric is None or metric in (outcomes.attempts, outcomes.successes):
+            if metric is None or metric.name in (outcomes.attempts.name, outcomes.successes.name):
                 continue
             labels = f"{target},{found['labels']}" if found["labels"] else target
             value = _earlier(metric, float(found["value"]), observed[f"{metric.name}_count"], recent)
