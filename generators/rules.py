@@ -125,6 +125,9 @@ class RuleGroup:
     rules: tuple[RecordingRule | AlertingRule, ...]
 
 
+_REPLICAS, _OVER_JOBS = "without (instance, pod", "without (instance, job, pod"
+
+
 class Expressions:
     """The catalog's PromQL as one environment evaluates it."""
 
@@ -155,8 +158,15 @@ class Expressions:
         return with_matchers(expr, lambda name: matchers(**dict(self._wanted(name)))[1:-1])
 
     def recorded(self, signal: Signal) -> str:
-        """The expression that is recorded under the signal's name."""
-        return signal.expr if signal.of_everyone else self.scoped(signal.expr)
+        """The expression that is recorded under the signal's name.
+
+        Replicas of the exporter all say the same and count once. Where several jobs reach them, that holds across jobs.
+        """
+        if signal.of_everyone:
+            return signal.expr
+        expr = self.scoped(signal.expr)
+        jobs = self.catalog.organisation.jobs_in(self.environment).exporter
+        return expr.replace(_REPLICAS, _OVER_JOBS) if len(jobs) > 1 and "by (job)" not in expr else expr
 
     def expanded(self, expr: str) -> str:
         """The expression over raw metrics alone: every signal that it reads is replaced by its own expression."""

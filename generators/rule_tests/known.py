@@ -38,7 +38,14 @@ class Known:
     def absences(self, signal: Signal) -> tuple[Series, ...]:
         """The series whose absence the signal speaks of."""
         return tuple(
-            Series(one.name, tuple((label, value) for label, operator, value in one.matchers if operator == "="))
+            Series(
+                one.name,
+                tuple(
+                    (label, value.partition("|")[0] if operator == "=~" else value)
+                    for label, operator, value in one.matchers
+                    if operator == "=" or (operator == "=~" and label == "job")
+                ),
+            )
             for one in self.reads(signal)
             if one.of_absence
         )

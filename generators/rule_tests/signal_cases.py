@@ -158,15 +158,23 @@ class _Case:
         else:
             return
         leanings = self._leanings()
-        copies = tuple((_replica_of(series, 2), values) for series, values in self.fed)
+        copies = tuple((self._replica_of(series, 2), values) for series, values in self.fed)
         lagging = tuple(
-            (_replica_of(series, 3), shifted(values, _LOUD * leanings[series.name]))
+            (self._replica_of(series, 3), shifted(values, _LOUD * leanings[series.name]))
             for series, values in self.fed
             if series.name in leanings
         )
         gives = [(labels, value * factor) for labels, value in self.gives]
         name = "a second replica"
         yield self._group(name, self.fed + copies + lagging, self._reading(name, gives))
+
+    def _replica_of(self, series: Series, number: int) -> Series:
+        """Another instance and pod; of another job where several reach the source."""
+        jobs = self.known.expressions.index.jobs(series.name, self.known.expressions.environment)
+        place = {"instance": f"{series.label('instance')}-{number}", "pod": f"{series.label('pod')}-{number}"}
+        return series.having(
+            **place, **({"job": jobs[1]} if len(jobs) > 1 and not self.known.asks_for_jobs(self.signal) else {})
+        )
 
     @property
     def only_growth(self) -> bool:
@@ -353,10 +361,6 @@ def _is_absence(expression: Expression) -> bool:
 
 def _read_by(read: Iterable[Selector], series: Series) -> bool:
     return any(series.selected_by(one.name, one.matchers) for one in read)
-
-
-def _replica_of(series: Series, number: int) -> Series:
-    return series.having(instance=f"{series.label('instance')}-{number}", pod=f"{series.label('pod')}-{number}")
 
 
 def _rises_with(expression: Expression) -> tuple[str, int]:

@@ -333,7 +333,7 @@ lost_notifications = Signal(
         minutes(10),
         (
             (notifications_failed.where(integration="pagerduty"), "0x5 1 1 3 5 5"),
-            (notifications_failed.where(integration="slack", receiver_name="payments-p1"), "3x5 3 3 5 7 7"),
+            (notifications_failed.where(integration="slack", receiver_name=f"{TEAM}-p1"), "3x5 3 3 5 7 7"),
             (notifications_failed.where(integration="slack", receiver_name="others"), "5x5 5 7 8 9 9"),
             (notifications_dropped.where(alertmanager="http://a:9093"), "0x5 2 2 2 4 4"),
             (notifications_dropped.where(alertmanager="http://b:9093"), "0x5 2 2 6 8 9"),

@@ -213,3 +213,13 @@ def test_an_environment_that_goes_leaves_nothing_behind_and_says_what_is_left_to
     assert "amtool alert query environment=us-production service=shop " in result.stderr
     assert [path for path, text in written(folder / "generated").items() if "us-production" in text] == []
     assert paymon(folder, "generate", "--check").returncode == 0
+
+
+@pytest.mark.slow
+def test_another_companys_rules_pass_their_tests_also_where_two_jobs_reach_the_exporter(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    assert paymon(folder, "generate").returncode == 0
+
+    result = paymon(folder, "test", "--environment", "eu-production", "monitoring", "scraping", "checkout")
+
+    assert (result.returncode, result.stdout.splitlines()[:-2]) == (0, [])
