@@ -48,7 +48,10 @@ def main() -> None:
         verdict = "as the books say" if not wrong else f"WRONG in {sorted(wrong)[:3]}"
         pages = "no page while well, one in time" if not told else f"PAGES: {told[0][:120]}"
         good = good and not wrong and not told
-        print(f"{name:42} {attempts:7,.0f} attempts  {verdict}; {pages}  ({time.perf_counter() - began:.0f} s)")
+        print(
+            f"{name:42} {attempts:7,.0f} attempts  {verdict}; {pages}  ({time.perf_counter() - began:.0f} s)",
+            flush=True,
+        )
     sys.exit(0 if good else 1)
 
 

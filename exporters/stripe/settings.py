@@ -3,6 +3,7 @@
 Durations are seconds (`15`) or ISO 8601 (`PT15S`).
 """
 
+import re
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -44,6 +45,12 @@ def _is_a_key(text: str) -> bool:
     return text.startswith(("rk_", "sk_")) and text.isascii() and text.isprintable()
 
 
+def _account(id_: str) -> str:
+    if id_ and not re.fullmatch(r"acct_[A-Za-z0-9]+", id_):
+        raise PydanticCustomError("account", "not the id of an account; Stripe's begin with acct_")
+    return id_
+
+
 class StateSettings(Section):
     """Where counters, seen events and day buckets are kept between two starts."""
 
@@ -65,7 +72,7 @@ class StripeSettings(Section):
 
     api_key: Annotated[Secret, AfterValidator(_key)]
     api_url: Annotated[HttpUrl, AfterValidator(_api)] = HttpUrl("https://api.stripe.com")
-    account: Annotated[str, Field(pattern=r"^(acct_[A-Za-z0-9]+)?$")] = ""
+    account: Annotated[str, AfterValidator(_account)] = ""
     """The connected account whose payments are watched with a platform's key (`acct_...`); empty for the key's own."""
     event_destination: bool = False
     """Whether events reach the payments service by an event destination (EventBridge, Event Grid, a thin webhook).
