@@ -62,6 +62,11 @@ class HealthSampler(Sampler):
             found = (reading(health.up, 0),)
         return Snapshot(self.source, taken_at=now, complete_until=now, readings=found)
 
+    @property
+    def ailment(self) -> str:
+        """Why the latest answer did not say that the service is well; empty where it did."""
+        return self._said
+
     async def close(self) -> None:
         """Close the connection that is kept between samples."""
         await self._fetcher.close()

@@ -18,6 +18,7 @@ from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
 from exporters.probes.certificate import served_validity
 from exporters.probes.fetch import NoAnswerError
+from exporters.probes.health import HealthSampler
 from exporters.probes.settings import ProbeSettings
 from exporters.process.assembly import assemble
 from exporters.process.database_diagnosis import clock_skew, diagnose_database
@@ -184,6 +185,8 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
             yield fine(where, f"gives {_series(snapshot.readings)} series")
+            if isinstance(sampler, HealthSampler) and sampler.ailment:
+                yield note("health.url", f"the payments service is not well: {sampler.ailment}")
             if sampler.source is Source.PROBE and settings.probe:
                 async for finding in _certificates(settings.probe):
                     yield finding

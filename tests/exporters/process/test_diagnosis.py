@@ -202,6 +202,7 @@ def test_each_thing_that_cannot_be_reached_is_named_and_stops_no_other(around: S
     ]
     assert "hunter" not in "".join(map(str, found))
     assert "payments_health_up" not in "".join(lines)
+    assert "health.url: the payments service is not well: no connection" in map(str, found)
 
 
 def test_the_command_ends_with_1_where_there_is_something_to_mend(around: Surroundings, tmp_path: Path) -> None:
