@@ -247,6 +247,7 @@ DATABASE = Dashboard(
                     curves=(Curve(f"min by (query) ({database.query_success})", "{{query}}"),),
                     states=DUE,
                     width=24,
+                    height=13,
                 ),
             ),
         ),

@@ -243,6 +243,7 @@ STRIPE = Dashboard(
                         Curve(f"max({webhooks.endpoint_version_drift})", "of another API version"),
                     ),
                     alerts=(webhooks.endpoint_disabled,),
+                    height=13,
                     serves=("CHK-07",),
                 ),
                 Panel(
@@ -258,6 +259,7 @@ STRIPE = Dashboard(
                     alerts=(webhooks.event_unsubscribed, webhooks.unsigned_accepted),
                     states=OK,
                     width=16,
+                    height=13,
                     serves=("STEP-02", "CHK-12"),
                 ),
             ),
