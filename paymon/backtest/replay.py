@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from paymon.backtest.machine import Episode, Identity, episodes
 from paymon.backtest.ruleset import AlertRule, Condition, Louder, Ruleset
-from paymon.live.prometheus import Prometheus, PrometheusError
+from paymon.live.prometheus import Prometheus, PrometheusError, RefusedError
 
 __all__ = ["History", "Replay", "Replayed"]
 
@@ -163,11 +163,17 @@ class Replay:
             return self._held(client, rule, recorded, bound)
 
     def _one(self, rule: AlertRule, recorded: frozenset[str]) -> "_Answers":
+        branches: tuple[Mapping[Identity, Mapping[float, float]], ...] = ()
+        stays: Mapping[Identity, Mapping[float, float]] = {}
         with self.clients() as client:
-            branches = tuple(
-                self._held(client, replace(rule, branches=(branch,)), recorded, None) for branch in rule.branches
-            )
-            stays = self._held(client, replace(rule, branches=(rule.stays,)), recorded, None) if rule.stays else {}
+            try:
+                branches = tuple(
+                    self._held(client, replace(rule, branches=(branch,)), recorded, None) for branch in rule.branches
+                )
+                if rule.stays:
+                    stays = self._held(client, replace(rule, branches=(rule.stays,)), recorded, None)
+            except RefusedError as error:
+                client.doubts.append(f"{rule.id} cannot be evaluated: {error.cause}")
             for doubt in client.doubts:
                 if doubt not in self.doubts:
                     self.doubts.append(doubt)

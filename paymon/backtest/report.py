@@ -44,11 +44,13 @@ def as_lines(seen: Summary) -> Iterator[str]:
     quiet = len(seen.alerts) - len(fired)
     yield ""
     yield f"  {quiet} of {len(seen.alerts)} rules never fired."
+    yield click.style(f"  {_told(seen)}", bold=True)
+
+
+def _told(seen: Summary) -> str:
     count = len(seen.pages)
-    yield click.style(
-        f"  {len(seen.sent)} messages, of which {count} woke somebody: {count / seen.weeks:.2f} pages a week.",
-        bold=True,
-    )
+    pace = f": {count / seen.weeks:.2f} pages a week." if seen.weeks >= 1 else "."
+    return f"{len(seen.sent)} messages, of which {count} woke somebody{pace}"
 
 
 def _loudest(one: AlertSummary) -> tuple[str, int, str]:
@@ -166,8 +168,7 @@ def as_html(seen: Summary, *more: str) -> str:
         weeks[week] = weeks.get(week, 0) + 1
     return page(
         "Backtest",
-        f"<p>{clock(seen.history.start)} to {clock(end)}. {len(seen.sent)} messages, {len(seen.pages)} of which woke "
-        f"somebody: {len(seen.pages) / seen.weeks:.2f} a week.</p>",
+        f"<p>{clock(seen.history.start)} to {clock(end)}. {_told(seen)}</p>",
         "<h2>When what fired</h2>",
         bars("When which alert fired", rows, seen.history.start, end),
         table(

@@ -16,7 +16,7 @@ import httpx
 
 from paymon.live.access import Access, NoAnswerError
 
-__all__ = ["Course", "Prometheus", "PrometheusError", "Sample", "TooLargeError"]
+__all__ = ["Course", "Prometheus", "PrometheusError", "RefusedError", "Sample", "TooLargeError"]
 
 Labels = Mapping[str, str]
 
@@ -48,6 +48,10 @@ _INFO = "PromQL info"
 
 class PrometheusError(NoAnswerError):
     """Prometheus gave no answer."""
+
+
+class RefusedError(PrometheusError):
+    """Prometheus understood the question and cannot answer it, as where a match is ambiguous."""
 
 
 class TooLargeError(PrometheusError):
@@ -260,7 +264,7 @@ class Prometheus:
             said = f"{answer.get('errorType', status)}: {_short(str(answer.get('error', '')))}"
             if _is_too_large(response):
                 raise TooLargeError(f"{self.url} cannot take so large a question: {said}", "Ask for less time at once")
-            raise PrometheusError(f"{self.url} refuses: {said}", "Correct the question, or see the server's log")
+            raise RefusedError(f"{self.url} refuses: {said}", "Correct the question, or see the server's log")
         self._remember(answer)
         return answer.get("data")
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -165,6 +165,16 @@ def test_a_label_of_a_guard_is_looked_for_in_the_raw_series() -> None:
     assert RULES.series_text(age, (age.series,)).startswith("payments_exporter:source_age:intervals{environment=")
 
 
+def test_a_rule_that_the_server_cannot_evaluate_is_told_and_the_others_go_on(server: tuple[str, Past]) -> None:
+    url, seen = server
+    good = next(rule for rule in RULES.alerts if rule.name == outcomes.complete_failure.name)
+    broken = replace(good, tier="broken", branches=((replace(good.branches[0][0], comparison=">>"),),))
+    replay = replay_of(url, seen)
+    found = replay.run([replace(broken, louder=(), stays=()), good])
+    assert [bool(one.firings) for one in found] == [False, True]
+    assert len([doubt for doubt in replay.doubts if "/broken cannot be evaluated" in doubt]) == 1
+
+
 # Notifications
 
 
@@ -184,12 +194,6 @@ def test_a_p1_is_told_at_once_and_again_every_quarter_of_an_hour_until_it_is_ove
     assert [one.at for one in woken if not one.resolved] == [1000, 1900, 2800]
     assert [one.resolved for one in woken][-1] == ("PaymentsCompleteFailure",)
     assert [one.at for one in pages(sent) if one.receiver.name == "payments-p1"] == [1000]
-
-
-def test_what_a_louder_alert_hides_is_not_told() -> None:
-    quiet = [firing("PaymentsCompleteFailure", 1000), firing("PaymentsDegraded", 1010)]
-    assert not any("PaymentsDegraded" in news for _, _, news, _ in told(*quiet))
-    assert any("PaymentsDegraded" in news for _, _, news, _ in told(quiet[1]))
 
 
 def test_alerts_of_one_group_share_a_message_and_a_second_one_waits_for_the_next() -> None:
@@ -245,7 +249,9 @@ def test_a_folder_of_openmetrics_is_replayed_scored_swept_and_drawn(folder: tupl
     assert 0 < data["incidents"]["detection_seconds"][0]["seconds"] <= 180
     swept = {one["bound"]: one["firings"] for one in data["sweep"]}
     assert list(swept) == sorted(swept)
-    assert swept[0.1] == sum(len(one["firings"]) for one in data["alerts"] if one["alert"] == "PaymentsDegraded")
+    # In the sweep nothing louder quiets the alert.
+    assert swept[0.1] >= sum(len(one["firings"]) for one in data["alerts"] if one["alert"] == "PaymentsDegraded")
+    assert swept[0.1] > 0
     assert all(one >= other for one, other in zip(list(swept.values()), list(swept.values())[1:], strict=False))
     assert page.read_text().count("<svg") == 2
     assert sorted(one.name for one in path.iterdir()) == before
