@@ -231,6 +231,8 @@ def test_the_next_release_says_what_it_changes_for_this_team_before_anything_is_
     assert {path: path.read_bytes() for path in generated(machine).rglob("*") if path.is_file()} == before
 
     machine.paymon("generate")
+    assert "notes.md:1" in machine.paymon("upgrade")
+    (machine.project / "notes.md").write_text("We look at payments_service_build_info after a deployment.\n")
     assert "nothing changes" in machine.paymon("upgrade")
 
     machine.install(source_tree(tmp_path / "older", {}))
