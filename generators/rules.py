@@ -214,7 +214,9 @@ class Expressions:
         for louder in alert.louder:
             kept = min(one.keep_firing for one in louder.thresholds)
             told = self._told(louder, "", labels & self.labels(louder.watches))
-            yield replace(told, forbids=True, within=max(memory - kept, _NO_TIME))
+            # Half an evaluation more: Prometheus 2 and 3 differ on a sample at the very edge of a window.
+            edge = self.catalog.organisation.evaluation_interval / 2
+            yield replace(told, forbids=True, within=memory - kept + edge if memory > kept else _NO_TIME)
         for stricter in alert.stricter(threshold):
             yield replace(self._told(alert, stricter.tier, labels), forbids=True)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-FASTEST = 20
+FASTEST = 15
 DEFAULT_SPEED = 10
 DEFAULT_INCIDENT = "complete-failure"
 

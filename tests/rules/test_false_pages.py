@@ -14,9 +14,9 @@ from simulator.arithmetic import CORE, Clock, Evaluation, History, Mix, evenly_s
 from tests.rules.schedules import ask_promtool, telling_history
 
 PAGES = tuple(alert for alert in CORE if alert.thresholds[0].priority.pages)
-COUNT_FAILURES = tuple(
-    alert for alert in CORE if alert not in (outcomes.traffic_stopped, outcomes.kill_switch_ineffective)
-)
+ELSEWISE = (outcomes.traffic_stopped, outcomes.kill_switch_ineffective, budget.failures_per_hour)
+"""They count no failures, or leave the gravest to the P1 that is on its way."""
+COUNT_FAILURES = tuple(alert for alert in CORE if alert not in ELSEWISE)
 
 IN_REAL_TIME = Clock()
 IN_STEPS_OF_MINUTES = Clock(scrape=150, evaluation=600, phase=50)
@@ -106,14 +106,17 @@ stretch = st.tuples(
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(stretches=st.lists(stretch, min_size=1, max_size=6), seed=st.integers(0, 1000))
-def test_more_failures_never_fire_later(stretches: list[tuple[float, float, float]], seed: int) -> None:
+def test_more_failures_are_never_told_later(stretches: list[tuple[float, float, float]], seed: int) -> None:
+    """By whichever alert: a louder one takes the place of a quieter one."""
     mild, grave = _two_histories(stretches, Random(seed))
-    milder, graver = Evaluation(mild), Evaluation(grave)
+    milder, graver = (
+        min((firing.begins for alert in COUNT_FAILURES for firing in Evaluation(one).firings(alert)), default=None)
+        for one in (mild, grave)
+    )
 
-    for alert in COUNT_FAILURES:
-        for firing in milder.firings(alert)[:1]:
-            assert graver.firings(alert), alert.name
-            assert graver.firings(alert)[0].begins <= firing.begins, alert.name
+    if milder is not None:
+        assert graver is not None
+        assert graver <= milder
 
 
 def _two_histories(stretches: list[tuple[float, float, float]], random: Random) -> tuple[History, History]:
