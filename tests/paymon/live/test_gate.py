@@ -200,7 +200,7 @@ def test_a_pulled_kill_switch_is_a_flag_at_nothing(live: Live) -> None:
 
 def run(live: Live, *arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(gate, [*arguments, "--prometheus", live.url])
-    return result.exit_code, result.output
+    return result.exit_code, result.stdout
 
 
 def test_the_command_says_it_by_its_exit_status(live: Live, tmp_path: Path) -> None:
