@@ -122,7 +122,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A label of a table, and how many pixels wide its column is."""
+    """A label of a table, and how many pixels wide its column is.
+
+    >>> Column("environment", 120)
+    Column(label='environment', pixels=120)
+    """
 
     label: str
     pixels: int
