@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from generators.dashboards import dashboard_files
+from generators.dashboards import CLASSIC, dashboard_files
 from paymon.definitions import load
 from paymon.drift.alertmanager import alertmanager
 from paymon.drift.grafana import grafana
@@ -92,7 +92,7 @@ def _layers(catalog: Catalog, environment: Environment, root: Path) -> Iterator[
     if access is not None:
         with access.client() as client:
             try:
-                uids = [Path(path).stem for path in dashboard_files(catalog) if path.endswith(".json")]
+                uids = [Path(path).stem for path in dashboard_files(catalog) if path.startswith(CLASSIC)]
                 found = {uid: asked_for(client, access, f"/api/dashboards/uid/{uid}") for uid in uids}
                 yield grafana(catalog, {uid: one.get("dashboard") if one else None for uid, one in found.items()})
             except NoAnswerError as error:

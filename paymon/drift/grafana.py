@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from generators.dashboards import dashboard_files
+from generators.dashboards import CLASSIC, dashboard_files
 from paymon.drift.layers import Layer, layer
 from rules.vocabulary import Catalog
 
@@ -15,7 +15,7 @@ def grafana(catalog: Catalog, models: Mapping[str, Mapping[str, Any] | None]) ->
     """Are the dashboards in Grafana, by uid, those that are generated? None stands for one that is not there."""
     findings = []
     for path, text in dashboard_files(catalog).items():
-        if not path.endswith(".json"):
+        if not path.startswith(CLASSIC):
             continue
         ours = json.loads(text)
         theirs = models.get(ours["uid"])

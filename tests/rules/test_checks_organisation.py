@@ -49,6 +49,7 @@ def dashboard(*shown: Signal | str, **more: object) -> Dashboard:
         description="How long it is.",
         width=24,
         picture=Picture.STAT,
+        nothing="not known",
         unit=Unit.COUNT,
         curves=tuple(Curve(one, "queue") for one in shown),
         **more,  # type: ignore[arg-type]
