@@ -1,6 +1,6 @@
 """Do Stripe and the database agree on which payments succeeded, and did every event arrive?"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from itertools import islice
 
@@ -16,8 +16,16 @@ from rules.payments import database as metrics
 
 __all__ = ["MissingEvents", "MissingPayments", "reconciliation_questions"]
 
-_MISSING_IN_THE_DATABASE = """
-SELECT count(*) FROM unnest(%(ids)s::text[]) AS stripe (id)
+_NOT_LATELY_IN_THE_DATABASE = """
+SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
+WHERE NOT EXISTS (
+    SELECT FROM {payments} AS p
+    WHERE p.{payment_intent_id} = stripe.id AND p.{status} IN {completed} AND p.{created_at} >= {lately}
+)
+"""
+"""Nearly every id is found here, in the youngest partitions, where the table is partitioned by time."""
+_NOT_IN_THE_DATABASE = """
+SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
 WHERE NOT EXISTS (
     SELECT FROM {payments} AS p WHERE p.{payment_intent_id} = stripe.id AND p.{status} IN {completed}
 )
@@ -29,8 +37,12 @@ WHERE {completed_at} >= {since} AND {completed_at} < {until} AND {status} IN {co
 """
 """A payment without a payment intent was not Stripe's: the runbook allows for a second processor."""
 
-_MISSING_EVENTS = """
-SELECT count(*) FROM unnest(%(ids)s::text[]) AS stripe (id)
+_NOT_LATELY_RECEIVED = """
+SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
+WHERE NOT EXISTS (SELECT FROM {inbox} AS e WHERE e.{id} = stripe.id AND e.{received_at} >= {lately})
+"""
+_NOT_RECEIVED = """
+SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
 WHERE NOT EXISTS (SELECT FROM {inbox} AS e WHERE e.{id} = stripe.id)
 """
 
@@ -71,13 +83,23 @@ class _Comparison:
         """Up to which moment the comparison is complete: what the grace period leaves out is not late."""
         return now if until >= now - self._grace else until
 
-    async def _absent(self, query: sql.Composed, ids: frozenset[str], database: Database) -> int:
-        """How many of the ids the database does not have."""
+    async def _absent(
+        self, lately: sql.Composed, ever: sql.Composed, ids: frozenset[str], since: float, database: Database
+    ) -> int:
+        """How many of the ids the database does not have: first those of its latest rows are left out."""
+        found = {"lately": moment(since - self._window)}
+        absent = await self._without(lately, ids, found, database)
+        return len(await self._without(ever, absent, {}, database))
+
+    async def _without(
+        self, query: sql.Composed, ids: Collection[str], also: Mapping[str, object], database: Database
+    ) -> list[str]:
+        """Those of the ids that the query does not find, asked for in portions."""
         remaining = iter(sorted(ids))
-        absent = 0
+        absent: list[str] = []
         while portion := list(islice(remaining, _PORTION)):
-            rows = await database.rows(query, {"ids": portion}, where=self.name, timeout=self._timeout)
-            absent += rows[0][0]
+            rows = await database.rows(query, {"ids": portion, **also}, where=self.name, timeout=self._timeout)
+            absent += (row[0] for row in rows)
         return absent
 
 
@@ -95,6 +117,8 @@ class MissingPayments(_Comparison):
             "completed": one_of(settings.statuses.completed),
             "since": _bound(there.moments, "since"),
             "until": _bound(there.moments, "until"),
+            "created_at": column(there.created_at),
+            "lately": _bound(there.moments, "lately"),
         }
         self.reads = (
             reads(
@@ -102,10 +126,12 @@ class MissingPayments(_Comparison):
                 there,
                 payment_intent_id=Holds.STRIPES_ID,
                 completed_at=Holds.ORDERED_MOMENT,
+                created_at=Holds.ORDERED_MOMENT,
                 status=words(settings, "completed"),
             ),
         )
-        self._in_the_database = sql.SQL(_MISSING_IN_THE_DATABASE).format(**names)
+        self._not_lately = sql.SQL(_NOT_LATELY_IN_THE_DATABASE).format(**names)
+        self._not_there = sql.SQL(_NOT_IN_THE_DATABASE).format(**names)
         self._completed = sql.SQL(_COMPLETED).format(**names)
 
     async def answer(self, database: Database, now: float) -> Answer:
@@ -114,7 +140,7 @@ class MissingPayments(_Comparison):
         if until <= since:
             return Answer((), catching_up=True, complete_until=self._complete(until, now))
         succeeded = await self._stripe.payment_intents(since, until)
-        lacking = await self._absent(self._in_the_database, succeeded, database)
+        lacking = await self._absent(self._not_lately, self._not_there, succeeded, since, database)
         # What the database completed lately may have succeeded long before: look back twice as far, and leave out the
         # first completions of all that Stripe's side can know of.
         before = await self._stripe.payment_intents(max(known_since, now - 2 * self._window), now)
@@ -136,9 +162,10 @@ class MissingPayments(_Comparison):
         )
 
     def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
-        """Both statements."""
+        """All three statements."""
         return (
-            (self._in_the_database, {"ids": ["pi_explained"]}),
+            (self._not_lately, {"ids": ["pi_explained"], "lately": moment(now - 2 * self._window)}),
+            (self._not_there, {"ids": ["pi_explained"]}),
             (
                 self._completed,
                 {"since": moment(now - self._grace - _SLICE_SECONDS), "until": moment(now - self._grace)},
@@ -151,8 +178,16 @@ class MissingEvents(_Comparison):
 
     def __init__(self, settings: PostgresSettings, stripe: SucceededPayments) -> None:
         super().__init__(settings, stripe, "reconciled_events")
-        self.reads = (reads("inbox", settings.inbox, id=Holds.STRIPES_ID),)
-        self._query = sql.SQL(_MISSING_EVENTS).format(inbox=table(settings.inbox.table), id=column(settings.inbox.id))
+        there = settings.inbox
+        self.reads = (reads("inbox", there, id=Holds.STRIPES_ID, received_at=Holds.ORDERED_MOMENT),)
+        names = {
+            "inbox": table(there.table),
+            "id": column(there.id),
+            "received_at": column(there.received_at),
+            "lately": _bound(there.moments, "lately"),
+        }
+        self._not_lately = sql.SQL(_NOT_LATELY_RECEIVED).format(**names)
+        self._not_there = sql.SQL(_NOT_RECEIVED).format(**names)
 
     async def answer(self, database: Database, now: float) -> Answer:
         """Look for each event that Stripe sent. Raises SampleError."""
@@ -160,9 +195,12 @@ class MissingEvents(_Comparison):
         if until <= since:
             return Answer((), catching_up=True, complete_until=self._complete(until, now))
         sent = await self._stripe.events_sent(since, until)
-        absent = await self._absent(self._query, sent, database)
+        absent = await self._absent(self._not_lately, self._not_there, sent, since, database)
         return Answer((reading(metrics.events_missing, absent),), complete_until=self._complete(until, now))
 
-    def statements(self, _now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
-        """The one statement."""
-        return ((self._query, {"ids": ["evt_explained"]}),)
+    def statements(self, now: float, /) -> tuple[tuple[sql.Composed, Mapping[str, object]], ...]:
+        """Both statements."""
+        return (
+            (self._not_lately, {"ids": ["evt_explained"], "lately": moment(now - 2 * self._window)}),
+            (self._not_there, {"ids": ["evt_explained"]}),
+        )

@@ -72,6 +72,11 @@ def test_a_rolled_back_or_refunded_payment_is_not_missing(payments_database: Pay
     assert missing(compared(payments_database, Known({"pi_1": HOUR, "pi_2": HOUR}))) == (0, 0)
 
 
+def test_a_payment_that_was_begun_weeks_before_it_succeeded_is_not_missing(payments_database: PaymentsDatabase) -> None:
+    payments_database.payment("completed", ago=40 * 24 * HOUR, payment_intent_id="pi_1", completed_ago=HOUR)
+    assert missing(compared(payments_database, Known({"pi_1": HOUR}))) == (0, 0)
+
+
 def test_differences_within_the_grace_period_are_not_yet_any(payments_database: PaymentsDatabase) -> None:
     payments_database.payment("completed", payment_intent_id="pi_1", completed_ago=899)
     assert missing(compared(payments_database, Known({"pi_2": 899}))) == (0, 0)
