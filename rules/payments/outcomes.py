@@ -138,9 +138,10 @@ SUCCESS_BY_CUSTOMERS = attempts.where(initiator=excluding(BY_STRIPE), result="su
 
 _RENEWALS = attempts.where(result="success", payment_method="card", initiator=BY_STRIPE)
 _NOBODYS_DECLINES = attempts.where(result="issuer_declined", payment_method="card", initiator=UNKNOWN)
+_NOBODYS_SUCCESS = attempts.where(result="success", payment_method="link", initiator=UNKNOWN)
 _AND_RENEWALS = (
     *FIVE_FAILURES_IN_FIFTY[:1],
-    (attempts.where(result="success", payment_method="link", initiator=UNKNOWN), FIVE_FAILURES_IN_FIFTY[1][1]),
+    (_NOBODYS_SUCCESS, FIVE_FAILURES_IN_FIFTY[1][1]),
     *FIVE_FAILURES_IN_FIFTY[2:],
     (_RENEWALS, "0+7x10"),
     (_NOBODYS_DECLINES, "0+8x10"),
@@ -236,10 +237,15 @@ expected_recently = Signal(
     Unit.COUNT,
     f"300 * {total(BY_CUSTOMERS, '30m', 'rate', '10m')}",
     Example(
-        series=((_CARD_SUCCESS, "0+4x5 0+4x5"), (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"), (_RENEWALS, "0+7x10")),
+        series=(
+            (_CARD_SUCCESS, "0+4x5 0+4x5"),
+            (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"),
+            (_NOBODYS_SUCCESS, "0+1x2 20+3x5 50+1x5"),
+            (_RENEWALS, "0+7x10"),
+        ),
         every=minutes(6),
         at=minutes(55),
-        gives=(("", "5"),),
+        gives=(("", "7.5"),),
     ),
     steady=True,
 )
@@ -250,10 +256,15 @@ expected_weekly = Signal(
     Unit.COUNT,
     f"300 * {total(BY_CUSTOMERS, '1h', 'rate', '7d')}",
     Example(
-        series=((_CARD_SUCCESS, "0+4x5 30+1x5"), (_LINK_SUCCESS, "5x5 5+2x5"), (_RENEWALS, "0+7x10")),
+        series=(
+            (_CARD_SUCCESS, "0+4x5 30+1x5"),
+            (_LINK_SUCCESS, "5x5 5+2x5"),
+            (_NOBODYS_SUCCESS, "0+1x5 20+3x5"),
+            (_RENEWALS, "0+7x10"),
+        ),
         every=minutes(12),
         at=hours(170) + minutes(6),
-        gives=(("", "1.25"),),
+        gives=(("", "2.5"),),
     ),
     steady=True,
 )

@@ -98,7 +98,9 @@ def test_every_group_has_an_interval_and_nothing_is_newer_than_prometheus_2_42(p
 
 
 def test_the_tests_of_an_environment_stay_small_enough_to_review(production: dict[str, str]) -> None:
-    assert sum(map(len, production.values())) < 1_500_000
+    """About a screen a rule: 1.5 million characters, when there were 163 rules; more rules may have more tests."""
+    rules = sum(len(group.rules) for group in rule_groups(CATALOG, PRODUCTION))
+    assert sum(map(len, production.values())) < rules * 1_500_000 / 163
 
 
 def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> None:
@@ -171,20 +173,21 @@ def test_an_alert_is_asked_at_its_bound_and_at_its_times(
         assert any(one[0].endswith(what) and one[1:] == (at, firing) for one in asked), (what, asked)
 
 
-def test_a_tier_expects_the_tiers_that_it_passes(production: dict[str, str]) -> None:
+def test_a_tier_ends_the_tiers_that_it_passes(production: dict[str, str]) -> None:
+    """Past the bound of both, the stricter one alone fires: it says the same thing louder. It is evaluated first."""
     text = production["PaymentDisputeRateRising.yml"]
-    elevated, excessive = re.findall(r"exp_alerts:\n((?:    - exp_labels.*\n(?:      .*\n)+)+)", text)
+    excessive, elevated = re.findall(r"exp_alerts:\n((?:    - exp_labels.*\n(?:      .*\n)+)+)", text)
+    assert re.findall("tier: '(\\w+)'", excessive) == ["excessive"]
     assert re.findall("tier: '(\\w+)'", elevated) == ["elevated"]
-    assert re.findall("tier: '(\\w+)'", excessive) == ["elevated", "excessive"]
 
 
 def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: dict[str, str]) -> None:
-    recorded = 'environment="production",instance="rules",job="paymon",service="payments"'
+    target = 'environment="production",instance="rules",job="paymon"'  # labels stand in the order of their names
     assert (
         "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1000000000) / 1000000000 "
         "# payment_method:technical_failure:ratio_rate5m: example', eval_time: 10m30s, exp_samples: ["
-        f"""{{labels: '{{{recorded},payment_method="card"}}', value: 0.1}}, """
-        f"""{{labels: '{{{recorded},payment_method="link"}}', value: 0.25}}]}}"""
+        f"""{{labels: '{{{target},payment_method="card",service="payments"}}', value: 0.1}}, """
+        f"""{{labels: '{{{target},payment_method="link",service="payments"}}', value: 0.25}}]}}"""
     ) in production["signals-declines-10m30s.yml"]
 
 

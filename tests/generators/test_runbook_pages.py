@@ -145,6 +145,8 @@ def test_what_else_has_to_hold_stands_below_the_way_to_fire_that_it_belongs_to()
         "- Or when **Share of customers' attempts that succeed, over 15 minutes**: below 5 %",
         "  - and **Attempts that customers ended in 15 minutes, renewals by Stripe left aside**: at least 10",
         "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
+        "- Once it fires, it goes on while **Share of customers' attempts that succeed, over 15 minutes**"
+        " is below 20 %",
         "- It stays for 10 minutes after the last breach.",
         "",
     ]

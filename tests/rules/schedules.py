@@ -10,7 +10,7 @@ from generators.text import as_yaml
 from paymon.promtool import Promtool, TestFileResult
 from rules.payments import monitoring, outcomes, rollout
 from rules.vocabulary import Alert, Unit
-from simulator.arithmetic import Clock, Evaluation, History, poisson
+from simulator.arithmetic import CORE, Clock, Evaluation, History, poisson
 from tests.rules.outages import rules_of
 
 PACES = (0, 0.1, 1, 3, 12, 125, 1000)
@@ -44,7 +44,7 @@ def telling_history(random: Random, hours: int, clock: Clock, alerts: tuple[Aler
     while True:
         history = random_history(random, hours, clock)
         evaluation = Evaluation(history)
-        if all(evaluation.firings(alert) for alert in alerts) and not _on_a_bound(evaluation, alerts):
+        if all(evaluation.firings(alert) for alert in alerts) and not _on_a_bound(evaluation, with_louder(alerts)):
             return history
 
 
@@ -52,6 +52,7 @@ def _on_a_bound(evaluation: Evaluation, alerts: tuple[Alert, ...]) -> bool:
     branches = [branch for alert in alerts for branch in alert.branches(alert.thresholds[0])]
     bounds = {(branch.watches, branch.value) for branch in branches}
     bounds |= {(guard.signal, guard.value) for branch in branches for guard in branch.guards}
+    bounds |= {(alert.stays_while.signal, alert.stays_while.value) for alert in alerts if alert.stays_while}
     return any(
         abs(value - float(bound)) < float(bound) * 1e-9
         for signal, bound in bounds
@@ -60,8 +61,15 @@ def _on_a_bound(evaluation: Evaluation, alerts: tuple[Alert, ...]) -> bool:
     )
 
 
+def with_louder(alerts: tuple[Alert, ...]) -> tuple[Alert, ...]:
+    """The alerts and those that end them: without a louder one's rule, nothing would keep its quieter ones quiet."""
+    louder = (other for alert in alerts for other in alert.louder if other in CORE)
+    return tuple({alert.name: alert for alert in (*alerts, *louder)}.values())
+
+
 def ask_promtool(tool: Promtool, history: History, alerts: tuple[Alert, ...], folder: Path) -> TestFileResult:
     """Whether the generated rules fire on these counters at exactly the evaluations at which arithmetic says so."""
+    alerts = with_louder(alerts)
     groups = rules_of(alerts)
     for group in groups:
         (folder / f"{group.area.name}.yml").write_text(rule_file(group))

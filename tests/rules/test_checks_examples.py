@@ -113,7 +113,9 @@ STEADY = (
         ("sum(increase(orders_total[5m]))", "7x20", False),
         ("sum(increase(orders_total[5m]))", "_x5 stale 7", False),
         ("sum(count_over_time(orders_total[5m]))", "7x20", True),
-        ("sum(orders_total offset 5m)", "7x20", True),
+        ("sum(count_over_time(orders_total[5m] offset 5m))", "7x20", True),
+        ("sum(rate(orders_total[5m] offset 5m))", "0+4x20", False),
+        ("sum(rate(orders_total[5m] offset 5m))", "0+4x10 50+5x10", True),
     ],
 )
 def test_an_example_moves_where_a_window_must_be_seen(expr: str, values: str, seen: bool) -> None:
