@@ -271,7 +271,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="The payments database accepts no connection",
         phases=_for(minutes(18), Conditions(database=Database.DOWN)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(4)),
+            Fires(alert=health.health_down, within=minutes(5)),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
         ),
@@ -294,7 +294,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="A migration holds an exclusive lock on the table of payments",
         phases=_for(minutes(15), Conditions(database=Database.LOCKED)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(4)),
+            Fires(alert=health.health_down, within=minutes(5)),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
             Fires(alert=latency.api_latency_high, within=minutes(13)),
         ),
@@ -432,7 +432,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="Stripe's API answers nobody",
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.DOWN)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(4)),
+            Fires(alert=health.health_down, within=minutes(5)),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
             Fires(alert=outcomes.metrics_absent, within=minutes(13)),
         ),

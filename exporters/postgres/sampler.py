@@ -56,7 +56,7 @@ class _Standing:
     def due(self, at: float, slack: float) -> bool:
         """Whether it is time to ask, a little early rather than one sample late."""
         interval = self.interval
-        if self.unreachable:
+        if self.asks_soon:
             interval = min(interval, _SOON.total_seconds())
         return self.asked_at is None or at - self.asked_at >= interval - slack
 
@@ -69,9 +69,10 @@ class _Standing:
             self.interval = max(self.usual, self.interval / 2)
 
     @property
-    def unreachable(self) -> bool:
-        """Whether nobody was there to be asked, so that asking again soon costs nobody anything."""
-        return self.waits or (self.failure is not None and self.failure.kind is ErrorClass.UNREACHABLE)
+    def asks_soon(self) -> bool:
+        """Whether nobody could be asked, or there was nothing to ask yet, so that trying again costs nothing."""
+        nothing_yet = self.answer is not None and self.answer.catching_up and not self.answer.readings
+        return self.waits or nothing_yet or (self.failure is not None and self.failure.kind is ErrorClass.UNREACHABLE)
 
     def stands(self, at: float) -> bool:
         """Whether the latest answer may still be served."""
@@ -124,8 +125,8 @@ class QuestionsSampler(Sampler):
 
     @property
     def interval(self) -> timedelta:
-        """That of the most frequent question; shorter while somebody cannot be reached."""
-        if any(standing.unreachable for standing in self._standings):
+        """That of the most frequent question; shorter while somebody cannot be reached or has nothing to say yet."""
+        if any(standing.asks_soon for standing in self._standings):
             return min(self._interval, _SOON)
         return self._interval
 

@@ -200,14 +200,19 @@ def test_alerts_of_one_group_share_a_message_and_a_second_one_waits_for_the_next
     cards = firing("PaymentMethodDegraded", 1000, payment_method="card")
     links = firing("PaymentMethodDegraded", 1010, payment_method="link")
     late = firing("PaymentMethodDegraded", 1100, payment_method="paypal")
-    assert [at for at, _, _, _ in told(cards, links, late, end=2000)] == [1030, 1330]
+    assert [at for at, _, _, _ in told(cards, links, late, end=2000)] == [1001, 1301]
+    both = firing("PaymentMethodDegraded", 1001, payment_method="link")
+    assert [at for at, _, _, _ in told(cards, both, end=2000)] == [1001]
 
 
-def test_a_ticket_waits_for_the_working_day() -> None:
-    saturday = 1_795_852_800.0  # 2026-11-28 10:40 UTC
-    sent = notifications(CATALOG, [firing("RunbookReviewOverdue", saturday)], saturday + 3 * 86400)
-    assert time.gmtime(sent[0].at).tm_wday == 0
-    assert time.gmtime(sent[0].at).tm_hour == 14  # nine in New York
+def test_a_ticket_and_its_end_go_to_the_relay_at_any_hour() -> None:
+    saturday = 1_795_852_800.0  # 2026-11-28 08:00 UTC, three in the night in New York
+    assert time.gmtime(saturday)[:5] == (2026, 11, 28, 8, 0)
+    sent = notifications(CATALOG, [firing("RunbookReviewOverdue", saturday, saturday + 3600)], saturday + 3 * 86400)
+    assert [(one.at - saturday, one.news, one.resolved) for one in sent] == [
+        (1, ("RunbookReviewOverdue",), ()),
+        (3601, (), ("RunbookReviewOverdue",)),
+    ]
 
 
 def test_precision_recall_and_time_to_detect() -> None:
@@ -215,7 +220,7 @@ def test_precision_recall_and_time_to_detect() -> None:
         CATALOG, [firing("PaymentsDegraded", 1000, 1500), firing("PaymentSuccessRateLow", 90_000, 91_000)], 100_000
     )
     found = score([Incident("a", 900, 1400), Incident("b", 50_000, 51_000)], pages(sent))
-    assert [None if page is None else page.at - one.start for one, page in found.incidents] == [130, None]
+    assert [None if page is None else page.at - one.start for one, page in found.incidents] == [101, None]
     assert (found.precision, found.recall) == (0.5, 0.5)
     assert (score([], []).precision, score([], []).recall) == (None, None)
 

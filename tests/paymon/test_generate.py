@@ -65,11 +65,11 @@ def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_i
     assert "generated/production/rules/budget.yml differs from the definitions" in result.stdout
     assert "-    expr: |-\n" not in result.stdout
     assert (
-        '  -      payments:technical_failures:increase1h{environment="production",service="payments"} > 50\n'
+        '  -        payments:technical_failures:increase1h{environment="production",service="payments"} > 50\n'
         in result.stdout
     )
     assert (
-        '  +      payments:technical_failures:increase1h{environment="production",service="payments"} > 60\n'
+        '  +        payments:technical_failures:increase1h{environment="production",service="payments"} > 60\n'
         in result.stdout
     )
     assert result.stdout.endswith("Mend with: paymon generate && git add generated docs\n")

@@ -139,6 +139,18 @@ def test_a_young_exporter_says_nothing_rather_than_zero(payments_database: Payme
     assert seen.snapshot.catching_up
 
 
+def test_what_a_young_exporter_could_not_say_is_asked_again_soon(payments_database: PaymentsDatabase) -> None:
+    stripe = Known({"pi_1": HOUR}, since=0)
+
+    async def story() -> None:
+        async with asking(payments_database.dsn, stripe=stripe) as exporter:
+            assert missing(await exporter.sample(NOW, Source.RECONCILIATION)) == (None, None)
+            stripe.since = 30 * 24 * HOUR
+            assert missing(await exporter.sample(NOW + 15, Source.RECONCILIATION)) == (1, 0)
+
+    asyncio.run(story())
+
+
 def test_events_that_the_inbox_never_saw_are_counted(payments_database: PaymentsDatabase) -> None:
     payments_database.event("evt_1", created=HOUR, received=HOUR)
     seen = compared(payments_database, Known(sent={"evt_1": HOUR, "evt_2": HOUR, "evt_3": 60}))
