@@ -141,6 +141,10 @@ def _failing(share: str, technical: float, watched_for: timedelta, every: timede
 _BEFORE_THE_P1 = (outcomes.degraded, budget.burn_fast, budget.failures_per_hour)
 """What a complete failure ends where it was told before: at little traffic a share is known sooner than a whole."""
 
+_HEALTH_DOWN = minutes(5)
+"""A scrape and a probe until it is seen, and two and a half minutes in which the P1 may explain it: at one evaluation a
+minute, three."""
+
 
 INCIDENTS: tuple[Incident, ...] = (
     Incident(
@@ -271,7 +275,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="The payments database accepts no connection",
         phases=_for(minutes(18), Conditions(database=Database.DOWN)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(5)),
+            Fires(alert=health.health_down, within=_HEALTH_DOWN),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
         ),
@@ -294,7 +298,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="A migration holds an exclusive lock on the table of payments",
         phases=_for(minutes(15), Conditions(database=Database.LOCKED)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(5)),
+            Fires(alert=health.health_down, within=_HEALTH_DOWN),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
             Fires(alert=latency.api_latency_high, within=minutes(13)),
         ),
@@ -432,7 +436,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="Stripe's API answers nobody",
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.DOWN)),
         fires=(
-            Fires(alert=health.health_down, within=minutes(5)),
+            Fires(alert=health.health_down, within=_HEALTH_DOWN),
             Fires(alert=monitoring.exporter_stale, within=minutes(9)),
             Fires(alert=outcomes.metrics_absent, within=minutes(13)),
         ),
