@@ -409,7 +409,8 @@ INCIDENTS: tuple[Incident, ...] = (
         ),
         fires=(
             Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="elevated"),
-            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="excessive"),
+            # PaymentDisputeRateHigh takes over an hour after the disputes; `keep_firing_for` keeps this for one more.
+            Fires(alert=disputes.dispute_rate_rising, within=minutes(75), tier="excessive", lasts=True),
             Fires(alert=disputes.dispute_rate_high, within=minutes(150), lasts=True),
         ),
         says=r"\d+(\.\d+)?% of the visa payments of the month are disputed, as that network counts\.",
