@@ -233,7 +233,7 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         name="two-declines-at-night",
         title="One pod sees two declines, and nothing else, at night",
-        phases=_for(minutes(20), Conditions(declined=1.0)),
+        phases=_for(minutes(7), Conditions(declined=1.0)),
         watched_for=minutes(45),
         setting=NIGHT,
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rules.vocabulary import Hue, Panel, Priority, Severity, Tone, Unit
+from rules.vocabulary import Alert, Hue, Panel, Priority, Severity, Tone, Unit
 
 __all__ = [
     "BOUND_STYLES",
@@ -14,6 +14,7 @@ __all__ = [
     "TONE_COLOURS",
     "Style",
     "firing",
+    "judges",
     "style",
     "urgencies",
     "without_alert",
@@ -97,10 +98,16 @@ def without_alert(panel: Panel) -> str:
     return "watched" if panel.states else "OK"
 
 
+def judges(panel: Panel) -> tuple[Alert, ...]:
+    """The panel's alerts and all that hide them: while a louder one fires, it alone says that something is wrong."""
+    found = {one.name: one for alert in panel.alerts for one in (alert, *alert.louder)}
+    return tuple(found.values())
+
+
 def urgencies(panel: Panel) -> Mapping[Priority, Tone]:
-    """The priorities that the panel's alerts can have, the most urgent first, each with the tone of its severest."""
+    """The priorities that the panel's judges can have, the most urgent first, each with the tone of its severest."""
     found: dict[Priority, Tone] = {}
-    for threshold in (one for alert in panel.alerts for one in alert.thresholds):
+    for threshold in (one for alert in judges(panel) for one in alert.thresholds):
         bad = threshold.severity is Severity.CRITICAL or found.get(threshold.priority) is Tone.BAD
         found[threshold.priority] = Tone.BAD if bad else Tone.WARNING
     return {priority: found[priority] for priority in sorted(found, key=lambda one: one.value)}

@@ -1,12 +1,12 @@
 """What does each panel ask Prometheus?"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from generators.dashboards.looks import NOT_JUDGED, PENDING, firing, urgencies, without_alert
+from generators.dashboards.looks import NOT_JUDGED, PENDING, firing, judges, urgencies, without_alert
 from generators.wording import spoken_value
 from rules.index import index_of
 from rules.promql import labels_carried, selectors, with_matchers
@@ -124,7 +124,7 @@ class Queries:
     def worded(self, panel: Panel) -> str:
         """A stat's number, with the word for it in the label WORD_LABEL.
 
-        The word is the state of the most urgent of the panel's alerts, with their guards and their environment's
+        The word is the state of the most urgent of the panel's judges, with their guards and their environment's
         bounds: panel and page agree. An alert that fires is told even where there is no number, as NaN. Where none has
         anything to say, the word is that of the number's level, or says that all is well: either only while this
         environment's rules are evaluated at all.
@@ -132,10 +132,10 @@ class Queries:
         value = self.curve(panel.curves[0], panel.unit)
         cases = []
         for priority in urgencies(panel):
-            fires = self._alerts(panel, "firing", priority)
+            fires = self._firing(panel, priority)
             cases.append((f"(({value}) or on () NaN * max({fires})) and on () {fires}", firing(priority)))
         if panel.alerts:
-            cases.append((f"({value}) and on () {self._alerts(panel, 'pending')}", PENDING))
+            cases.append((f"({value}) and on () {self._alerts(panel.alerts, 'pending')}", PENDING))
         judged = f"and on () {self.scoped(self._always)}"
         for level in panel.levels:
             reached = f"({value})" if level.above is None else f"(({value}) > {plain(level.above)})"
@@ -145,11 +145,14 @@ class Queries:
         cases.append((value, NOT_JUDGED))
         return "\nor on ()\n".join(_labelled(expr, WORD_LABEL, word) for expr, word in cases)
 
-    def _alerts(self, panel: Panel, state: str, priority: Priority | None = None) -> str:
-        names = tuple(alert.name for alert in panel.alerts)
+    def _firing(self, panel: Panel, priority: Priority) -> str:
+        of_it = [one for one in judges(panel) if any(each.priority is priority for each in one.thresholds)]
+        return self._alerts(of_it, "firing", priority=priority.value)
+
+    def _alerts(self, alerts: Iterable[Alert], state: str, **more: str) -> str:
+        names = tuple(alert.name for alert in alerts)
         one_or_all = names[0] if len(names) == 1 else names
-        chosen = {"priority": priority.value} if priority else {}
-        return self.scoped("ALERTS" + matchers(alertname=one_or_all, alertstate=state, **chosen))
+        return self.scoped("ALERTS" + matchers(alertname=one_or_all, alertstate=state, **more))
 
     def bounds(self, panel: Panel) -> tuple[Bound, ...]:
         """A line for each bound of an alert whose watched signal the panel shows, alike ones as one, severest first."""

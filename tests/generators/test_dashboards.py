@@ -250,7 +250,7 @@ def test_every_selector_follows_the_variables() -> None:
 
 
 def test_what_tells_payment_methods_apart_follows_that_variable_too() -> None:
-    (target,) = panel("paymon-overview", "Technical failures by payment method, as a share")["targets"]
+    target, _ = panel("paymon-overview", "Technical failures by payment method, as a share")["targets"]
 
     assert target["expr"] == (
         "payment_method:technical_failure:ratio_rate5m{"
@@ -490,7 +490,8 @@ def test_a_number_has_the_colour_of_its_word_and_no_other() -> None:
     either_way = {"PENDING": warning, "NOT JUDGED": neutral}
     assert colours(attempts) == {"P1 FIRING": bad, "P2 FIRING": bad, "OK": good, **either_way}
     assert colours(refunds) == {"P3 FIRING": warning, "OK": good, **either_way}
-    assert colours(left) == {"P3 FIRING": warning, "LEFT": good, "SPENT": warning, **either_way}
+    louder = {"P1 FIRING": bad, "P2 FIRING": bad}
+    assert colours(left) == {**louder, "P3 FIRING": warning, "LEFT": good, "SPENT": warning, **either_way}
     for one in (attempts, refunds, left):
         assert len(one["fieldConfig"]["defaults"]["thresholds"]["steps"]) == 1
         assert one["options"]["textMode"] == "value_and_name"
