@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from generators.rules import RecordingRule, RuleGroup, rule_file
+from generators.rules import AlertingRule, RecordingRule, RuleGroup, rule_file
 from paymon.programs import find
 from rules.promql import selectors
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
@@ -66,18 +66,25 @@ def _stages() -> Iterator[list[RuleGroup]]:
     """
     left = {(group.name, rule): group for group in rules_of(WATCHED) for rule in group.rules}
     while left:
-        waiting = {rule.signal.name for _, rule in left if isinstance(rule, RecordingRule)}
-        ready = [
-            (name, rule)
-            for name, rule in left
-            if not waiting.intersection(selector.name for selector in selectors(rule.expr))
-        ]
+        waiting = {_written(rule) for _, rule in left}
+        ready = [(name, rule) for name, rule in left if not (waiting - {_written(rule)}).intersection(_read(rule.expr))]
         groups = {left[key].name: left[key] for key in ready}
         yield [
             replace(group, rules=tuple(rule for name, rule in ready if name == group.name)) for group in groups.values()
         ]
         for key in ready:
             del left[key]
+
+
+def _written(rule: RecordingRule | AlertingRule) -> str:
+    return rule.signal.name if isinstance(rule, RecordingRule) else rule.alert.name
+
+
+def _read(expr: str) -> Iterator[str]:
+    """The names of the series that it reads, and of the alerts that quiet it."""
+    for selector in selectors(expr):
+        yield selector.name
+        yield from (value for label, _, value in selector.matchers if label == "alertname")
 
 
 def _replay(files: list[Path], url: str, start: int, end: int) -> None:

@@ -24,7 +24,7 @@ from tests.scenarios.evaluation import of_the_watchers, rule_files
 from tests.scenarios.series import Scrapes
 from tests.scenarios.staging import Stage
 
-__all__ = ["SCENES", "Answers", "Scene", "answers", "boards"]
+__all__ = ["SCENES", "Answers", "Scene", "answers", "ask", "boards"]
 
 STEP = 60
 """Seconds between two points of a curve, and between two evaluations of the rules."""
@@ -77,7 +77,7 @@ SCENES = (
     Scene(
         "complete failure",
         incident("complete-failure"),
-        says={"Payments succeed": "P1 FIRING", "Technical success": "P1 FIRING", "Failures in 1 hour": "P2 FIRING"},
+        says={"Payments succeed": "P1 FIRING", "Technical success": "P1 FIRING", "Failures in 1 hour": "P1 FIRING"},
     ),
     Scene("webhooks failing", incident("webhook-signatures"), says={"Webhooks that wait": "P2 FIRING"}),
     Scene("database slow", incident("database-slow"), says={"API over 0.5 s": "PENDING", "Payments succeed": "OK"}),
@@ -115,7 +115,7 @@ def answers(
         place: (_without_variables(target["expr"]), not target.get("range", False))
         for place, target in _targets(board, collapsed=collapsed)
     }
-    return Answers(now, _ask(asked, scrapes, now, promtool, folder))
+    return Answers(now, ask(asked, scrapes, now, promtool, folder))
 
 
 def _targets(board: dict[str, Any], *, collapsed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -138,9 +138,10 @@ def _without_variables(expr: str) -> str:
     return expr
 
 
-def _ask(
+def ask(
     asked: dict[str, tuple[str, bool]], scrapes: Scrapes, now: int, promtool: Promtool, folder: Path
 ) -> dict[str, list[dict[str, Any]]]:
+    """The answers to PromQL, by place: over the hour that is shown, or only at `now`, in seconds of the history."""
     for name, text in rule_files().items():
         (folder / name).write_text(text)
     moments = range(max(0, now - SHOWN), now + 1, STEP)
