@@ -68,7 +68,8 @@ def children() -> frozenset[int]:
     """The processes that this one has started, those included that have ended and were never waited for."""
     found: set[int] = set()
     for task in Path("/proc/self/task").glob("*/children"):
-        found.update(map(int, task.read_text().split()))
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found.update(map(int, task.read_text().split()))
     return frozenset(found)
 
 
