@@ -24,7 +24,7 @@ OUTAGE, WITHIN = 25, 20
 def main() -> None:
     """Print a line for each kind; exit status 1 where one is not as it should be."""
     minutes = round(1440 * (float(sys.argv[1]) if len(sys.argv) > 1 else DAYS))
-    tool = Promtool.find(version_prefix="3.5")
+    tool = Promtool.find(version_prefix="3.5", timeout_seconds=3600)
     good = True
     for name, kind in KINDS.items():
         began = time.perf_counter()
