@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import promql_parser as foreign
 
+from rules.promql.dialect import FUNCTIONS, STRING, NotInEveryPrometheus, plain
+
 __all__ = [
     "ABSENCES",
     "Aggregation",
@@ -36,22 +38,15 @@ ABSENCES = frozenset({"absent", "absent_over_time"})
 
 _LONGEST = 5000
 _DEEPEST = 100
-_TEN_YEARS = 10 * 31536000
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 _MAKE_OR_DROP_LABELS = frozenset(
     ABSENCES | {"histogram_fraction", "histogram_quantile", "label_join", "label_replace", "scalar", "vector"}
 )
-_AFTER_2_42 = frozenset({"histogram_avg", "histogram_stddev", "histogram_stdvar", "limitk", "limit_ratio"})
-_QUOTED_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|#[^\n]*""")
-_WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_:][A-Za-z0-9_:]*)(\{)?')
-_NAMES_A_JOB = re.compile(r'(?:[^"}]|"(?:[^"\\]|\\.)*")*?\bjob\s*(?:=|!)')
+_NEWER_AGGREGATIONS = frozenset({"limitk", "limit_ratio"})
+_WORDS = re.compile(rf"{STRING}|([A-Za-z_:][A-Za-z0-9_:]*)(\{{)?")
+_NAMES_A_JOB = re.compile(rf"(?:[^\"'`}}]|{STRING})*?\bjob\s*(?:=|!)")
 """From behind the opening brace of a selector on: one of its matchers is for `job`."""
 _JOB = re.compile(r',?\bjob=~?"[^"$]*"')
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
-_OFFSET = re.compile(r"\boffset\s+-?\s*([0-9]\w*)")
-_PART = re.compile(r"([0-9]{1,12})(ms|[smhdwy])")
-_DURATION = re.compile(rf"\s*(?:{_PART.pattern})+\s*")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 
 
@@ -171,11 +166,12 @@ def parse(expr: str) -> Expression:
     """
     if len(expr) > _LONGEST:
         raise PromqlError(expr, f"it is longer than {_LONGEST} characters; record a part of it")
-    _refuse_odd_durations(expr)
     try:
-        result = _converted(foreign.parse(expr), expr)
+        result = _converted(foreign.parse(plain(expr)), expr)
     except PromqlError:
         raise
+    except NotInEveryPrometheus as error:
+        raise PromqlError(expr, str(error)) from None
     except ValueError as error:
         raise PromqlError(expr, str(error)) from None
     match result:
@@ -347,16 +343,6 @@ def _collect(expression: Expression, calls: tuple[str, ...], reach: timedelta, f
         _collect(part, calls, reach, found)
 
 
-def _refuse_odd_durations(expr: str) -> None:
-    bare = _QUOTED_OR_COMMENT.sub(lambda found: '""' if found[1] else "", expr)
-    written = [part for inside in _BRACKETS.findall(bare) for part in inside.split(":") if part.strip()]
-    for duration in (*written, *_OFFSET.findall(bare)):
-        if not _DURATION.fullmatch(duration):
-            raise PromqlError(expr, f"duration {duration.strip()} has no unit; write one such as {duration.strip()}s")
-        if sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(duration)) > _TEN_YEARS:
-            raise PromqlError(expr, f"duration {duration.strip()} is longer than ten years")
-
-
 def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:
     if depth > _DEEPEST:
         raise PromqlError(expr, f"it is nested more than {_DEEPEST} levels deep; record a part of it")
@@ -377,7 +363,7 @@ def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:
         case foreign.UnaryExpr():
             return Operation("*", Number(-1.0), _converted(tree.expr, expr, depth))
         case foreign.Call():
-            if tree.func.experimental or tree.func.name in _AFTER_2_42:
+            if tree.func.name not in FUNCTIONS:
                 raise PromqlError(expr, f"{tree.func.name}() is not in every Prometheus from 2.42 on; do without it")
             return Call(tree.func.name, tuple(_converted(argument, expr, depth) for argument in tree.args))
         case foreign.AggregateExpr():
@@ -417,7 +403,7 @@ def _matcher_operator(matcher: foreign.Matcher) -> str:
 
 def _aggregation(tree: foreign.AggregateExpr, expr: str, depth: int) -> Aggregation:
     operator = str(tree.op)
-    if operator in _AFTER_2_42:
+    if operator in _NEWER_AGGREGATIONS:
         raise PromqlError(expr, f"{operator}() is not in every Prometheus from 2.42 on; do without it")
     by = without = None
     if tree.modifier is not None:
