@@ -10,22 +10,12 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from paymon import programs
 
 TIMEOUT_SECONDS = 60.0
-
-
-class Feature(Enum):
-    """What promtool learned along the way, and the version it came with (Prometheus' changelog)."""
-
-    RUN_FILTER = (2, 49)  # test rules --run, #12206
-    JUNIT = (2, 55)  # test rules --junit, #14506
-    FUZZY_COMPARE = (3, 5)  # fuzzy_compare in test files, #16395
-    START_TIMESTAMP = (3, 9)  # start_timestamp in test files, #17636
 
 
 class PromtoolError(Exception):
@@ -119,7 +109,7 @@ class TestFileResult:
 
 @dataclass(frozen=True)
 class Promtool:
-    """A promtool whose version is known."""
+    """A promtool; its version is empty where it was built without one, as `go install` builds it."""
 
     path: Path
     version: tuple[int, ...]
@@ -139,10 +129,6 @@ class Promtool:
         except programs.ProgramMissing as missing:
             raise PromtoolMissing(missing.program, missing.tried) from missing
         return cls(path, _version(path), timeout_seconds)
-
-    def has(self, feature: Feature) -> bool:
-        """Whether this version knows it."""
-        return self.version >= feature.value
 
     def check_rules(self, paths: Iterable[str | Path]) -> CheckResult:
         """`promtool check rules` with every lint, a duplicate rule being an error. No paths, no findings."""
@@ -230,10 +216,10 @@ def _run(command: tuple[str, ...], stdin: str, timeout_seconds: float) -> subpro
 
 def _version(path: Path) -> tuple[int, ...]:
     said = _run((str(path), "--version"), "", TIMEOUT_SECONDS).stdout.strip()
-    match = re.match(r"promtool, version (\d+(?:\.\d+)+)", said)
+    match = re.match(r"promtool, version (\d+(?:\.\d+)+)?", said)
     if not match:
         raise NotPromtoolError(path, said.partition("\n")[0])
-    return tuple(int(number) for number in match[1].split("."))
+    return tuple(int(number) for number in (match[1] or "").split(".") if number)
 
 
 # ---- check rules, check config

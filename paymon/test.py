@@ -162,7 +162,7 @@ def test(
         except OSError as error:
             raise click.ClickException(f"{junit} cannot be written: {error.strerror}; choose another file") from error
     _keep(remembered)
-    version = ".".join(map(str, tool.version))
+    version = ".".join(map(str, tool.version)) or "of no version"
     cases = sum(one.cases for one in summaries)
     click.echo(f"{cases} cases in {seconds:.1f} s, promtool {version}{already}")
     if not all(one.fine for one in summaries):

@@ -5,8 +5,19 @@ from collections.abc import Iterator
 import pytest
 
 from paymon.promtool import Promtool
+from tests.versions import ALERTMANAGER, PROMETHEUS
 
 pytest_plugins = ("tests.postgres",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks a real server of a given version: `make matrix` runs that for every version."""
+    for item in items:
+        asked = getattr(item, "callspec", None)
+        if asked is not None and not {*PROMETHEUS, *ALERTMANAGER, "victoria-metrics"}.isdisjoint(
+            map(str, asked.params.values())
+        ):
+            item.add_marker("servers")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,7 +28,7 @@ def _unhurried_collector() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", params=("2.42", "3.5"))
+@pytest.fixture(scope="session", params=PROMETHEUS)
 def promtool(request: pytest.FixtureRequest) -> Promtool:
     """The real promtool, in the oldest and the newest version that is supported."""
     return Promtool.find(version_prefix=request.param)

@@ -214,6 +214,7 @@ notifications_failed = Counter(
     labels=(
         Label("integration", bounded_by="the kinds of receivers that Alertmanager knows"),
         Label("receiver_name", bounded_by="the receivers that Alertmanager has"),
+        Label("reason", bounded_by="the reasons that Alertmanager counts by, from 0.26 on"),
     ),
 )
 

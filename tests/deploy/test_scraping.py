@@ -20,6 +20,7 @@ from paymon.programs import find
 from paymon.scraped import scraped
 from rules.catalog import catalog
 from tests.servers import prometheus
+from tests.versions import PROMETHEUS
 
 CATALOG = catalog()
 FILES = deploy_files(CATALOG)
@@ -71,7 +72,7 @@ def led_to(config: dict[str, Any], port: int) -> str:
     return as_yaml({"global": {"scrape_interval": "1s"}, "scrape_configs": [{**job, "scrape_interval": "1s"}]})
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 @pytest.mark.parametrize(
     ("name", "options"),
     [

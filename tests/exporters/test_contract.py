@@ -31,6 +31,7 @@ from rules.vocabulary import Metric
 from simulator.surroundings import Surroundings
 from tests.scenarios.stepped_time import SteppedLoop
 from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.versions import PROMETHEUS
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -144,7 +145,7 @@ def exporting(around: Surroundings, folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_prometheus_scrapes_it_and_the_generated_rules_evaluate_on_it(
     version: str, around: Surroundings, tmp_path: Path
 ) -> None:

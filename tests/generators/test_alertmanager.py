@@ -28,12 +28,12 @@ from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import Alert, Catalog, Priority, PriorityPolicy, Severity
 from tests.generators.sinks import Inbox, Mail, Posted, http_sink, mail_sink
 from tests.servers import free_port, running, wait_until_ready
+from tests.versions import ALERTMANAGER
 
 Config = dict[str, Any]
 Labels = dict[str, str]
 LabelSet = tuple[tuple[str, str], ...]
 
-VERSIONS = ("0.25", "0.33")
 CATALOG = catalog()
 FILES = alertmanager_files(CATALOG)
 CONFIG: Config = yaml.safe_load(FILES["alertmanager/alertmanager.yml"])
@@ -48,7 +48,7 @@ RULES: tuple[AlertingRule, ...] = tuple(
     if isinstance(rule, AlertingRule)
 )
 
-every_version = pytest.mark.parametrize("version", VERSIONS)
+every_version = pytest.mark.parametrize("version", ALERTMANAGER)
 
 
 def labels_of(rule: AlertingRule) -> Labels:
@@ -396,7 +396,7 @@ def alertmanager(version: str, config: Config, folder: Path, told: Inbox[Posted]
         yield Alertmanager(url, told)
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ALERTMANAGER)
 def running_alertmanager(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Alertmanager]:
@@ -474,7 +474,7 @@ def test_heartbeats_are_repeated_at_every_look_and_end_without_a_word(running_al
 # ---- what people read
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=ALERTMANAGER)
 def delivering(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Alertmanager, Inbox[Mail]]]:

@@ -31,6 +31,7 @@ from rules.payments.dashboards import DASHBOARDS
 from rules.vocabulary import Curve, Environment, Hue, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
 from tests.servers import prometheus
+from tests.versions import PROMETHEUS
 
 CATALOG = replace(catalog(), dashboards=DASHBOARDS)
 PRODUCTION, STAGING = CATALOG.organisation.environments
@@ -297,7 +298,7 @@ def test_where_environments_differ_the_line_is_that_of_the_environment_chosen() 
     )
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 @pytest.mark.parametrize(("environment", "bound", "value"), [(PRODUCTION, "5 %", 0.05), (STAGING, "20 %", 0.2)])
 def test_the_legend_of_a_line_says_the_bound_of_the_environment_chosen(
     version: str, environment: Environment, bound: str, value: float, tmp_path: Path
@@ -347,7 +348,7 @@ STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",priority="P1",{RECORDED}}
 BEATS = f"{monitoring.heartbeat}{{{RECORDED}}}"
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 @pytest.mark.parametrize(
     ("alertstates", "word"),
     [((), "OK"), (("pending",), "PENDING"), (("firing",), "P1 FIRING"), (("pending", "firing"), "P1 FIRING")],
@@ -703,7 +704,7 @@ def test_a_row_with_a_hole_in_it_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_every_query_of_panels_and_runbook_pages_returns_series_from_a_real_prometheus(
     version: str, tmp_path: Path
 ) -> None:

@@ -13,11 +13,12 @@ from paymon.programs import find
 from rules.catalog import catalog
 from rules.vocabulary import Environment
 from tests.servers import prometheus
+from tests.versions import PROMETHEUS
 
 CATALOG = catalog()
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 @pytest.mark.parametrize("environment", CATALOG.organisation.environments, ids=lambda environment: environment.name)
 def test_every_group_is_loaded_and_evaluated_and_no_rule_is_unhealthy(
     version: str, environment: Environment, tmp_path: Path

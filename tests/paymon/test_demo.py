@@ -42,6 +42,7 @@ from paymon.promtool import Promtool
 from rules.catalog import catalog
 from simulator.conditions import USUAL
 from tests.servers import prometheus
+from tests.versions import PROMETHEUS
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environment("production")
@@ -211,7 +212,7 @@ def test_what_records_the_past_says_what_the_rules_say() -> None:
     assert "payments:" not in found["payments:technical_success:ratio_rate5m"]["expr"]
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_prometheus_remembers_what_its_rules_would_have_recorded(version: str, tmp_path: Path) -> None:
     now = time.time() // 60 * 60
     data, promtool, server = tmp_path / "data", programs.find("promtool", version), programs.find("prometheus", version)
@@ -388,7 +389,7 @@ def watched(folder: Path, rules: str, version: str) -> Iterator[Watch]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_an_alert_that_is_only_kept_is_told_from_one_that_fires(version: str, tmp_path: Path) -> None:
     until = time.time() + 20
     with watched(tmp_path, KEPT.replace("UNTIL", f"{until:.0f}"), version) as watch:

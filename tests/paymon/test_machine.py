@@ -20,6 +20,7 @@ from paymon.live.prometheus import Prometheus
 from paymon.programs import find
 from paymon.promtool import Promtool
 from tests.servers import prometheus
+from tests.versions import PROMETHEUS
 
 ME = frozenset({("alertname", "A")})
 TIMINGS = (Timing(0, 0), Timing(120, 0), Timing(60, 180), Timing(180, 60), Timing(0, 120))
@@ -164,7 +165,7 @@ LIVE_RULES = (
 )
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_a_running_prometheus_sees_the_same_states_on_the_same_data(version: str, tmp_path: Path) -> None:
     """Flapping, ends of series, NaN and restarted counters; scraped and evaluated every second for half a minute."""
     rules = [

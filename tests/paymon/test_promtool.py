@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import (
-    Feature,
     Finding,
     NotPromtoolError,
     Promtool,
@@ -57,26 +56,16 @@ def test_its_version_is_known(promtool: Promtool) -> None:
     assert promtool.version[:2] == (2, 42) or promtool.version >= (3, 5)
 
 
-def test_what_a_version_lacks_is_known() -> None:
-    def features(*version: int) -> set[Feature]:
-        return {feature for feature in Feature if Promtool(Path("promtool"), version).has(feature)}
-
-    assert features(2, 42, 0) == set()
-    assert features(2, 53, 3) == {Feature.RUN_FILTER}
-    assert features(2, 55, 0) == {Feature.RUN_FILTER, Feature.JUNIT}
-    assert features(3, 5, 3) == {Feature.RUN_FILTER, Feature.JUNIT, Feature.FUZZY_COMPARE}
-    assert features(3, 9) == set(Feature)
-
-
 @pytest.mark.parametrize(
     ("said", "version"),
     [
         ("promtool, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5)", (2, 42, 0)),
         ("promtool, version 3.5.0 (branch: HEAD, revision: 8be3a9560fbdd18a94dedec4b747c35178177202)", (3, 5, 0)),
         ("promtool, version 3.10.0-rc.1 (branch: HEAD, revision: 8be3a95)", (3, 10, 0)),
+        ("promtool, version  (branch: , revision: unknown)", ()),
     ],
 )
-def test_the_version_is_read_as_debian_and_as_the_project_write_it(
+def test_the_version_is_read_as_debian_and_the_project_write_it_and_go_install_leaves_it_away(
     folder: Path, said: str, version: tuple[int, ...]
 ) -> None:
     path = folder / "promtool"

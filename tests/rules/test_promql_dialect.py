@@ -9,6 +9,7 @@ import yaml
 
 from paymon import programs
 from rules.promql import PromqlError, Series, expanded, parse, with_matchers
+from tests.versions import PROMETHEUS
 
 REFUSED_BY_2_42 = r"""
     x + fill(0) y
@@ -78,7 +79,7 @@ TAKEN_BY_ALL = r"""
 """.strip().splitlines()
 
 
-@pytest.fixture(scope="module", params=["2.42", "3.5"])
+@pytest.fixture(scope="module", params=PROMETHEUS)
 def promtool(request: pytest.FixtureRequest) -> tuple[str, Path]:
     return request.param, programs.find("promtool", request.param)
 

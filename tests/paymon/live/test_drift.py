@@ -26,6 +26,7 @@ from rules.catalog import catalog
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
 from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.versions import ALERTMANAGER, PROMETHEUS
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environments[0]
@@ -51,7 +52,7 @@ def loaded(version: str, folder: Path, change: tuple[str, str] = ("", "")) -> It
         yield asked
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_prometheus_with_the_generated_rules_is_as_defined(version: str, tmp_path: Path) -> None:
     with loaded(version, tmp_path) as asked:
         assert prometheus_rules(asked, CATALOG, PRODUCTION) == Layer("prometheus rules", Verdict.SAME)
@@ -128,7 +129,7 @@ def told_by(url: str) -> Layer:
         return alertmanager(CATALOG, asked_for(client, access, "/api/v2/status"))
 
 
-@pytest.mark.parametrize("version", ["0.25", "0.33"])
+@pytest.mark.parametrize("version", ALERTMANAGER)
 def test_an_alertmanager_with_the_generated_configuration_is_as_defined(version: str, tmp_path: Path) -> None:
     text = alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"]
     with alertmanager_with(text, tmp_path, version) as url:

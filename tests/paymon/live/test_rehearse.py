@@ -21,6 +21,7 @@ from generators.alertmanager.routing import Route, routing
 from paymon.rehearse import rehearse
 from rules.catalog import catalog
 from tests.paymon.live.test_drift import alertmanager_with
+from tests.versions import ALERTMANAGER
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environments[0]
@@ -84,7 +85,7 @@ def webhooks_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paymon.rehearse._INTEGRATIONS", {})
 
 
-@pytest.mark.parametrize("version", ["0.25", "0.33"])
+@pytest.mark.parametrize("version", ALERTMANAGER)
 def test_a_rehearsal_reaches_its_receivers_marked_and_its_end_is_sent(version: str, tmp_path: Path) -> None:
     with running(tmp_path, version) as (url, seen):
         status, output = run(url, "PaymentsCompleteFailure", "--yes")

@@ -15,10 +15,11 @@ from rules.payments import database, declines, latency, monitoring, outcomes, ro
 from rules.payments.organisation import ORGANISATION
 from rules.vocabulary import Environment
 from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.versions import PROMETHEUS
 
 EVERY = 30
 """Seconds from one sample to the next."""
-SERVERS = ("2.42", "3.5", "victoria-metrics")
+SERVERS = (*PROMETHEUS, "victoria-metrics")
 
 Values = Callable[[float], float | None]
 

@@ -1,0 +1,108 @@
+"""Do rules, files and commands hold on every server that people run? `make matrix` asks, and prints a table.
+
+The tests that ask a real server are run for each version of it: those of the suite, those between, and the newest,
+which is built from its Go module. That takes the Go compiler and the better part of an hour, so CI does without.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from paymon.programs import FetchError, Wanted, cache_folder, ensure_all
+
+__all__ = ["main", "table"]
+
+FETCHED = (
+    Wanted("prometheus", "2.53"),
+    Wanted("promtool", "2.53"),
+    Wanted("alertmanager", "0.28"),
+    Wanted("amtool", "0.28"),
+)
+"""What Debian has beside what the suite uses."""
+
+BUILT = (
+    ("prometheus-3.16.0", "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0", "prometheus"),
+    ("promtool-3.16.0", "github.com/prometheus/prometheus/cmd/promtool@v0.316.0", "promtool"),
+)
+"""What Debian does not have yet: the folder in the cache, the module, the program."""
+
+VERSIONS = ("2.42", "2.53", "3.5", "3.16", "0.25", "0.28", "0.33", "victoria-metrics")
+
+
+def main() -> int:
+    """Have every program, run the tests that take a version, print the table. 0 where every cell is fine."""
+    try:
+        _have_programs()
+    except (FetchError, subprocess.CalledProcessError, FileNotFoundError) as error:
+        click.echo(f"matrix: {error}", err=True)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = (sys.executable, "-m", "pytest", "-m", "servers", f"--junitxml={report}", *sys.argv[1:])
+        ran = subprocess.run(command, env={**os.environ, "PAYMON_MATRIX": "1"}, check=False)
+        if not report.exists():
+            return ran.returncode or 2
+        click.echo(table(ElementTree.parse(report)))
+    return ran.returncode
+
+
+def _have_programs() -> None:
+    _, failures = ensure_all(FETCHED, say=click.echo)
+    if failures:
+        raise failures[0]
+    for folder, module, name in BUILT:
+        program = cache_folder() / folder / "usr" / "bin" / name
+        if program.exists():
+            continue
+        if shutil.which("go") is None:
+            raise FileNotFoundError(f"{module} is built from its Go module, and there is no `go` here; install Go 1.26")
+        click.echo(f"building {module} (once; some minutes)")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=program.parent) as made:
+            subprocess.run(
+                ("go", "install", "-tags", "remove_all_sd", module),
+                env={**os.environ, "GOBIN": made, "GOFLAGS": "-trimpath"},
+                check=True,
+            )
+            (Path(made) / name).replace(program)
+
+
+def table(report: "ElementTree.ElementTree[ElementTree.Element]") -> str:
+    """The results of a run, in Markdown: a line for each module of tests, a column for each version."""
+    cells: dict[str, dict[str, Counter[str]]] = {}
+    for case in report.iter("testcase"):
+        for version in _versions(case.get("name", "")):
+            cell = cells.setdefault(case.get("classname", ""), {}).setdefault(version, Counter())
+            bad = case.find("failure") is not None or case.find("error") is not None
+            cell["failed" if bad else "skipped" if case.find("skipped") is not None else "passed"] += 1
+    shown = [version for version in VERSIONS if any(version in row for row in cells.values())]
+    lines = [f"| tests | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}"]
+    for module, row in sorted(cells.items()):
+        lines.append(f"| {module.removeprefix('tests.')} | {' | '.join(_words(row.get(one)) for one in shown)} |")
+    return "\n".join(lines)
+
+
+def _versions(name: str) -> set[str]:
+    """Of `test_two_services[3.5-0.33]` both."""
+    asked = re.search(r"\[(.*)\]", name)
+    return set(re.split(r"-(?!metrics)", asked[1])) & set(VERSIONS) if asked else set()
+
+
+def _words(cell: Counter[str] | None) -> str:
+    if cell is None:
+        return ""
+    words = [f"{cell['passed']} pass"]
+    words += [f"{cell[what]} {word}" for what, word in (("failed", "**fail**"), ("skipped", "skipped")) if cell[what]]
+    return ", ".join(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
