@@ -244,7 +244,9 @@ def read_event(raw: object) -> Event:
     about = _text(thing, "id")
     reading = _Reading(type_, thing, event)
     key = f"{type_}:{about}"
-    if type_ == "charge.dispute.closed":  # one that is appealed, or that was an inquiry, closes more than once
+    if type_ == "charge.failed":  # a charge ends once, in one way or the other
+        key = f"charge.succeeded:{about}"
+    elif type_ == "charge.dispute.closed":  # one that is appealed, or that was an inquiry, closes more than once
         key += f":{thing.get('status')}"
     elif type_ not in _ONCE:
         key += f":{reading.request or at}:{thing.get('status')}"
@@ -303,7 +305,8 @@ class _Reading:
         ended = AttemptEnded("success", "", (), method, initiator, currency, intent, amount, card)
         id_, network = _text(charge, "id"), card.network if card else OTHER
         if charge.get("captured") is not False:
-            return (ended, MoneyTaken(id_, network, currency, amount))
+            taken = charge.get("amount_captured")  # less where a part was captured before the event was written
+            return (ended, MoneyTaken(id_, network, currency, taken if _is_whole(taken) and taken else amount))
         held = ChargeAuthorized(id_, network)
         return (ended, held, IntentStep(intent, "R", "", initiator, currency)) if intent else (ended, held)
 
@@ -331,7 +334,7 @@ class _Reading:
         intent = self._thing
         error = _mapping(intent.get("last_payment_error"))
         step = self._step("F")
-        if error.get("charge"):
+        if error.get("charge") or (not error and _has_charge(intent)):
             return (step,)
         codes = _words(error.get("decline_code"), error.get("code"))
         if codes and codes[-1] in words.CUSTOMER_LEFT:
@@ -532,6 +535,11 @@ def _only_method(intent: _Object) -> str:
     """The method of an intent that takes but one."""
     types = intent.get("payment_method_types")
     return types[0] if isinstance(types, list) and len(types) == 1 and isinstance(types[0], str) else ""
+
+
+def _has_charge(intent: _Object) -> bool:
+    """Whether any attempt of an intent became a charge; versions before 2022-11-15 list them."""
+    return bool(intent.get("latest_charge") or _mapping(intent.get("charges")).get("data"))
 
 
 def _words(*found: object) -> tuple[str, ...]:

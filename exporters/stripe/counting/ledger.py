@@ -464,7 +464,7 @@ class Ledger:
         """Decide every intent that was waiting for that moment."""
         while True:
             rows = self._database.execute(
-                "SELECT id, steps, outcome FROM paymon_intents WHERE due <= ? ORDER BY id LIMIT ?",
+                "SELECT id, steps, outcome FROM paymon_intents WHERE due <= ? ORDER BY due LIMIT ?",
                 (settled, _SETTLED_AT_ONCE),
             )
             if not rows:
@@ -599,6 +599,8 @@ def _hash(text: str) -> int:
 def _once(fact: Fact) -> str:
     """A key for facts that several events tell; empty for the others."""
     match fact:
+        case MoneyTaken():
+            return f"money taken:{fact.charge}"
         case DisputeOpened():
             return f"dispute opened:{fact.dispute}"
         case RefundEnded():

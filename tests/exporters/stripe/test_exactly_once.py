@@ -34,6 +34,7 @@ deeds = st.one_of(
     st.tuples(st.sampled_from(("ask", "cancel", "capture", "refund", "dispute", "warn", "payout", "garbage"))),
     st.tuples(st.sampled_from(("authenticate", "hold", "take", "take in parts", "let go", "expire"))),
     st.tuples(st.sampled_from(("appeal", "inquiry", "debit", "settle", "renew", "renew without a key"))),
+    st.tuples(st.just("capture what was captured")),
     st.tuples(st.just("version"), st.sampled_from(("2016-07-06", "2024-06-20", "2026-04-22.dahlia"))),
     st.tuples(st.just("wait"), st.integers(1, 4000)),
 )
@@ -90,6 +91,8 @@ def do(shop: Shop, deed: tuple[Any, ...], clock: Clock, known: dict[str, Any]) -
             known["version"] = version
         case ("capture",):
             shop.capture(shop.pay(capture=False))
+        case ("capture what was captured",):
+            shop.fake.capture(shop.pay())
         case ("refund",) if paid:
             shop.refund(paid, 100)
         case ("dispute",) if paid:

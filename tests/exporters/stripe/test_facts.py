@@ -1,5 +1,8 @@
 """What is read from an event, and what is not?"""
 
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -263,3 +266,75 @@ def test_a_field_that_is_not_as_documented_never_breaks_anything(number: int, fi
     raw: Any = fake.event(number % (fake.last_event + 1))
     raw["data"]["object"][field] = value
     understood(raw)
+
+
+def places(thing: object) -> Iterator[tuple[str, ...]]:
+    """Every place in an event, by its keys from outside to inside."""
+    if isinstance(thing, dict):
+        for key, inner in thing.items():
+            yield (key,)
+            yield from ((key, *place) for place in places(inner))
+
+
+def without(raw: dict[str, Any], place: tuple[str, ...], *, null: bool) -> dict[str, Any]:
+    """The event with nothing at that place."""
+    changed = deepcopy(raw)
+    *outer, last = place
+    holder = reduce(lambda thing, key: thing[key], outer, changed)
+    if null:
+        holder[last] = None
+    else:
+        del holder[last]
+    return changed
+
+
+REQUIRED = {("id",), ("type",), ("created",), ("data",), ("data", "object"), ("data", "object", "id")}
+"""Without these there is no event: it is told as one that cannot be understood."""
+
+DECISIVE = {
+    ("charge.succeeded", "captured"),
+    ("charge.succeeded", "payment_intent"),
+    ("payment_intent.amount_capturable_updated", "status"),
+    ("payment_intent.payment_failed", "charge"),
+    ("charge.dispute.created", "status"),
+    ("charge.dispute.updated", "status"),
+    ("charge.dispute.updated", "previous_attributes"),
+    ("refund.created", "status"),
+    ("refund.updated", "status"),
+    ("refund.failed", "status"),
+}
+"""Fields whose absence means something else: an attempt that became no charge, a refund that has not ended, ..."""
+
+
+def test_an_event_without_any_one_of_its_fields_says_everything_else(fake: FakeStripe) -> None:
+    for outcome in (SUCCESS, declined("lost_card"), AUTHENTICATION_FAILED, blocked(), provider_failed()):
+        paid = fake.pay(outcome=outcome, method="google_pay", authentication="challenge")
+    paid = fake.pay(cause=Cause.AUTHENTICATED)
+    fake.settle(fake.process())
+    fake.capture(fake.pay(capture=False), 700)
+    fake.expire(fake.pay(capture=False))
+    fake.cancel(fake.ask())
+    fake.update_dispute(fake.dispute(paid, status="warning_needs_response"), "needs_response")
+    fake.update_dispute(fake.dispute(paid), "lost")
+    fake.update_refund(fake.refund(paid), "failed")
+    fake.warn(paid)
+    fake.fail_payout(fake.pay_out())
+    fake.fail_invoice()
+    types, tried = set(), 0
+    for number in range(fake.last_event + 1):
+        raw: Any = fake.event(number)
+        types.add(raw["type"])
+        whole = [type(fact) for fact in read_event(raw).facts]
+        for place in places(raw):
+            for null in (False, True):
+                found = understood(without(raw, place, null=null))
+                tried += 1
+                if place in REQUIRED:
+                    assert isinstance(found, UnreadableError), (raw["type"], place)
+                elif not DECISIVE & {(raw["type"], name) for name in place}:
+                    assert isinstance(found, Event), (raw["type"], place)
+                    assert [type(fact) for fact in found.facts] == whole, (raw["type"], place)
+                else:
+                    assert isinstance(found, Event), (raw["type"], place)
+    assert types == set(EVENT_TYPES)
+    assert tried > 3000

@@ -133,6 +133,43 @@ def test_a_capture_whose_authorization_was_never_seen_counts_what_it_took(world:
     assert found["payment_intents_total", "succeeded"] == 1
 
 
+# Events that contradict each other
+
+
+@pytest.mark.parametrize("later", [0, 5, HOUR])
+def test_a_charge_that_says_twice_that_it_was_captured_took_its_money_once(world: Watched, later: int) -> None:
+    fake = world.begun().fake
+    paid = fake.pay()  # its event says `captured: true`
+    world.clock.on(later)
+    if later:
+        world.rest()
+    fake.capture(paid)
+    snapshot = world.rest()
+    found = counters(snapshot)
+    assert found["payment_amount_minor_units_total", "usd"] == 2000
+    assert found["payment_attempts_total", "success", "card", "api"] == 1
+    assert found["payment_intents_total", "succeeded"] == 1
+    assert values(snapshot.readings)["stripe_window_charges", "24h", "visa"] == 1
+
+
+def test_a_charge_whose_event_was_written_after_a_part_of_it_was_captured_took_that_part(world: Watched) -> None:
+    fake = world.begun().fake
+    held = fake.pay(capture=False)
+    fake.capture(held, 700)
+    succeeded, captured = fake.event(held.events[0]), fake.event(fake.last_event - 1)
+    assert isinstance(succeeded, dict)
+    assert isinstance(captured, dict)
+    fake.garble(held.events[0], {"data": captured["data"]})
+    assert told(world, "payment_amount_minor_units_total") == {("usd",): 700}
+
+
+def test_a_charge_that_both_succeeded_and_failed_is_one_attempt(world: Watched) -> None:
+    fake = world.begun().fake
+    paid = fake.pay()
+    fake.garble(fake.repeat(paid.events[0]), {"type": "charge.failed"})
+    assert sum(told(world, "payment_attempts_total").values()) == 1
+
+
 # Disputes
 
 
@@ -266,7 +303,7 @@ def test_events_without_their_optional_fields_lose_nothing_else(world: Watched) 
 
 def test_a_charge_without_an_amount_is_an_attempt_all_the_same_and_is_told_as_not_understood(world: Watched) -> None:
     fake = world.begun().fake
-    fake.left_out = {"charge": ("amount",)}
+    fake.left_out = {"charge": ("amount", "amount_captured")}
     fake.pay()
     found = counters(world.rest())
     assert found["payment_attempts_total", "success", "card", "api"] == 1

@@ -6,7 +6,8 @@ import pwd
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,7 @@ from exporters.sampling.model import ErrorClass, SampleError
 from exporters.stripe.state import open_ledger
 from exporters.stripe.storage.database import SCHEMA_VERSION
 from exporters.stripe.storage.postgres import open_postgres
+from exporters.stripe.storage.sqlite import SqliteDatabase
 from rules.vocabulary import Source
 from simulator.postgres_server import PostgresServer
 from tests.exporters.postgres.silent_proxy import proxy_to
@@ -228,10 +230,40 @@ def test_old_ids_days_and_intents_are_forgotten(world: Watched) -> None:
             intents = connection.execute("SELECT count(*) FROM paymon_intents").fetchone()[0]
             networks = connection.execute("SELECT count(*) FROM paymon_networks").fetchone()[0]
         connection.close()
-    assert max(sizes) <= 40
+    assert max(sizes) <= 60  # of each payment two events, and that its money was taken
     assert intents <= 20
     assert networks <= 80
     assert counters(world.rest()) == world.shop.truth()
+
+
+def test_no_sample_reads_a_whole_table_of_what_happened(world: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Sequence[object]] = {}
+    execute = SqliteDatabase.execute
+
+    def noticed(self: SqliteDatabase, statement: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        asked.setdefault(statement, parameters)
+        return execute(self, statement, parameters)
+
+    monkeypatch.setattr(SqliteDatabase, "execute", noticed)
+    world.begun().fake.use_version("2024-06-20")
+    shop = world.shop
+    shop.refund(shop.pay(), 100)
+    shop.lose_dispute(shop.pay("no money", after=shop.ask()))
+    shop.release(shop.pay(capture=False))
+    world.rest()
+    plans = {}
+    with closing(sqlite3.connect(world.settings.state.path)) as connection:
+        for statement, parameters in asked.items():
+            if statement.startswith("SELECT"):
+                plans[statement] = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    whole = {
+        statement: step
+        for statement, steps in plans.items()
+        for step in steps
+        if step.startswith("SCAN paymon_") and not step.startswith("SCAN paymon_counters")
+    }
+    assert any("paymon_intents WHERE due" in statement for statement in plans)
+    assert whole == {}
 
 
 @pytest.fixture
