@@ -20,6 +20,7 @@ from generators.dashboards.looks import GRAFANA_UNITS
 from generators.dashboards.queries import Queries, without_variables
 from generators.panel_links import panel_of
 from rules.checks import Problem
+from rules.index import index_of
 from rules.promql import PromqlError, Selector, selectors
 from rules.vocabulary import COLUMNS, Catalog, Panel, Picture
 
@@ -406,7 +407,7 @@ def _joined_by_nothing(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _not_drawn(catalog: Catalog) -> Iterator[Problem]:
-    drawn: set[str] = set()
+    drawn = set(index_of(catalog).former_signals)
     for _, panel in _panels(catalog):
         for curve in panel.curves:
             try:

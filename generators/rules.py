@@ -11,7 +11,7 @@ from generators.text import as_yaml, generated_header
 from generators.wording import spoken_value, value_template
 from rules.composition import in_environment
 from rules.index import index_of
-from rules.promql import expanded, with_matchers
+from rules.promql import expanded, with_either, with_matchers
 from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
     Alert,
@@ -162,9 +162,9 @@ class Expressions:
 
         Replicas of the exporter all say the same and count once. Where several jobs reach them, that holds across jobs.
         """
+        expr = with_either(signal.expr if signal.of_everyone else self.scoped(signal.expr), self.index.other_names.get)
         if signal.of_everyone:
-            return signal.expr
-        expr = self.scoped(signal.expr)
+            return expr
         jobs = self.catalog.organisation.jobs_in(self.environment).exporter
         return expr.replace(_REPLICAS, _OVER_JOBS) if len(jobs) > 1 and "by (job)" not in expr else expr
 

@@ -18,6 +18,7 @@ from rules.vocabulary import (
     catalog,
     dashboard,
     durations,
+    former,
     metric,
     objective,
     people,
@@ -51,6 +52,7 @@ _CHAPTERS: tuple[tuple[str, ModuleType], ...] = (
     ("Dashboards", dashboard),
     ("Rollouts", stage),
     ("What belongs together", catalog),
+    ("Names that change", former),
 )
 
 

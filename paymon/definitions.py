@@ -30,12 +30,33 @@ def definitions_read() -> Iterator[None]:
             raise
         path, first, last = place
         shown = path.relative_to(_base(path))
-        raise SystemExit(_complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")) from error
+        told = _complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")
+        _say_if_made_by_a_newer_one()
+        raise SystemExit(told) from error
+
+
+def _say_if_made_by_a_newer_one() -> None:
+    """What an older paymon cannot read may be no mistake at all."""
+    from paymon.versions import written_by_a_newer_one
+
+    generated = home() / "generated"
+    newer = [found for place in (generated, *generated.glob("*/")) if (found := written_by_a_newer_one(place))]
+    if newer:
+        click.echo(f"{generated} was written by paymon {newer[0]}, and this is {version('paymon')}", err=True)
 
 
 def home() -> Path:
-    """The folder of the project at hand, once it was read; this folder where there is none."""
-    return _FOLDERS[-1] if _FOLDERS else Path()
+    """The folder of the project at hand; this folder where there is none."""
+    return next(iter(_project_folders()), Path())
+
+
+def _project_folders() -> tuple[Path, ...]:
+    """The folder of the project at hand; none where there is no project, or nobody can tell which."""
+    try:
+        project = project_at(Path.cwd())
+    except ProjectError:
+        return ()
+    return (project.folder,) if project else ()
 
 
 def asked(catalogs: tuple[Catalog, ...]) -> tuple[Catalog, ...]:
@@ -77,7 +98,6 @@ def load_all() -> tuple[Catalog, ...]:
             refuse_other_rules(Path.cwd())
         else:
             click.echo(f"paymon {version('paymon')} reads {project}", err=True)
-            _FOLDERS.append(project.folder)
         with definitions_read():
             loaded = _shipped() if project is None else project.catalogs()
     except ProjectError as error:
@@ -87,10 +107,6 @@ def load_all() -> tuple[Catalog, ...]:
 
     _refuse(told(problem for catalog in loaded for problem in mistyped(catalog)))
     return loaded
-
-
-_FOLDERS: list[Path] = []
-"""The folder of the project at hand, once one was read: what goes wrong in it is told with its line."""
 
 
 def _shipped() -> tuple[Catalog, ...]:
@@ -151,13 +167,13 @@ def _rules() -> Path:
 
 def _folders() -> tuple[Path, ...]:
     """Where definitions lie that somebody here can mend: those of the project, and those of this checkout."""
-    project = tuple(folder for folder in _FOLDERS if not _rules().is_relative_to(folder))
+    project = tuple(folder for folder in _project_folders() if not _rules().is_relative_to(folder))
     return project or (_rules(),)
 
 
 def _base(path: Path) -> Path:
     """The folder from which a path is told."""
-    return next((folder for folder in _FOLDERS if path.is_relative_to(folder)), _rules().parent)
+    return next((folder for folder in _project_folders() if path.is_relative_to(folder)), _rules().parent)
 
 
 def _place(error: Exception) -> tuple[Path, int, int] | None:
@@ -174,7 +190,7 @@ def _place(error: Exception) -> tuple[Path, int, int] | None:
     inside = (rules / "vocabulary", rules / "composition")
     for file, first, last in places:
         path = Path(file or "")
-        ours = any(path.is_relative_to(folder) for folder in (rules, *_FOLDERS))
+        ours = any(path.is_relative_to(folder) for folder in (rules, *_project_folders()))
         of_the_tool = any(path.is_relative_to(Path(__file__).parent.parent / one) for one in ("paymon", "generators"))
         if ours and not of_the_tool and not any(path.is_relative_to(one) for one in inside):
             return path, first or 1, last or first or 1

@@ -66,8 +66,8 @@ def diff(
     """
     from generators.files import generated_files
     from generators.manifest import manifest
+    from paymon.renames import renames
     from paymon.upgrade import changes
-    from rules.payments.renamed import RENAMED
 
     catalog = load()
     place = environment_named(catalog, environment)
@@ -78,7 +78,7 @@ def diff(
         asked = folder is not None or click.get_current_context().params.get("prometheus") is not None
         earlier = ruleset_in(tree, place.name, revision) if asked else None
     new = json.loads(json.dumps(manifest(catalog)))
-    found = list(changes(old, new, RENAMED))
+    found = list(changes(old, new, renames((catalog,))))
     now = generated_files(catalog)
     names = {name for _, lines in found for line in lines if (name := _alert_of(line, old, new))}
     follow = {name: followers(name, before, now, catalog) for name in sorted(names)}

@@ -95,7 +95,7 @@ def exporter(
 def _check(config: Path, web_config: Path | None) -> int:
     found: list[str] = []
     try:
-        found += _in_declared_file(load(config))
+        found += _in_declared_file(load(config, warn=lambda said: click.echo(said, err=True)))
     except ConfigurationError as error:
         found.append(str(error))
     try:

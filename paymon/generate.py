@@ -12,6 +12,7 @@ import click
 
 from paymon.definitions import home, load_sound
 from paymon.project import ProjectError, refuse_other_rules
+from paymon.renames import mentions, renames
 from rules.vocabulary import Catalog
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def generate(check: bool, environment: str | None, out: Path | None, older: bool
         f"{len(files)} files from {alerts} alerts and {signals} signals "
         f"in {root / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
     )
-    for line in gone:
+    for line in (*gone, *mentions(home(), renames(catalogs))):
         click.echo(line, err=True)
 
 

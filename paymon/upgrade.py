@@ -8,18 +8,14 @@ from typing import Any
 import click
 
 from paymon.definitions import home, load_all
+from paymon.renames import Rename, mentions, renames
 from paymon.versions import NotAManifest, newer, read_manifest
-from rules.payments.renamed import RENAMED
-from rules.vocabulary import Renamed
 
-__all__ = ["changes", "mentions", "upgrade"]
+__all__ = ["changes", "upgrade"]
 
 Manifest = Mapping[str, Any]
 
 _PAGES = ("P1", "P2")
-_TEXTS = frozenset({".json", ".md", ".py", ".toml", ".yaml", ".yml"})
-_NOT_THEIRS = frozenset({"build", "dist", "docs", "generated", "node_modules"})
-_LARGEST = 1_000_000
 
 
 @click.command()
@@ -40,12 +36,12 @@ def upgrade(out: Path | None) -> None:
     try:
         catalogs = load_all()
     except SystemExit:
-        for line in mentions(home() if out is None else out, RENAMED):
+        for line in mentions(home() if out is None else out, _shipped_renames()):
             click.echo(line, err=True)
         click.echo("your definitions do not hold with this version; mend what is told above, then ask again", err=True)
         raise
     root = home() if out is None else out
-    renamed = list(mentions(root, RENAMED))
+    renamed = list(mentions(root, renames(catalogs)))
     told = False
     for catalog in catalogs:
         new = json.loads(json.dumps(manifest(catalog)))
@@ -55,7 +51,7 @@ def upgrade(out: Path | None) -> None:
             raise click.ClickException(str(error)) from error
         if len(catalogs) > 1:
             click.echo(f"{'' if catalog is catalogs[0] else chr(10)}{catalog.organisation.service}")
-        told = _say(old, new) or told
+        told = _say(old, new, renames((catalog,))) or told
     if renamed:
         click.echo("\nNames that your files still say")
         for line in renamed:
@@ -64,12 +60,22 @@ def upgrade(out: Path | None) -> None:
         click.echo("nothing changes")
 
 
-def _say(old: Manifest, new: Manifest) -> bool:
+def _shipped_renames() -> tuple[Rename, ...]:
+    """Those of the shipped definitions; none where these cannot be read."""
+    try:
+        from rules.catalog import catalog
+
+        return renames((catalog(),))
+    except Exception:  # whatever is wrong with them is told already
+        return ()
+
+
+def _say(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> bool:
     """Say what differs; whether anything does."""
     click.echo(f"generated/ was written by paymon {old['paymon']}, this is {new['paymon']}")
     if newer(old["paymon"], new["paymon"]):
         click.echo("it is the older one: what follows is what going back changes")
-    sections = list(changes(old, new, RENAMED))
+    sections = list(changes(old, new, renamed))
     for title, lines in sections:
         click.echo(f"\n{title}")
         for line in lines:
@@ -77,15 +83,17 @@ def _say(old: Manifest, new: Manifest) -> bool:
     return bool(sections)
 
 
-def changes(old: Manifest, new: Manifest, renamed: Iterable[Renamed]) -> Iterator[tuple[str, list[str]]]:
+def changes(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> Iterator[tuple[str, list[str]]]:
     """What differs between two manifests, in titled groups of sentences; a group without any is left out."""
     renamed = tuple(renamed)
+    kinds = ("metric", "label", "signal", "alert")
+    of = {kind: {one.old: one for one in renamed if one.kind == kind} for kind in kinds}
     for title, lines in (
         ("Environments", _environments(old, new)),
-        ("Alerts", _alerts(old, new, {one.old: one for one in renamed if one.kind == "alert"})),
-        ("Numbers", _numbers(old, new, {one.old: one.new for one in renamed if one.kind == "alert"})),
-        ("Metrics", _metrics(old, new, {one.old: one for one in renamed if one.kind == "metric"})),
-        ("Signals", _signals(old, new, {one.old: one for one in renamed if one.kind == "signal"})),
+        ("Alerts", _alerts(old, new, of["alert"])),
+        ("Numbers", _numbers(old, new, {one.old: one.new for one in of["alert"].values()})),
+        ("Metrics", _metrics(old, new, of["metric"], of["label"])),
+        ("Signals", _signals(old, new, of["signal"])),
     ):
         found = list(lines)
         if found:
@@ -104,7 +112,7 @@ def _environments(old: Manifest, new: Manifest) -> Iterator[str]:
             )
 
 
-def _alerts(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+def _alerts(old: Manifest, new: Manifest, renamed: Mapping[str, Rename]) -> Iterator[str]:
     before, now = old["alerts"], new["alerts"]
     arrived = {one.new for one in renamed.values() if one.old in before}
     for name in now:
@@ -168,7 +176,9 @@ def _of_thresholds(before: Manifest, now: Manifest, name: str, new_name: str) ->
             yield f"{key}: fires also when {isnow['bound']} for {isnow['lasting']}, because {isnow['because']}"
 
 
-def _metrics(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+def _metrics(
+    old: Manifest, new: Manifest, renamed: Mapping[str, Rename], labels: Mapping[str, Rename]
+) -> Iterator[str]:
     before, now = old["metrics"], new["metrics"]
     arrived = {one.new for one in renamed.values() if one.old in before}
     for name, metric in now.items():
@@ -176,24 +186,38 @@ def _metrics(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> It
             yield f"new: {name} ({_exporter(metric)}): {metric['help']}"
     for name, metric in before.items():
         if name in renamed and name not in now:
-            one = renamed[name]
-            yield f"renamed: {name} is now {one.new}, because {one.because}; both are there until {one.until}"
+            yield _renamed_metric(name, renamed[name], now[renamed[name].new])
         elif name not in now:
             yield f"gone: {name} ({_exporter(metric)})"
         elif metric["labels"] != now[name]["labels"]:
-            yield from _labels(name, metric["labels"], now[name]["labels"])
+            yield from _labels(name, metric["labels"], now[name]["labels"], labels)
         if name in now and metric["source"] != now[name]["source"]:
             yield f"{name}: was exported by {_exporter(metric)}, is now by {_exporter(now[name])}"
+
+
+def _renamed_metric(old: str, one: Rename, metric: Manifest) -> str:
+    what = (
+        "let your service export the new one, the rules read either until"
+        if metric["source"] == "application"
+        else "the exporter serves both until"
+    )
+    return f"renamed: {old} is now {one.new}, because {one.former.because}; {what} version {one.former.until}"
 
 
 def _exporter(metric: Manifest) -> str:
     return "your service exports it" if metric["source"] == "application" else f"source {metric['source']}"
 
 
-def _labels(name: str, before: Manifest, now: Manifest) -> Iterator[str]:
-    for label in before.keys() - now.keys():
+def _labels(name: str, before: Manifest, now: Manifest, renamed: Mapping[str, Rename]) -> Iterator[str]:
+    moved = {old: renamed[old] for old in sorted(before.keys() - now.keys()) if old in renamed}
+    for old, one in moved.items():
+        yield (
+            f"{name}: label {old} is now {one.new}, because {one.former.because}; the exporter sends both until "
+            f"version {one.former.until}: upgrade it before the rules"
+        )
+    for label in sorted(before.keys() - now.keys() - moved.keys()):
         yield f"{name}: loses label {label}"
-    for label in now.keys() - before.keys():
+    for label in sorted(now.keys() - before.keys() - {one.new for one in moved.values()}):
         yield f"{name}: gains label {label}"
     for label in before.keys() & now.keys():
         for value in sorted(set(before[label]) - set(now[label])):
@@ -202,15 +226,19 @@ def _labels(name: str, before: Manifest, now: Manifest) -> Iterator[str]:
             yield f"{name}: {label} can be {value!r}"
 
 
-def _signals(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> Iterator[str]:
+def _signals(old: Manifest, new: Manifest, renamed: Mapping[str, Rename]) -> Iterator[str]:
     before, now = old["signals"], new["signals"]
     arrived = {one.new for one in renamed.values() if one.old in before}
     for name in now:
         if name not in before and name not in arrived:
             yield f"new: {name}"
     for name, expr in before.items():
-        if name in renamed and name not in now:
-            yield f"renamed: {name} is now {renamed[name].new}; both are recorded until {renamed[name].until}"
+        if name in renamed:
+            if renamed[name].new not in before:
+                yield (
+                    f"renamed: {name} is now {renamed[name].new}, because {renamed[name].former.because}; "
+                    f"both are recorded until version {renamed[name].former.until}"
+                )
         elif name not in now:
             yield f"gone: {name}; panels and rules of your own that read it show nothing"
         elif _in_one_line(expr) != _in_one_line(now[name]):
@@ -219,21 +247,3 @@ def _signals(old: Manifest, new: Manifest, renamed: Mapping[str, Renamed]) -> It
 
 def _in_one_line(expr: str) -> str:
     return " ".join(expr.split())
-
-
-def mentions(folder: Path, renamed: Iterable[Renamed]) -> Iterator[str]:
-    """Where the team's own files say a name that is another one now."""
-    renamed = tuple(renamed)
-    for path in sorted(folder.rglob("*")) if renamed else ():
-        inside = path.relative_to(folder).parts
-        if path.suffix not in _TEXTS or _NOT_THEIRS & set(inside) or any(part.startswith(".") for part in inside):
-            continue
-        try:
-            text = path.read_text() if path.stat().st_size <= _LARGEST else ""
-        except (OSError, UnicodeDecodeError):
-            continue
-        for one in renamed:
-            for number, line in enumerate(text.splitlines(), 1):
-                if one.says(line):
-                    place = f"{path.relative_to(folder)}:{number}"
-                    yield f"{place}: {one.old} is now {one.new}; write that before {one.until}"

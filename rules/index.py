@@ -85,8 +85,20 @@ class Index:
 
     @cached_property
     def by_series(self) -> dict[str, Metric]:
-        """The metric of every series name."""
-        return {name: metric for _, metric, _ in self.metrics for name in metric.series_names}
+        """The metric of every series name, former ones included."""
+        known = {name: metric for _, metric, _ in self.metrics for name in metric.series_names}
+        return {name: metric for _, metric, _ in self.metrics for name in metric.former_series_names} | known
+
+    @cached_property
+    def former_signals(self) -> frozenset[str]:
+        """The names that signals had before, under which they are recorded for a while."""
+        return frozenset(read.signal.formerly.name for read in self.signals if read.signal.formerly)
+
+    @cached_property
+    def other_names(self) -> dict[str, str]:
+        """For each series name that has another one for a while, that other one."""
+        former = {old: new for _, metric, _ in self.metrics for old, new in metric.former_series_names.items()}
+        return former | {new: old for old, new in former.items()}
 
     @cached_property
     def by_name(self) -> dict[str, ReadSignal]:

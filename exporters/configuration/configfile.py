@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from exporters.configuration.secrets import FromConfigurationFile, secrets_of
 
-__all__ = ["ConfigurationError", "Document", "Fault", "faults_in", "read"]
+__all__ = ["ConfigurationError", "Document", "Fault", "KeyPath", "faults_in", "read", "section_in"]
 
 KeyPath = tuple[str | int, ...]
 
@@ -238,11 +238,12 @@ def _owner(model: type[BaseModel], keys: KeyPath) -> type[BaseModel] | None:
     for key in keys[:-1]:
         field = owner.model_fields.get(str(key)) if owner else None
         if field:
-            owner = _model_in(field.annotation)
+            owner = section_in(field.annotation)
     return owner
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field of that annotation holds, such as `tuple[Query, ...]`; None where it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+    return next((found for one in get_args(annotation) if (found := section_in(one))), None)

@@ -7,13 +7,15 @@ A field `interval: timedelta` takes seconds (`15`), what Prometheus writes (`15s
 
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, SecretStr, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from rules.vocabulary import Former
 
 __all__ = ["FromConfigurationFile", "Secret", "Section", "regular", "stamp_of"]
 
@@ -101,6 +103,8 @@ class Section(BaseModel):
     """One section of the configuration: nothing unknown in it, and nothing changes once it was read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+    FORMERLY: ClassVar[Mapping[str, Former]] = {}
+    """The names that settings had before, by the names that they have now; read with a warning."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,8 @@
 """What is the exporter told to do, and by which file and variables?"""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from exporters.configuration.allowlists import AllowLists
 from exporters.configuration.configfile import ConfigurationError, Document, Fault, faults_in, read
+from exporters.configuration.former import under_new_names
 from exporters.configuration.secrets import Section
 from exporters.postgres.leader import LeaderSettings
 from exporters.postgres.settings import PostgresSettings
@@ -20,6 +22,7 @@ from exporters.stripe.settings import StripeSettings
 
 __all__ = ["Settings", "load"]
 
+_LOG = logging.getLogger("paymon.exporter")
 PREFIX = "PAYMON_"
 NESTED = "__"
 
@@ -71,14 +74,23 @@ class _Variables(EnvSettingsSource):
             return value
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+def load(
+    path: Path, environment: Mapping[str, str] = os.environ, warn: Callable[[str], None] = _LOG.warning
+) -> Settings:
     """The settings in the file, each overridden by its variable: `PAYMON_STRIPE__API_KEY` for `stripe.api_key`.
 
-    Raises ConfigurationError with everything that is wrong, each with its place.
+    A setting that is said under a former name is taken, and `warn` is told of it. Raises ConfigurationError with
+    everything that is wrong, each with its place.
     """
     document = read(path)
     variables = _Variables(environment)()
     settings = _merged({name: value for name, value in document.settings.items() if value is not None}, variables)
+    settings, renamed = under_new_names(settings, Settings)
+    for one in renamed:
+        warn(
+            f"{_place(one.keys, document, variables)}: is {one.name} now, because {one.former.because}; "
+            f"write that before version {one.former.until}, which no longer knows the old name"
+        )
     faults = list(_unknown_variables(environment))
     try:
         found = Settings(**settings)

@@ -5,7 +5,7 @@ import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import (
@@ -114,11 +114,23 @@ def _by_metric(
             found[metric.name] = metric, [one]
         elif known[0] is metric or known[0] == metric:
             known[1].append(one)
-    for metric in order:
-        if metric.name in found:
-            yield found.pop(metric.name)
-    for name in sorted(found):
-        yield found[name]
+    named = (metric.name for metric in order)
+    for name in dict.fromkeys((*(name for name in named if name in found), *sorted(found))):
+        yield found[name][0], _under_both_labels(*found[name])
+    for metric, own in found.values():
+        if metric.former and metric.former.name not in found:
+            yield metric.former, _under_both_labels(metric, own)
+
+
+def _under_both_labels(metric: Metric, own: list[Reading | Distribution]) -> list[Reading | Distribution]:
+    """The metric's readings, with the value of each label that had another name under that name too."""
+    former = {label.name: label.formerly.name for label in metric.labels if label.formerly}
+    if not former:
+        return own
+    return [
+        replace(one, labels=(*one.labels, *((former[name], value) for name, value in one.labels if name in former)))
+        for one in own
+    ]
 
 
 def _each_once(readings: Iterable[Reading | Distribution]) -> list[Reading | Distribution]:

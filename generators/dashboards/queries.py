@@ -9,7 +9,7 @@ from functools import cached_property
 from generators.dashboards.looks import NOT_JUDGED, PENDING, firing, judges, urgencies, without_alert
 from generators.wording import spoken_value
 from rules.index import index_of
-from rules.promql import labels_carried, selectors, with_matchers
+from rules.promql import labels_carried, selectors, with_either, with_matchers
 from rules.vocabulary import (
     Alert,
     Catalog,
@@ -76,7 +76,7 @@ class Queries:
 
     def scoped(self, expr: str) -> str:
         """The expression with matchers for the dashboard's variables on every selector."""
-        return with_matchers(expr, self._matchers)
+        return with_either(with_matchers(expr, self._matchers), self._index.other_names.get)
 
     def _matchers(self, name: str) -> str:
         recorded_by_prometheus = name in _OF_PROMETHEUS

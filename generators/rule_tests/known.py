@@ -21,6 +21,11 @@ class Known:
         self.metrics: Mapping[str, Metric] = self.index.by_series
         self.labels_declared = frozenset(label.name for metric in self.metrics.values() for label in metric.labels)
 
+    @property
+    def former_series_names(self) -> Mapping[str, str]:
+        """The name that a series has now, by the one that it had before."""
+        return {old: new for metric in self.index.catalog.metrics for old, new in metric.former_series_names.items()}
+
     @staticmethod
     def tree(signal: Signal) -> Expression:
         """The signal's expression as a tree."""

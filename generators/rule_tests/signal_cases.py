@@ -48,6 +48,7 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     yield case.example()
     yield case.more_around()
     yield from case.replica()
+    yield from case.former_names()
     if case.only_growth:
         yield case.restart()
         yield case.uneven_growth()
@@ -167,6 +168,16 @@ class _Case:
         gives = [(labels, value * factor) for labels, value in self.gives]
         name = "a second replica"
         yield self._group(name, self.fed + copies + lagging, self._reading(name, gives))
+
+    def former_names(self) -> Iterator[TestGroup]:
+        """Where a metric had another name: who still exports that one alone, and who exports both, reads as before."""
+        former = {new: old for old, new in self.known.former_series_names.items()}
+        if not former.keys() & {series.name for series, _ in self.fed}:
+            return
+        renamed = tuple((Series(former.get(one.name, one.name), one.labels), values) for one, values in self.fed)
+        yield self._group("former names", renamed, self._reading("former names", self.gives))
+        both = tuple(dict((*self.fed, *renamed)).items())
+        yield self._group("former names too", both, self._reading("former names too", self.gives))
 
     def _replica_of(self, series: Series, number: int) -> Series:
         """Another instance and pod; of another job where several reach the source."""

@@ -19,7 +19,14 @@ def two_of_one_name(index: Index) -> Iterator[Problem]:
     organisation, catalog = index.organisation, index.catalog
     for kind, named in (
         ("area", [(area.name, area.module) for area in catalog.areas]),
-        ("series", [(series, area.module) for area, metric, _ in index.metrics for series in metric.series_names]),
+        (
+            "series",
+            [
+                (series, area.module)
+                for area, metric, _ in index.metrics
+                for series in (*metric.series_names, *metric.former_series_names)
+            ],
+        ),
         ("signal", [(read.signal.name, read.area.module) for read in index.signals]),
         ("alert", [(alert.name, area.module) for area, alert, _ in index.alerts]),
         ("objective", [(objective.name, area.module) for area in catalog.areas for objective in area.objectives]),

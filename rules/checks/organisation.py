@@ -66,6 +66,7 @@ def signals_nobody_reads(index: Index) -> Iterator[Problem]:
     if not index.catalog.dashboards:
         return
     used = {watch.signal.name for watch in index.watches}
+    used |= index.former_signals
     used |= {one.name for read in index.signals for one in read.selectors if one.name != read.signal.name}
     for _, _, curve in _curves(index):
         with suppress(PromqlError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from rules.composition.exchange import exchanged
 from rules.composition.filling import filled
+from rules.composition.overlap import with_former_names
 from rules.composition.places import words_everywhere
 from rules.composition.removal import Removal, names_in
 from rules.composition.rest import with_the_rest
@@ -77,7 +78,7 @@ class Definitions:
         own = self._exchanged(specimens(self.areas, service))
         catalog = Catalog(
             organisation=organisation,
-            areas=own.areas,
+            areas=with_former_names(own.areas),
             items=own._items_of(people),
             chapters=own.chapters,
             dashboards=_of_service(with_the_rest(own.dashboards, own.areas), service.service),
@@ -122,8 +123,8 @@ class Definitions:
         quotes a threshold follows. Raises ValueError for what does not exist, or cannot be changed.
         """
         _reasoned("override()", because)
-        name = _name(what)
-        found = self._named(name)
+        found = self._named(what)
+        name = _name(found)
         if not isinstance(found, Alert | Signal):
             raise ValueError(  # noqa: TRY004 - the name is wrong, not the type
                 f"override of {name}, which is no alert and no signal; name one of these"
@@ -197,8 +198,11 @@ class Definitions:
         name = _name(one)
         known: dict[str, Area | Signal | Alert | Source] = {source.value: source for source in Source}
         for area in self.areas:
-            known |= {area.name: area}
-            known |= {signal.name: signal for signal in area.signals} | {alert.name: alert for alert in area.alerts}
+            named: tuple[Area | Signal | Alert, ...] = (area, *area.signals, *area.alerts)
+            for it in named:
+                known[it.name] = it
+                if it.formerly:
+                    known.setdefault(it.formerly.name, it)
         if name not in known:
             near = get_close_matches(name, known, n=3, cutoff=0.5)
             hint = f"do you mean {' or '.join(near)}?" if near else "`paymon list` shows what there is"

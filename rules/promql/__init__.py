@@ -1,5 +1,6 @@
 """What does a PromQL expression read, which labels come out, and which values can it take?"""
 
+from rules.promql.either import with_either
 from rules.promql.expression import (
     ABSENCES,
     Aggregation,
@@ -42,5 +43,6 @@ __all__ = [
     "selectors",
     "sign_of",
     "walk",
+    "with_either",
     "with_matchers",
 ]

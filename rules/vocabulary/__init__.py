@@ -15,7 +15,7 @@ from rules.vocabulary.alert import (
     only_if,
     unless,
 )
-from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Renamed, Served
+from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Served
 from rules.vocabulary.dashboard import (
     COLUMNS,
     Column,
@@ -32,6 +32,7 @@ from rules.vocabulary.dashboard import (
     Tone,
 )
 from rules.vocabulary.durations import days, hours, minutes, prometheus_duration, seconds, spoken_duration
+from rules.vocabulary.former import Former
 from rules.vocabulary.metric import (
     OTHER,
     STALE_AFTER_INTERVALS,
@@ -120,6 +121,7 @@ __all__ = [
     "Environment",
     "Example",
     "Excuse",
+    "Former",
     "Gauge",
     "Guard",
     "Histogram",
@@ -141,7 +143,6 @@ __all__ = [
     "Picture",
     "Priority",
     "PriorityPolicy",
-    "Renamed",
     "Rollout",
     "Row",
     "Runbook",

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from rules.vocabulary.durations import NONE
+from rules.vocabulary.former import Former
 from rules.vocabulary.metric import plain
 from rules.vocabulary.people import Environment, Override, Priority, Severity
 from rules.vocabulary.signal import Signal
@@ -297,6 +298,8 @@ class Alert:
     """True for the one alert that must always fire."""
     told_at_once: bool = False
     """True where the team's channels hear of it at any hour, though its priority is work for the working day."""
+    formerly: Former | None = None
+    """The name that it had before, under which a team's changes still find it."""
 
     def __post_init__(self) -> None:
         if not _ALERT_NAME.match(self.name) or len(self.name) > 40:

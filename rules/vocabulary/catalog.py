@@ -1,19 +1,19 @@
 """Which definitions are there, and where is the one of a given name?"""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
 from rules.vocabulary.alert import Alert, Step
 from rules.vocabulary.dashboard import Dashboard, Mark, Narrowing
+from rules.vocabulary.former import Former
 from rules.vocabulary.metric import Metric
 from rules.vocabulary.objective import Objective
 from rules.vocabulary.people import Organisation
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.stage import Rollout
 
-__all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Renamed", "Served"]
+__all__ = ["Area", "Catalog", "Chapter", "Excuse", "Item", "Served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Area:
     signals: tuple[Signal, ...]
     alerts: tuple[Alert, ...]
     objectives: tuple[Objective, ...] = ()
+    formerly: Former | None = None
+    """The module's `FORMERLY`: the name that the area had before."""
 
     @classmethod
     def of(cls, module: ModuleType) -> "Area":
@@ -71,6 +73,7 @@ class Area:
             signals=tuple(x for x in found if isinstance(x, Signal)),
             alerts=tuple(x for x in found if isinstance(x, Alert)),
             objectives=tuple(x for x in found if isinstance(x, Objective)),
+            formerly=vars(module).get("FORMERLY"),
         )
 
 
@@ -104,31 +107,6 @@ class Excuse:
     def __post_init__(self) -> None:
         if not self.because.strip():
             raise ValueError(f"excuse of {self.definition} from {self.check} has no because; say why it need not hold")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renamed:
-    """A name that was another one in an earlier version, and until when the old one works beside it.
-
-    >>> Renamed(
-    ...     kind="metric", old="orders", new="orders_total", since="0.2.0", until="0.4.0", because="it is a counter"
-    ... ).says("sum(my_orders)")
-    False
-    """
-
-    kind: str
-    """`metric`, `signal`, `alert`, `area` or `setting`."""
-    old: str
-    new: str
-    since: str
-    """The version that has the new name first."""
-    until: str
-    """The version from which the old name is gone."""
-    because: str
-
-    def says(self, text: str) -> bool:
-        """Whether a text says the old name, as a whole word."""
-        return re.search(rf"(?<![\w:]){re.escape(self.old)}(?![\w:])", text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

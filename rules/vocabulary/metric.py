@@ -1,10 +1,11 @@
 """What is exported, by whom, under which name and with which labels?"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
+from rules.vocabulary.former import Former
 from rules.vocabulary.places import is_place
 from rules.vocabulary.units import Unit
 
@@ -90,6 +91,8 @@ class Label:
     name: str
     values: tuple[str, ...] = ()
     bounded_by: str = ""
+    formerly: Former | None = None
+    """The name that it had before; the exporter's series carry both."""
 
     def __post_init__(self) -> None:
         if not _LABEL_NAME.match(self.name) or self.name in _LABEL_NAMES_OF_OTHERS:
@@ -186,6 +189,8 @@ class Metric:
     source: Source
     labels: tuple[Label, ...] = ()
     serves: tuple[str, ...] = ()
+    formerly: Former | None = None
+    """The name that it had before: the exporter serves both, and rules read what is there of either."""
 
     def __post_init__(self) -> None:
         if not _METRIC_NAME.match(self.name):
@@ -198,6 +203,10 @@ class Metric:
             )
         if len({label.name for label in self.labels}) != len(self.labels):
             raise ValueError(f"metric {self.name} has a label twice; name each once")
+        if any(label.formerly for label in self.labels) and not self.source.exported:
+            raise ValueError(
+                f"metric {self.name} is not our exporter's, which alone can send a label under two names; rename the metric"
+            )
 
     def __str__(self) -> str:
         return self.name
@@ -211,6 +220,20 @@ class Metric:
     def series_names(self) -> tuple[str, ...]:
         """Every sample name of the family."""
         return (self.name,)
+
+    @property
+    def former(self) -> "Metric | None":
+        """The metric under the name that it had before; None where it never had another."""
+        if self.formerly is None:
+            return None
+        text = f"Former name of {self.name}, which is gone from version {self.formerly.until} on"
+        return replace(self, name=self.formerly.name, help=text, formerly=None, serves=())
+
+    @property
+    def former_series_names(self) -> dict[str, str]:
+        """Every sample name that the family had before, with the one that it has now."""
+        former = self.former
+        return dict(zip(former.series_names, self.series_names, strict=True)) if former else {}
 
     def label(self, name: str) -> Label:
         """The label of that name. Raises ValueError where the metric has none."""

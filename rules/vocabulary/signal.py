@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rules.vocabulary.former import Former
 from rules.vocabulary.metric import matchers, type_of_matcher
 from rules.vocabulary.units import Unit
 
@@ -63,6 +64,8 @@ class Signal:
     """True where one evaluation more or less changes nothing, so that other groups may read it."""
     of_everyone: bool = False
     """True where it reads the series of every environment, service and job: its selectors stay as they are written."""
+    formerly: Former | None = None
+    """The name that it had before, under which it is recorded too."""
 
     def __post_init__(self) -> None:
         if not _SIGNAL_NAME.match(self.name):

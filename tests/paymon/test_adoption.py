@@ -69,16 +69,17 @@ def run(command: Sequence[str | Path]) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def source_tree(folder: Path, changes: Mapping[str, tuple[str, str]]) -> Path:
+def source_tree(folder: Path, changes: Mapping[str, Sequence[tuple[str, str]]]) -> Path:
     """A copy of what the wheel is built from, with these changes."""
     for package in PACKAGES:
         shutil.copytree(PROJECT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / file, folder / file)
-    for path, (old, new) in changes.items():
-        text = (folder / path).read_text()
-        assert old in text, (path, old)
-        (folder / path).write_text(text.replace(old, new))
+    for path, pairs in changes.items():
+        for old, new in pairs:
+            text = (folder / path).read_text()
+            assert old in text, (path, old)
+            (folder / path).write_text(text.replace(old, new, 1))
     return folder
 
 
@@ -174,15 +175,16 @@ def test_a_real_alertmanager_loads_the_configuration_of_both(machine: Machine, t
     assert "till-p1" in status["config"]["original"]
 
 
-def test_the_exporter_takes_its_configuration_and_serves_its_page(machine: Machine, tmp_path: Path) -> None:
+def exporter_page(machine: Machine, folder: Path) -> str:
+    """What the exporter of the staging environment serves, once it serves."""
     config = "exporter/checkout/staging.yaml"
     variables = {
         "PAYMON_STRIPE__API_KEY": "rk_test_x",
         "PAYMON_FLAG__TOKEN": "x",
-        "PAYMON_STRIPE__STATE__PATH": str(tmp_path / "state.sqlite3"),
+        "PAYMON_STRIPE__STATE__PATH": str(folder / "state.sqlite3"),
     }
     machine.paymon("exporter", "--config", config, "--check-config", variables=variables)
-    port, log = free_port(), tmp_path / "log"
+    port, log = free_port(), folder / "log"
     settings = [f"{name}={value}" for name, value in variables.items()]
     program: tuple[str | Path, ...] = (
         *("env", "-C", str(machine.project), *settings, str(machine.folder / "venv/bin/paymon"), "exporter"),
@@ -190,34 +192,60 @@ def test_the_exporter_takes_its_configuration_and_serves_its_page(machine: Machi
     )
     with running(program, log) as process:
         wait_until_ready(f"http://127.0.0.1:{port}/-/healthy", process, log, within=60)
-        page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    assert "payments_exporter_" in page
+        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
 
 
+def test_the_exporter_takes_its_configuration_and_serves_its_page(machine: Machine, tmp_path: Path) -> None:
+    assert 'payments_exporter_build_info{version="0.1.0"} 1.0' in exporter_page(machine, tmp_path)
+
+
+FORMER = """    formerly=Former("{}", until="0.4.0", because="{}"),
+"""
 RELEASE = {
-    "pyproject.toml": ('version = "0.1.0"', 'version = "0.2.0"'),
-    "rules/payments/rollout.py": ('            "0.005",', '            "0.01",'),
-    "rules/payments/latency.py": ('"payments_build_info"', '"payments_service_build_info"'),
-    "rules/payments/renamed.py": (
-        "RENAMED: tuple[Renamed, ...] = ()",
-        """RENAMED: tuple[Renamed, ...] = (
-    Renamed(
-        kind="metric",
-        old="payments_build_info",
-        new="payments_service_build_info",
-        since="0.2.0",
-        until="0.4.0",
-        because="it is the service's build, not the exporter's",
+    "pyproject.toml": (('version = "0.1.0"', 'version = "0.2.0"'),),
+    "rules/payments/rollout.py": (('            "0.005",', '            "0.01",'),),
+    "rules/payments/budget.py": (
+        (
+            """    "PaymentFailuresPerHourHigh",
+""",
+            """    "PaymentFailuresInAnHourHigh",
+"""
+            + FORMER.format("PaymentFailuresPerHourHigh", "it says so in words"),
+        ),
+        ("    Example,\n", "    Example,\n    Former,\n"),
     ),
-)""",
+    "rules/payments/monitoring.py": (
+        ('"payments_exporter_build_info"', '"payments_exporter_version_info"'),
+        (
+            '    labels=(Label("version", bounded_by="the releases of this exporter"),),\n',
+            '    labels=(Label("version", bounded_by="the releases of this exporter"),),\n'
+            + FORMER.format("payments_exporter_build_info", "it is a version"),
+        ),
+        ("    Example,\n", "    Example,\n    Former,\n"),
+    ),
+    "rules/payments/latency.py": (
+        ('"payment_api_request_duration_seconds"', '"payment_api_duration_seconds"'),
+        (
+            "    labels=(STATUS_CLASS,),\n    bounds=",
+            "    labels=(STATUS_CLASS,),\n"
+            + FORMER.format("payment_api_request_duration_seconds", "it is the API's")
+            + "    bounds=",
+        ),
+        ('"payments_api:slow_requests:ratio_rate5m"', '"payments_api:slow:ratio_rate5m"'),
+        (
+            '    serves=("KM-02",),\n)',
+            '    serves=("KM-02",),\n' + FORMER.format("payments_api:slow_requests:ratio_rate5m", "as it is") + ")",
+        ),
+        ("    Example,\n", "    Example,\n    Former,\n"),
     ),
 }
+"""A threshold that moves, and an alert, a metric of each side and a signal that have other names."""
 
 
 def test_the_next_release_says_what_it_changes_for_this_team_before_anything_is_written(
     machine: Machine, tmp_path: Path
 ) -> None:
-    (machine.project / "notes.md").write_text("We look at payments_build_info after a deployment.\n")
+    (machine.project / "notes.md").write_text("We look at payments_exporter_build_info after a deployment.\n")
     before = {path: path.read_bytes() for path in generated(machine).rglob("*") if path.is_file()}
     machine.install(source_tree(tmp_path / "source", RELEASE))
 
@@ -226,15 +254,61 @@ def test_the_next_release_says_what_it_changes_for_this_team_before_anything_is_
     assert "was written by paymon 0.1.0, this is 0.2.0" in said
     assert "PaymentRolloutDrift: above 0.5 % -> above 1 %, because " in said
     assert "[eu-production, staging, us-production]" in said
-    assert "renamed: payments_build_info is now payments_service_build_info, because it is the service's build" in said
-    assert "notes.md:1: payments_build_info is now payments_service_build_info; write that before 0.4.0" in said
+    for line in (
+        "renamed: payment_api_request_duration_seconds is now payment_api_duration_seconds, because it is the API's; "
+        "let your service export the new one, the rules read either until version 0.4.0",
+        "renamed: payments_exporter_build_info is now payments_exporter_version_info, because it is a version; "
+        "the exporter serves both until version 0.4.0",
+        "renamed: payments_api:slow_requests:ratio_rate5m is now payments_api:slow:ratio_rate5m, because as it is; "
+        "both are recorded until version 0.4.0",
+        "renamed: PaymentFailuresPerHourHigh is now PaymentFailuresInAnHourHigh; silences and routes that name it need "
+        "the new one",
+        "notes.md:1: payments_exporter_build_info is now payments_exporter_version_info; write that before 0.4.0",
+    ):
+        assert line in said
+    (ours,) = (line for line in said.splitlines() if line.startswith("  monitoring.py:"))
+    assert ours.endswith("PaymentFailuresPerHourHigh is now PaymentFailuresInAnHourHigh; write that before 0.4.0")
     assert {path: path.read_bytes() for path in generated(machine).rglob("*") if path.is_file()} == before
 
-    machine.paymon("generate")
-    assert "notes.md:1" in machine.paymon("upgrade")
-    (machine.project / "notes.md").write_text("We look at payments_service_build_info after a deployment.\n")
+    said = machine.paymon("generate")
+    assert "notes.md:1" in said
+    assert ours.strip() in said
+
+
+def test_until_it_is_time_the_former_names_of_that_release_work_beside_the_new_ones(
+    machine: Machine, tmp_path: Path
+) -> None:
+    folder = generated(machine) / "checkout/eu-production"
+    (alert,) = (
+        rule
+        for group in yaml.safe_load((folder / "rules/budget.yml").read_text())["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "PaymentFailuresInAnHourHigh"
+    )
+    assert " > 80" in alert["expr"], "the team's override names the alert as it was called before"
+    latency = (folder / "tests").glob("signals-latency-*.yml")
+    asked = [path for path in latency if "former names too" in path.read_text()]
+    assert asked
+    run([find("promtool"), "test", "rules", *asked])
+
+    page = exporter_page(machine, tmp_path)
+    assert 'payments_exporter_version_info{version="0.2.0"} 1.0' in page
+    assert 'payments_exporter_build_info{version="0.2.0"} 1.0' in page
+
+    for file in ("notes.md", "monitoring.py"):
+        text = (machine.project / file).read_text()
+        text = text.replace("payments_exporter_build_info", "payments_exporter_version_info")
+        (machine.project / file).write_text(text.replace("PaymentFailuresPerHourHigh", "PaymentFailuresInAnHourHigh"))
     assert "nothing changes" in machine.paymon("upgrade")
 
+
+def test_going_back_to_the_older_release_is_not_done_unasked(machine: Machine, tmp_path: Path) -> None:
     machine.install(source_tree(tmp_path / "older", {}))
+    unread = machine.paymon("generate", status=1)
+    assert "there is no alert, signal, area or source 'PaymentFailuresInAnHourHigh' to change" in unread
+    assert "was written by paymon 0.2.0, and this is 0.1.0" in unread
+
+    monitoring = machine.project / "monitoring.py"
+    monitoring.write_text(monitoring.read_text().replace("PaymentFailuresInAnHourHigh", "PaymentFailuresPerHourHigh"))
     refused = machine.paymon("generate", status=1)
-    assert "was written by paymon 0.2.0, and this is 0.1.0" in refused
+    assert "was written by paymon 0.2.0, and this is 0.1.0; install 0.2.0" in refused

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from generators.manifest import manifest
-from paymon.upgrade import changes, mentions
+from paymon.renames import Rename, mentions
+from paymon.upgrade import changes
 from paymon.versions import NotAManifest, newer, read_manifest, written_by_a_newer_one
-from rules.vocabulary import Area, Catalog, Environment, Override, Priority, Renamed, Severity, above, minutes, only_if
+from rules.vocabulary import Area, Catalog, Environment, Former, Override, Priority, Severity, above, minutes, only_if
 from tests.paymon import test_generate
 from tests.paymon.test_generate import paymon
 from tests.rules import small
@@ -29,7 +30,7 @@ def written(*areas: Area, **changed: Any) -> dict[str, Any]:
     return found
 
 
-def told(old: dict[str, Any], new: dict[str, Any], *renamed: Renamed) -> dict[str, list[str]]:
+def told(old: dict[str, Any], new: dict[str, Any], *renamed: Rename) -> dict[str, list[str]]:
     return dict(changes(old, new, renamed))
 
 
@@ -80,13 +81,14 @@ def test_every_number_that_moves_is_said_once_for_the_environments_that_it_moves
 def test_a_renamed_metric_is_told_with_its_new_name_and_its_end() -> None:
     metrics = tuple(replace(one, name="parcels_total") if one is small.ORDERS else one for one in small.METRICS)
     signal = replace(ORDERS, expr="sum(increase(parcels_total[5m]))")
-    note = Renamed(
-        kind="metric", old="orders_total", new="parcels_total", since="0.2.0", until="0.4.0", because="they are parcels"
-    )
+    note = Rename("metric", "parcels_total", Former("orders_total", until="0.4.0", because="they are parcels"))
     after = written(small.area(signal, QUEUE, alerts=(TOO_MUCH,), metrics=metrics))
 
     assert told(BEFORE, after, note) == {
-        "Metrics": ["renamed: orders_total is now parcels_total, because they are parcels; both are there until 0.4.0"],
+        "Metrics": [
+            "renamed: orders_total is now parcels_total, because they are parcels; "
+            "let your service export the new one, the rules read either until version 0.4.0"
+        ],
         "Signals": ["shop:orders:increase5m reads otherwise: sum(increase(parcels_total[5m]))"],
     }
     assert told(BEFORE, after)["Metrics"] == [
@@ -113,7 +115,7 @@ def test_a_team_s_own_files_that_say_an_old_name_are_named_with_the_line(tmp_pat
     (tmp_path / "generated").mkdir()
     (tmp_path / "generated/rules.yml").write_text("orders_total")
     (tmp_path / "area.py").write_text("# ours\nexpr = 'sum(orders_total)'\nother = 'my_orders_total'\n")
-    note = Renamed(kind="metric", old="orders_total", new="parcels_total", since="0.2.0", until="0.4.0", because="so")
+    note = Rename("metric", "parcels_total", Former("orders_total", until="0.4.0", because="so"))
     assert list(mentions(tmp_path, (note,))) == [
         "area.py:2: orders_total is now parcels_total; write that before 0.4.0"
     ]

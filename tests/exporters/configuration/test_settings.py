@@ -1,13 +1,19 @@
 """Is every mistake in the configuration named at once, with its place and its cure, and never a secret with it?"""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from pydantic import ValidationError
 
-from exporters.configuration.configfile import ConfigurationError, read
+from exporters.configuration.configfile import ConfigurationError, dotted, read
+from exporters.configuration.former import under_new_names
 from exporters.configuration.secrets import FromConfigurationFile, Secret, Section
 from exporters.configuration.settings import load
+from exporters.probes.settings import HealthSettings
+from rules.vocabulary import Former
 
 SECTIONS = "stripe, leader, postgres, health, probe, flag, declared"
 KEY = "rk_test_" + "x" * 24
@@ -291,3 +297,64 @@ def test_what_yaml_or_a_slip_of_the_pen_makes_of_a_value_is_said_with_its_cure(
     with pytest.raises(ConfigurationError) as raised:
         load(path, environment)
     assert said in str(raised.value.faults[0])
+
+
+class Shelf(Section):
+    """A section in which a setting and a secret have new names."""
+
+    FORMERLY: ClassVar[Mapping[str, Former]] = {
+        "height": Former("high", until="0.4.0", because="the unit is said"),
+        "key": Former("token", until="0.4.0", because="it is no token"),
+    }
+    height: int
+    key: Secret
+
+
+class Shop(Section):
+    shelves: tuple[Shelf, ...]
+
+
+def test_a_setting_under_its_former_name_is_taken_and_told_of() -> None:
+    given = {"shelves": [{"height": 1, "key_file": "k"}, {"high": 2, "token_file": "t"}]}
+    now, told = under_new_names(given, Shop)
+    assert now == {"shelves": [{"height": 1, "key_file": "k"}, {"height": 2, "key_file": "t"}]}
+    assert [(dotted(one.keys), one.name) for one in told] == [
+        ("shelves[1].high", "height"),
+        ("shelves[1].token_file", "key_file"),
+    ]
+
+
+def test_a_setting_under_both_of_its_names_is_refused() -> None:
+    now, told = under_new_names({"shelves": [{"height": 1, "high": 2, "key_file": "k"}]}, Shop)
+    assert told == ()
+    with pytest.raises(ValidationError, match=r"shelves\.0\.high"):
+        Shop(**now)
+
+
+def test_a_file_that_says_a_former_name_works_and_the_warning_has_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = {"interval": Former("every", until="0.4.0", because="so it is called elsewhere")}
+    monkeypatch.setattr(HealthSettings, "FORMERLY", former)
+    path = written(tmp_path, "health:\n  url: https://a.example/health/payments\n  every: 45\n  timeout: 1\n")
+    told: list[str] = []
+
+    settings = load(path, {"PAYMON_HEALTH__TIMEOUT": "2"}, warn=told.append)
+
+    assert settings.health is not None
+    assert settings.health.interval == timedelta(seconds=45)
+    assert told == [
+        f"{path}:3: health.every: is interval now, because so it is called elsewhere; "
+        "write that before version 0.4.0, which no longer knows the old name"
+    ]
+
+
+def test_a_variable_that_says_a_former_name_works_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    former = {"interval": Former("every", until="0.4.0", because="so it is called elsewhere")}
+    monkeypatch.setattr(HealthSettings, "FORMERLY", former)
+    told: list[str] = []
+    path = written(tmp_path, "health: {url: 'https://a.example/health/payments', timeout: 1}")
+    settings = load(path, {"PAYMON_HEALTH__EVERY": "45"}, warn=told.append)
+    assert settings.health is not None
+    assert settings.health.interval == timedelta(seconds=45)
+    assert [one.partition(":")[0] for one in told] == ["PAYMON_HEALTH__EVERY"]

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from exporters.sampling.model import Distribution, Reading, distribution, readin
 from exporters.web.page import Form, Page, _encoder, _Families, families, form_for, help_text
 from rules.catalog import catalog
 from rules.payments import database, monitoring, rollout
-from rules.vocabulary import Counter, Gauge, Histogram, Label, Source, Unit
+from rules.vocabulary import Counter, Former, Gauge, Histogram, Label, Source, Unit
 
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;"
@@ -216,3 +217,34 @@ def test_whatever_changes_between_two_pages_each_is_what_the_library_writes(
 )
 def test_whoever_refuses_gzip_gets_plain_text(accepted: str, compressed: bool) -> None:
     assert form_for("", accepted).compressed is compressed
+
+
+def test_a_metric_that_had_another_name_is_served_under_both_and_so_is_a_label() -> None:
+    shelf = Label("shelf", ("top",), formerly=Former("rack", until="0.4.0", because="it is a shelf"))
+    stock = Gauge(
+        "stock_items",
+        "Items in stock",
+        Unit.COUNT,
+        Source.POSTGRES,
+        labels=(shelf,),
+        formerly=Former("items", until="0.4.0", because="they are in stock"),
+    )
+    wait = replace(duration, formerly=Former("stripe_wait_seconds", until="0.4.0", because="it is a duration"))
+    count = 3.0
+
+    def readings() -> Readings:
+        waited = Distribution(wait, (("step", "processing"),), (1, 2), 2, 1.5)
+        return (Reading(stock, (("shelf", "top"),), count), waited)
+
+    page = Page((), readings)
+    for count in (3.0, 4.0):  # the second time from the lines that are kept
+        lines = text_of(page).splitlines()
+        assert f'stock_items{{rack="top",shelf="top"}} {count}' in lines
+        assert f'items{{rack="top",shelf="top"}} {count}' in lines
+        assert 'stripe_wait_seconds_bucket{le="+Inf",step="processing"} 2.0' in lines
+        assert "# TYPE stripe_wait_seconds histogram" in lines
+        assert any(
+            line.startswith("# HELP items Former name of stock_items, which is gone from version 0.4.0")
+            for line in lines
+        )
+    assert text_of(page, OPENMETRICS).endswith("# EOF\n")
