@@ -10,7 +10,7 @@ export PYTHON_ASKED_FOR := $(if $(filter file default,$(origin PYTHON)),,$(PYTHO
 
 # What each command uses, and nothing else: packages by .ci/set-up, programs by paymon.programs and the demo itself.
 # look is a folder, too.
-.PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios matrix look pictures format lock benchmarks programs clean
+.PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios matrix look pictures release format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,10 +61,14 @@ format: ready  ## let ruff tidy the source
 benchmarks: ready programs  ## print the figures of speed and memory (BASE=v0.1.0: beside that revision's)
 	$(BIN)/python -m benchmarks $(if $(BASE),--base '$(BASE)') $(if $(WRITE),--write) $(NAMES)
 
+release: ready  ## make what a release contains, in dist/: wheel, bill of materials, licences, hashes
+	.ci/release dist
+
 # Versions and hashes, but no index: where packages come from is the machine's own business.
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate
 lock:  ## renew the lock files from pyproject.toml (needs uv)
 	$(LOCK) --all-extras pyproject.toml --output-file requirements.lock
+	$(LOCK) --group release --output-file requirements-release.lock
 	$(LOCK) --constraint requirements.lock --extra build --extra simulator pyproject.toml --output-file requirements-demo.lock
 	$(LOCK) --constraint requirements.lock --extra build pyproject.toml --output-file requirements-runtime.lock
 
