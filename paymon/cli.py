@@ -15,6 +15,7 @@ _COMMANDS = {
     "upgrade": "paymon.upgrade:upgrade",
     "lint": "paymon.lint:lint",
     "test": "paymon.test:test",
+    "mutate": "paymon.mutation.command:mutate",
     "explain": "paymon.explain:explain",
     "list": "paymon.explain:list_definitions",
     "exporter": "paymon.exporter:exporter",

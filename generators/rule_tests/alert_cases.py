@@ -143,7 +143,8 @@ class _Branch:
     watched: _Condition
     others: tuple[_Condition, ...]
     quieting: tuple[Series, ...]
-    """Raw series, fed at 1, with which the watched signal's own record says nothing that could fire."""
+    """Raw series, fed at 1, with which no record of the watched signal's or of a louder alert's says by itself what
+    could fire."""
     without_data: bool | None
     """Whether the alert fires when there are no series at all; None where its signal is then missing too."""
 
@@ -155,6 +156,8 @@ class _Branch:
         assert signal is not None
         value = known.without_data(signal)
         first = _Condition.of(watched, known, marked=value is not None)
+        louder = (known.alert(conjunct.where) for conjunct in others if conjunct.forbids and not conjunct.signal)
+        speaking = (signal, *(one.watches for one in louder if one.watches.name != signal.name))
         return cls(
             first,
             tuple(
@@ -163,7 +166,14 @@ class _Branch:
                 else _Condition.that_fires(conjunct, first)
                 for conjunct in others
             ),
-            tuple(known.scoped(series) for series in known.absences(signal)) if value is not None else (),
+            tuple(
+                dict.fromkeys(
+                    known.scoped(series)
+                    for one in speaking
+                    if known.without_data(one) is not None
+                    for series in known.absences(one)
+                )
+            ),
             None if value is None else watched.comparison.holds(value, watched.value) and len(conjuncts) == 1,
         )
 
@@ -261,7 +271,10 @@ class _Cases:
                 line.hold(2, elsewhere | self._with(branch.watched, MISSING))
         silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
         if branch.without_data is None:
-            silent({}, "all missing here, all there in another environment and service")
+            silent(
+                dict.fromkeys(branch.quieting, Decimal(1)),
+                "all missing here, all there in another environment and service",
+            )
         nearest = {one.series: one.holding[-1] for one in (branch.watched, *branch.others) if not one.forbids}
         gone: Values = {one.series: MISSING for one in branch.others if one.forbids}
         values = elsewhere | self.values | nearest | dict(gone)

@@ -1,13 +1,13 @@
 """What do the tests need to know of signals and metrics, by name?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from generators.rule_tests.series import Series
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions
 from rules.promql import Expression, Selector, parse
-from rules.vocabulary import Metric, Signal
+from rules.vocabulary import Alert, Metric, Signal
 
 __all__ = ["Known"]
 
@@ -35,6 +35,11 @@ class Known:
         """The signal that is recorded under that name."""
         read = self.index.by_name.get(name)
         return read.signal if read else None
+
+    def alert(self, where: Iterable[tuple[str, str]]) -> Alert:
+        """The alert that a selector of ALERTS names."""
+        name = dict(where)["alertname"]
+        return next(one for one in self.expressions.catalog.alerts if one.name == name)
 
     def reads(self, signal: Signal) -> tuple[Selector, ...]:
         """Every place where raw series are read, by the signal or by signals that it reads."""

@@ -18,6 +18,7 @@ __all__ = ["Case", "Expectation", "Rule", "RuleFile", "Suite", "UnreadableError"
 _NAMES = re.compile(r'"(?:[^"\\]|\\.)*"|#[^\n]*|([A-Za-z_:][A-Za-z0-9_:]*)')
 _COUNTED_ALERTS = re.compile(r"count\(ALERTS\{([^}]*)\}\)\s*(?:#\s*(.*))?\Z", re.DOTALL)
 _COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|#\s*(.*)')
+_ALERT_READ = re.compile(r'\bALERTS\{(?:[^}]*,)?alertname="([^"]*)"')
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
@@ -52,6 +53,11 @@ class Rule:
     def reads(self) -> frozenset[str]:
         """Every name in its expression: of series, functions and labels alike."""
         return names_in(self.expr)
+
+    @cached_property
+    def alerts_read(self) -> frozenset[str]:
+        """Every alert of which its expression asks whether it fires."""
+        return frozenset(_ALERT_READ.findall(self.expr))
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ def put_slice(suite: Suite, rule_files: Mapping[Path, RuleFile], folder: Path) -
 
 
 def slice_of(suite: Suite, rule_files: Mapping[Path, RuleFile]) -> Slice:
-    """The tests with the alerts and the records that they ask about, and every record that these read."""
+    """The tests with the alerts and the records that they ask about, and every rule that these read."""
     used = [rule_files[path] for path in suite.rule_files]
     needed = _needed(suite, [rule for file in used for rule in file.rules])
     # Where the files lie in relation to one another is what the tests' relative paths refer to.
@@ -49,15 +49,17 @@ def slice_of(suite: Suite, rule_files: Mapping[Path, RuleFile]) -> Slice:
 
 
 def _needed(suite: Suite, rules: list[Rule]) -> set[int]:
-    names = {*suite.names_asked}
-    chosen = {id(rule) for rule in rules if rule.kind == "alert" and rule.name in suite.alerts_named}
-    for rule in rules:
-        if id(rule) in chosen:
-            names |= rule.reads
+    alerts, records = {*suite.alerts_named}, {*suite.names_asked}
+    chosen: set[int] = set()
     while True:
-        more = [rule for rule in rules if rule.kind == "record" and rule.name in names and id(rule) not in chosen]
+        more = [
+            rule
+            for rule in rules
+            if rule.name in (alerts if rule.kind == "alert" else records) and id(rule) not in chosen
+        ]
         if not more:
             return chosen
         for rule in more:
             chosen.add(id(rule))
-            names |= rule.reads
+            records |= rule.reads
+            alerts |= rule.alerts_read

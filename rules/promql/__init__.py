@@ -17,11 +17,13 @@ from rules.promql.expression import (
     is_scalar,
     labels_carried,
     parse,
+    read,
     selectors,
     walk,
     with_matchers,
 )
 from rules.promql.signs import Sign, sign_of
+from rules.promql.text import written
 
 __all__ = [
     "ABSENCES",
@@ -40,9 +42,11 @@ __all__ = [
     "is_scalar",
     "labels_carried",
     "parse",
+    "read",
     "selectors",
     "sign_of",
     "walk",
     "with_either",
     "with_matchers",
+    "written",
 ]

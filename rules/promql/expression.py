@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import promql_parser as foreign
 
-from rules.promql.dialect import FUNCTIONS, STRING, NotInEveryPrometheus, plain
+from rules.promql.dialect import FUNCTIONS, STRING, plain
 
 __all__ = [
     "ABSENCES",
@@ -26,6 +26,7 @@ __all__ = [
     "is_scalar",
     "labels_carried",
     "parse",
+    "read",
     "selectors",
     "walk",
     "with_matchers",
@@ -83,6 +84,8 @@ class Series:
     matchers: tuple[tuple[str, str, str], ...]
     range: timedelta | None
     offset: timedelta | None
+    at: str = ""
+    """What stands behind `@`, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class Subquery:
     range: timedelta
     step: timedelta | None
     offset: timedelta | None
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +170,13 @@ def parse(expr: str) -> Expression:
     """
     if len(expr) > _LONGEST:
         raise PromqlError(expr, f"it is longer than {_LONGEST} characters; record a part of it")
-    try:
-        result = _converted(foreign.parse(plain(expr)), expr)
-    except PromqlError:
-        raise
-    except NotInEveryPrometheus as error:
-        raise PromqlError(expr, str(error)) from None
-    except ValueError as error:
-        raise PromqlError(expr, str(error)) from None
+    result = read(expr)
+    for one in walk(result):
+        match one:
+            case Call(function=word) if word not in FUNCTIONS:
+                raise PromqlError(expr, f"{word}() is not in every Prometheus from 2.42 on; do without it")
+            case Aggregation(operator=word) if word in _NEWER_AGGREGATIONS:
+                raise PromqlError(expr, f"{word}() is not in every Prometheus from 2.42 on; do without it")
     match result:
         case Series(range=None):
             pass
@@ -184,6 +187,19 @@ def parse(expr: str) -> Expression:
         case Text():
             raise PromqlError(expr, "it is a string")
     return result
+
+
+def read(expr: str) -> Expression:
+    """The expression as a tree, whatever it gives and whichever functions it calls.
+
+    For expressions that others have written; ours go through `parse`. Raises PromqlError.
+    """
+    try:
+        return _converted(foreign.parse(plain(expr)), expr)
+    except PromqlError:
+        raise
+    except ValueError as error:
+        raise PromqlError(expr, str(error)) from None
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
@@ -359,12 +375,11 @@ def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:
         case foreign.MatrixSelector():
             return _series(tree.vector_selector, tree.range, expr)
         case foreign.SubqueryExpr():
-            return Subquery(_converted(tree.expr, expr, depth), tree.range or NOTHING, tree.step, tree.offset)
+            inner = _converted(tree.expr, expr, depth)
+            return Subquery(inner, tree.range or NOTHING, tree.step, tree.offset, _moment(tree.at))
         case foreign.UnaryExpr():
             return Operation("*", Number(-1.0), _converted(tree.expr, expr, depth))
         case foreign.Call():
-            if tree.func.name not in FUNCTIONS:
-                raise PromqlError(expr, f"{tree.func.name}() is not in every Prometheus from 2.42 on; do without it")
             return Call(tree.func.name, tuple(_converted(argument, expr, depth) for argument in tree.args))
         case foreign.AggregateExpr():
             return _aggregation(tree, expr, depth)
@@ -387,7 +402,11 @@ def _series(tree: foreign.VectorSelector, range_: timedelta | None, expr: str) -
     for one in (name, *(label for label, _, _ in matchers)):
         if one and not _NAME.match(one):
             raise PromqlError(expr, f"name {one!r} needs Prometheus 3; use letters, digits and underscores")
-    return Series(name, tuple(matchers), range_, tree.offset)
+    return Series(name, tuple(matchers), range_, tree.offset, _moment(tree.at))
+
+
+def _moment(at: foreign.AtModifier | None) -> str:
+    return "" if at is None else str(at).removeprefix("@").strip()
 
 
 def _matcher_operator(matcher: foreign.Matcher) -> str:
@@ -403,8 +422,6 @@ def _matcher_operator(matcher: foreign.Matcher) -> str:
 
 def _aggregation(tree: foreign.AggregateExpr, expr: str, depth: int) -> Aggregation:
     operator = str(tree.op)
-    if operator in _NEWER_AGGREGATIONS:
-        raise PromqlError(expr, f"{operator}() is not in every Prometheus from 2.42 on; do without it")
     by = without = None
     if tree.modifier is not None:
         labels = frozenset(tree.modifier.labels)

@@ -1,0 +1,1 @@
+"""`paymon mutate`: would the tests notice a mistake in the rules?"""
