@@ -6,12 +6,15 @@ recorded, where everything is, and of asking for each rule at each interval, of 
 
 import contextlib
 import itertools
+import random
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -28,8 +31,17 @@ from rules.catalog import catalog
 from rules.vocabulary import Histogram, Metric, Unit, plain
 
 EVERY = 15
-_MOST_SERIES = 12
+_MOST_SERIES = 24
 """Series of one metric, however many its labels allow."""
+_BLOCK, _RHYTHM, _FAR = 54 * 3600, 3 * 86400, 400 * 86400
+_BAD = re.compile(
+    r'result="(?!success|paid|created)|outcome="(?!succeeded|processed|won)|status_class="(?!2xx)|code="(?!200)'
+    r"|fail|error|dropped|late_|doubled|overflow|missed|limited|declines|warnings|disputes|killed|open|maintenance"
+    r"|catching_up|undelivered|missing|duplicate|pending|unfinished|backlog|skew|due|lag|drift"
+)
+_DUE = re.compile("not_after|expiry|due")
+_STEADY = {Unit.RATIO: 0.001, Unit.SECONDS: 30}
+_JOBS = ("payments", "payments-exporter")
 
 
 def main() -> None:
@@ -79,49 +91,72 @@ def main() -> None:
 
 
 def _import(folder: Path, start: int, end: int) -> int:
+    """Make blocks of samples from `start` to `end`, a few days of text at a time; how many samples there are."""
     definitions = catalog()
     expressions = Expressions(definitions, definitions.organisation.environments[0])
+    read = {one.name for signal in definitions.signals for one in expressions.index.reads(signal)}
+    courses = [
+        _Course(series, metric)
+        for metric in definitions.metrics
+        for series in _series(metric, expressions)
+        if series.split("{")[0] in read
+    ]
     source, count = folder / "past.openmetrics", 0
-    with source.open("w") as file:
-        for metric in definitions.metrics:
-            for number, series in enumerate(_series(metric, expressions)):
-                value = 0.0
-                for at in range(start, end, EVERY):
-                    if metric.kind == "gauge":
-                        value = at - 20 if metric.unit is Unit.TIMESTAMP else 1
-                    elif (at // EVERY + number) % 4 == 0:
-                        value += 1
-                    file.write(f"{series} {value:g} {at}\n" if value < 1e6 else f"{series} {value:.0f} {at}\n")
-                    count += 1
-        file.write("# EOF\n")
-    command = (
-        find("promtool"),
-        "tsdb",
-        "create-blocks-from",
-        "--max-block-duration=48h",
-        "openmetrics",
-        source,
-        folder / "data",
-    )
-    subprocess.run(command, check=True, capture_output=True)
-    source.unlink()
+    for first in range(start, end, _BLOCK):
+        moments = range(first, min(first + _BLOCK, end), EVERY)
+        with source.open("w") as file:
+            for course in courses:
+                file.writelines(course.lines(moments, start))
+                count += len(moments)
+            file.write("# EOF\n")
+        command = (find("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=54h", "openmetrics", source)
+        subprocess.run((*command, folder / "data"), check=True, capture_output=True)
+        source.unlink()
     return count
+
+
+@dataclass
+class _Course:
+    """One series of a shop that is well, but for an hour in every three days."""
+
+    series: str
+    metric: Metric
+    value: float = 0
+
+    def lines(self, moments: range, start: int) -> Iterator[str]:
+        """Its samples at those moments as OpenMetrics text. A counter goes on from the last call."""
+        series, bad = self.series, bool(_BAD.search(self.series))
+        if self.metric.kind == "gauge" and self.metric.unit is Unit.TIMESTAMP:
+            due = bool(_DUE.search(series))
+            for at in moments:
+                yield f"{series} {start + _FAR if due else at - 20} {at}\n"
+        elif self.metric.kind == "gauge":
+            steady = 0 if bad else _STEADY.get(self.metric.unit, 1)
+            for at in moments:
+                yield f"{series} {steady} {at}\n"
+        else:
+            value = int(self.value)
+            for at in moments:
+                value += not bad or (at - start) % _RHYTHM >= _RHYTHM - 3600
+                yield f"{series} {value} {at}\n"
+            self.value = value
 
 
 def _series(metric: Metric, expressions: Expressions) -> Iterator[str]:
     names = [label.name for label in metric.labels]
-    products = itertools.product(*(label.values or ("example",) for label in metric.labels))
-    for values in itertools.islice(products, _MOST_SERIES):
+    # A host has one certificate that ends first.
+    labelled = [("leaf",) if label.name == "certificate" else label.values or ("example",) for label in metric.labels]
+    products = list(itertools.product(*labelled))
+    some = sorted(random.Random(metric.name).sample(products[1:], min(_MOST_SERIES, len(products)) - 1))
+    for values in (products[0], *some):
         for name in metric.series_names:
-            labels = {
-                **dict(zip(names, values, strict=True)),
-                **dict(expressions.scraped_labels(name)),
-                "instance": "a",
-            }
-            bounds = [*map(plain, metric.bounds), "+Inf"] if isinstance(metric, Histogram) else []
-            for bound in bounds if name.endswith("_bucket") else [""]:
-                shown = {**labels, "le": bound} if bound else labels
-                yield name + "{" + ",".join(f'{key}="{value}"' for key, value in shown.items()) + "}"
+            scraped = dict(expressions.scraped_labels(name))
+            for job in _JOBS if name == "up" else (scraped.pop("job", "prometheus"),):
+                labels = {**dict(zip(names, values, strict=True)), **scraped, "job": job, "instance": "a"}
+                bounds = [*map(plain, metric.bounds), "+Inf"] if isinstance(metric, Histogram) else []
+                for bound in bounds if name.endswith("_bucket") else [""]:
+                    shown = {**labels, "le": bound} if bound else labels
+                    yield name + "{" + ",".join(f'{key}="{value}"' for key, value in shown.items()) + "}"
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from generators.rules import RuleGroup, groups_text, rule_groups
+from generators.revision import all_groups_text
 from generators.text import as_yaml, generated_header, indented
 from rules.vocabulary import Catalog, Environment, Source, prometheus_duration
 
@@ -56,7 +56,7 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
         folder = f"{environment.name}/deploy"
-        groups = rule_groups(catalog, environment)
+        groups = all_groups_text(catalog, environment)
         namespace = f"{catalog.organisation.service}-{environment.name}"
         texts = {
             "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment)),
@@ -65,7 +65,7 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
             + _monitors(catalog, environment, "PodMonitor"),
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
             + _monitors(catalog, environment, "ServiceMonitor"),
-            "mimir.yml": as_yaml({"namespace": namespace}) + groups_text(groups),
+            "mimir.yml": as_yaml({"namespace": namespace}) + groups,
             "scrape-annotated-pods.yml": _ANNOTATED + as_yaml(_annotated(catalog, environment)),
             "scrape-agent.yml": _AGENT + as_yaml(_agent(catalog, environment)),
             "scrape-federation.yml": _FEDERATION + as_yaml(_federation(catalog, environment)),
@@ -201,13 +201,13 @@ def _metadata(catalog: Catalog, environment: Environment, name: str) -> dict[str
     }
 
 
-def _prometheus_rule(catalog: Catalog, environment: Environment, groups: tuple[RuleGroup, ...]) -> str:
+def _prometheus_rule(catalog: Catalog, environment: Environment, groups: str) -> str:
     heading = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": _metadata(catalog, environment, catalog.organisation.service),
     }
-    return as_yaml(heading) + "spec:\n" + indented(groups_text(groups))
+    return as_yaml(heading) + "spec:\n" + indented(groups)
 
 
 def _monitors(catalog: Catalog, environment: Environment, kind: str) -> str:

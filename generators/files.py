@@ -7,6 +7,7 @@ from generators.checks import checks_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
 from generators.manifest import manifest_files
+from generators.revision import revision_files
 from generators.rule_tests import rule_test_files
 from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
@@ -72,4 +73,5 @@ def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str
     rules = {f"rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
     tests = {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
     pages = runbook_files(catalog, environment)
-    return {f"{folder}/{path}": text for path, text in {**rules, **tests, **pages}.items()}
+    told = revision_files(catalog, environment)
+    return {f"{folder}/{path}": text for path, text in {**rules, **tests, **pages, **told}.items()}

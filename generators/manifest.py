@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 
+from generators.revision import revision
 from generators.wording import spoken_bound
 from rules.composition import in_environment
 from rules.vocabulary import Alert, Catalog, Environment, prometheus_duration
@@ -27,6 +28,7 @@ def manifest(catalog: Catalog) -> dict[str, object]:
         "paymon": version("paymon"),
         "format": FORMAT,
         "service": catalog.organisation.service,
+        "revisions": {one.name: revision(catalog, one) for one in catalog.organisation.environments},
         "environments": [environment.name for environment in catalog.organisation.environments],
         "alerts": {
             alert.name: {

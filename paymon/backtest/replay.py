@@ -2,13 +2,15 @@
 
 Each condition is asked for by range queries over long stretches, never rule by rule and interval by interval. What the
 server records is read as it stands; what it does not, or records by another expression, is expanded down to raw series.
-Of an expanded rule the cheapest condition is asked first, and the rest only where that one held.
+A rule's cheapest condition is asked first, and the rest only where that one held; of a recorded series it is enough to
+ask for the extremes of each hour.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 
 from paymon.backtest.machine import Episode, Identity, episodes
 from paymon.backtest.ruleset import AlertRule, Condition, Louder, Ruleset
@@ -19,7 +21,9 @@ __all__ = ["History", "Replay", "Replayed"]
 _WORKERS = 2
 """Queries at once: half of what a small server lets run, and as many as two cores need."""
 _CHEAP = timedelta(minutes=15)
-"""An expression that looks no further back needs no cheaper one first."""
+"""Expressions that look no further back cost about the same."""
+_LOOKBACK = 900.0
+"""Seconds for which a sample may be seen after it was taken, and some more; Prometheus has 300."""
 _JOIN = 600.0
 """Stretches less than so many seconds apart are asked for together."""
 _COARSE = 3600.0
@@ -37,8 +41,12 @@ class History:
     @property
     def evaluations(self) -> tuple[float, ...]:
         """The moments of evaluation: multiples of the step."""
-        first = -(-self.start // self.step)
-        return tuple(index * self.step for index in range(int(first), int(self.end // self.step) + 1))
+        return _multiples(self.step, self.start, self.end)
+
+
+@lru_cache(maxsize=8)
+def _multiples(step: float, start: float, end: float) -> tuple[float, ...]:
+    return tuple(index * step for index in range(int(-(-start // step)), int(end // step) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Replayed:
         return tuple(one for one in self.episodes if one.fired is not None)
 
 
+_Span = tuple[float, float]
 _Held = Mapping[Identity, Mapping[float, float]]
 
 
@@ -82,6 +91,20 @@ def _not_quieted(
         for moment, value in values.items():
             if not any(begin <= moment < end for begin, end in spans):
                 yield identity, moment, value
+
+
+def _joined(spans: Iterable[_Span], within: float) -> Iterator[_Span]:
+    """The spans, ascending, those made one that begin at most so many seconds after the end of the one before."""
+    current: _Span | None = None
+    for start, end in spans:
+        if current is not None and start - current[1] <= within:
+            current = (current[0], max(end, current[1]))
+            continue
+        if current is not None:
+            yield current
+        current = (start, end)
+    if current is not None:
+        yield current
 
 
 @dataclass(slots=True)
@@ -200,31 +223,67 @@ class Replay:
         branch: tuple[Condition, ...],
         recorded: frozenset[str],
         bound: str | None,
-    ) -> Iterator[tuple[float, float]]:
-        """Where the branch may have held: everywhere, or where its cheapest condition did."""
+    ) -> Sequence[_Span]:
+        """Where the branch may have held: where each of its conditions did, asked for one after the other.
+
+        Most never hold, so that the others need not be asked at all.
+        """
         moments = self.history.evaluations
-        if not moments:
-            return
-        whole = (moments[0], moments[-1])
-        reach = max(self.ruleset.reach(one, recorded) for one in branch)
+        spans: Sequence[_Span] = [(moments[0], moments[-1])] if moments else []
+        for one in self._in_order(branch, recorded):
+            its_bound = bound if one.watched else None
+            if one.series in recorded:
+                spans = list(self._hours(client, one, spans, recorded, its_bound))
+            else:
+                spans = list(self._moments(client, one, spans, recorded, its_bound))
+        return spans
+
+    def _in_order(self, branch: tuple[Condition, ...], recorded: frozenset[str]) -> Sequence[Condition]:
+        """The conditions that are asked for alone: recorded ones, what looks back least, and what is watched."""
         needed = [one for one in branch if not one.forbids and (one.watched or one.guard)]
-        first_asked = min(needed, key=lambda one: self.ruleset.reach(one, recorded))
-        if reach <= _CHEAP or self.ruleset.reach(first_asked, recorded) >= reach:
-            yield whole
-            return
-        cheapest = self.ruleset.text(first_asked, recorded, bound if first_asked.watched else None)
-        counts = client.range(f"count({cheapest})", *whole, self.history.step)
-        held = sorted({moment for course in counts for moment in course.moments})
-        first = last = None
-        for moment in held:
-            if first is None or last is None:
-                first = moment
-            elif moment - last > _JOIN:
-                yield first, last
-                first = moment
-            last = moment
-        if first is not None and last is not None:
-            yield first, last
+        alone = [one for one in needed if one.series in recorded]
+        others = [one for one in needed if one.series not in recorded]
+        if len(others) + len(alone) < len(branch):
+            alone += sorted(others, key=lambda one: (max(self.ruleset.reach(one, recorded), _CHEAP), not one.watched))[
+                :1
+            ]
+        return alone
+
+    def _hours(
+        self,
+        client: Prometheus,
+        condition: Condition,
+        spans: Sequence[_Span],
+        recorded: frozenset[str],
+        bound: str | None,
+    ) -> Iterator[_Span]:
+        """Those parts of the spans, some of an hour, in which a recorded series was past the bound at any time."""
+        step = self.history.step
+        whole = step * max(_COARSE // step, 1)
+        series, text = self.ruleset.series_text(condition, recorded), bound or condition.bound
+        extreme = "max_over_time" if condition.comparison.startswith(">") else "min_over_time"
+        query = f"count({extreme}({series}[{whole + _LOOKBACK:.0f}s]) {condition.comparison} {text})"
+        for start, end in spans:
+            last = start + whole * ((end - start) // whole)
+            courses = client.range(query, start + whole - step, last + whole - step, whole)
+            held = sorted({moment for course in courses for moment in course.moments})
+            hours = ((moment - whole + step, min(moment, end)) for moment in held)
+            yield from _joined(hours, step)
+
+    def _moments(
+        self,
+        client: Prometheus,
+        condition: Condition,
+        spans: Sequence[_Span],
+        recorded: frozenset[str],
+        bound: str | None,
+    ) -> Iterator[_Span]:
+        """Those parts of the spans in which a condition held, with what lies shortly between."""
+        query = f"count({self.ruleset.text(condition, recorded, bound)})"
+        for start, end in spans:
+            courses = client.range(query, start, end, self.history.step)
+            held = sorted({moment for course in courses for moment in course.moments})
+            yield from _joined(((moment, moment) for moment in held), _JOIN)
 
     def _find_recorded(self, client: Prometheus) -> Iterator[str]:
         """Those that were there soon after the beginning, by our expression where the server says by which.
@@ -238,6 +297,9 @@ class Replay:
         pattern = "|".join(self.ruleset.records)
         courses = client.range(f'count by (__name__) ({{__name__=~"{pattern}",{environment}}})', start, end, step)
         there = {course.labels.get("__name__", ""): course for course in courses}
+        seen = {moment for course in courses for moment in course.moments}
+        if len(seen) < (end - start) // step - 1:
+            return  # for some of the time nobody evaluated the rules
         for name, course in there.items():
             if name in self.ruleset.records and name not in other and course.moments[0] <= start + 2 * step:
                 yield name

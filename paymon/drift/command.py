@@ -14,6 +14,7 @@ from paymon.drift.alertmanager import alertmanager
 from paymon.drift.grafana import grafana
 from paymon.drift.layers import Layer, Verdict, files
 from paymon.drift.presence import presence
+from paymon.drift.revision import revision_that_runs
 from paymon.drift.rules import prometheus_rules
 from paymon.live.access import NoAnswerError, access_from, access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option
@@ -37,9 +38,9 @@ _MOST = 12
 def drift(root: Path, json_: bool, environment: str | None, **_access: Any) -> None:
     """Is what runs what is defined? One verdict for each layer.
 
-    Layers: the generated files; the rules that Prometheus has loaded, with each one's health and last error; the
-    metrics that they read, as they are there at this moment; Alertmanager's configuration; Grafana's dashboards. A
-    server that is not named is not looked at, with a word.
+    Layers: the generated files; the revision that the rules which run say they are of; the rules that Prometheus has
+    loaded, with each one's health and last error; the metrics that they read, as they are there at this moment;
+    Alertmanager's configuration; Grafana's dashboards. A server that is not named is not looked at, with a word.
 
     Exit status: 0 everything that was looked at is as defined, 1 drift, 2 wrong use, 3 some layer cannot be told.
     """
@@ -73,6 +74,10 @@ def _layers(catalog: Catalog, environment: Environment, root: Path) -> Iterator[
     access = access_from(context, "prometheus")
     if access is not None:
         with Prometheus(access) as prometheus:
+            try:
+                yield revision_that_runs(prometheus, catalog, environment, time.time())
+            except NoAnswerError as error:
+                yield Layer("revision", Verdict.UNKNOWN, (str(error),))
             try:
                 yield prometheus_rules(prometheus, catalog, environment)
             except NoAnswerError as error:
@@ -108,7 +113,7 @@ def _lines(layers: tuple[Layer, ...]) -> Iterator[str]:
             yield f"  and {len(one.findings) - _MOST} more; --json has all of them"
         for note in one.notes[:_MOST]:
             yield click.style(f"  note: {note}", dim=True)
-    asked = {one.name.split()[0] for one in layers}
+    asked = {"prometheus" if one.name == "revision" else one.name.split()[0] for one in layers}
     for server in ("prometheus", "alertmanager", "grafana"):
         if server not in asked:
             yield click.style(f"not looked at: {server}; name it with --{server}", dim=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generators.dashboards import CLASSIC, dashboard_files
-from paymon.drift.layers import Layer, layer
+from paymon.drift.layers import Layer, Verdict, layer
 from rules.vocabulary import Catalog
 
 __all__ = ["grafana"]
@@ -14,6 +14,9 @@ __all__ = ["grafana"]
 def grafana(catalog: Catalog, models: Mapping[str, Mapping[str, Any] | None]) -> Layer:
     """Are the dashboards in Grafana, by uid, those that are generated? None stands for one that is not there."""
     findings = []
+    if not any(models.values()):
+        said = f"none of the {len(models)} dashboards is there; see the address, with the path below which Grafana is"
+        return Layer("grafana", Verdict.DRIFT, (said,))
     for path, text in dashboard_files(catalog).items():
         if not path.startswith(CLASSIC):
             continue

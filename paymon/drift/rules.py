@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from generators.revision import REVISION_SERIES, revision, revision_group
 from generators.rules import AlertingRule, RecordingRule, rule_groups
 from paymon.drift.layers import Layer, Verdict, layer
 from paymon.live.expressions import same_expression
@@ -30,12 +31,24 @@ def prometheus_rules(prometheus: Prometheus, catalog: Catalog, environment: Envi
                 f"group {group.name} is evaluated every {there.get('interval')} s, not every {group.interval}"
             )
         findings += _rules(group.rules, there.get("rules", ()), group.name)
+    told = str(revision_group(catalog, environment)["name"])
+    findings += _revision(loaded.get(told), told, revision(catalog, environment))
     prefix = f"{catalog.organisation.service}.{environment.name}."
-    names = {group.name for group in ours}
+    names = {told, *(group.name for group in ours)}
     findings += [
         f"group {name} is loaded and not defined" for name in loaded if name.startswith(prefix) and name not in names
     ]
     return layer("prometheus rules", findings)
+
+
+def _revision(there: Mapping[str, Any] | None, group: str, ours: str) -> Iterator[str]:
+    if there is None:
+        yield f"group {group} is not loaded, so that nobody can ask which revision runs"
+        return
+    rules = [one for one in there.get("rules", ()) if one.get("name") == REVISION_SERIES]
+    said = [(one.get("labels") or {}).get("revision") for one in rules]
+    if said != [ours]:
+        yield f"{REVISION_SERIES} is loaded of {', '.join(map(str, said)) or 'no revision'}, not of {ours}"
 
 
 def _rules(

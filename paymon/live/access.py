@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -52,30 +53,37 @@ class Access:
             base_url=self.url.rstrip("/"),
             headers=headers,
             auth=(self.user, self.password) if self.user else None,
-            verify=self._trust(),
+            verify=_trust(self.authority, self.certificate, self.key) if self._shows_or_wants_certificates else False,
             timeout=httpx.Timeout(self.timeout_seconds, connect=min(10.0, self.timeout_seconds)),
             follow_redirects=False,
             trust_env=False,
         )
 
-    def _trust(self) -> ssl.SSLContext | bool:
-        if self.authority is None and self.certificate is None:
-            return True
+    @property
+    def _shows_or_wants_certificates(self) -> bool:
+        return bool(self.url.startswith("https:") or self.authority or self.certificate)
+
+
+@lru_cache(maxsize=8)
+def _trust(authority: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    """Who is trusted, and what is shown; reading everybody's certificates takes as long as many questions."""
+    if authority is None and certificate is None:
+        return httpx.create_ssl_context(trust_env=False)
+    try:
+        context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    except (OSError, ssl.SSLError) as error:
+        raise click.UsageError(
+            f"the certificates in {authority} cannot be read: {error}; name a file of PEM certificates"
+        ) from error
+    if certificate is not None:
         try:
-            context = ssl.create_default_context(cafile=str(self.authority) if self.authority else None)
+            context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise click.UsageError(
-                f"the certificates in {self.authority} cannot be read: {error}; name a file of PEM certificates"
+                f"the client certificate {certificate} and its key cannot be used: {error}; "
+                "name a PEM certificate, and the key that belongs to it"
             ) from error
-        if self.certificate is not None:
-            try:
-                context.load_cert_chain(self.certificate, self.key)
-            except (OSError, ssl.SSLError) as error:
-                raise click.UsageError(
-                    f"the client certificate {self.certificate} and its key cannot be used: {error}; "
-                    "name a PEM certificate, and the key that belongs to it"
-                ) from error
-        return context
+    return context
 
 
 def access_options(server: str, *, required: bool = True) -> Callable[[_Command], _Command]:

@@ -37,10 +37,14 @@ rule_files: ["{tmp_path}/generated/{environment.name}/rules/*.yml"]
         groups = _evaluated_groups(url)
 
     expected = rule_groups(CATALOG, environment)
-    assert {group["name"] for group in groups} == {group.name for group in expected}
+    assert {group["name"] for group in groups} == {
+        f"payments.{environment.name}.definitions-info",
+        *(group.name for group in expected),
+    }
     assert len(groups) == len(rules)
     loaded = {(rule["name"], rule["type"]) for group in groups for rule in group["rules"]}
     assert loaded == {
+        ("paymon_definitions_info", "recording"),
         *((signal.name, "recording") for signal in CATALOG.signals),
         *((alert.name, "alerting") for alert in CATALOG.alerts),
     }

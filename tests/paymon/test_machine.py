@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paymon.backtest.machine import Episode, State, Timing, episodes, states
+from paymon.backtest.machine import Episode, Restoring, State, Timing, episodes, states
 from paymon.live.access import Access
 from paymon.live.prometheus import Prometheus
 from paymon.programs import find
@@ -26,11 +26,16 @@ ME = frozenset({("alertname", "A")})
 TIMINGS = (Timing(0, 0), Timing(120, 0), Timing(60, 180), Timing(180, 60), Timing(0, 120))
 
 
-def course(held: str, timing: Timing, restarts: tuple[float, ...] = ()) -> str:
+def course(
+    held: str,
+    timing: Timing,
+    restarts: tuple[float, ...] = (),
+    restoring: Restoring = Restoring(),  # noqa: B008
+) -> str:
     """The states as letters; `x` is an evaluation, a minute after the one before, at which the condition held."""
     moments = [60.0 * index for index in range(len(held))]
     true = [moment for moment, letter in zip(moments, held, strict=True) if letter == "x"]
-    found = states(moments, {ME: true}, timing, restarts)[ME]
+    found = states(moments, {ME: true}, timing, restarts, restoring)[ME]
     return "".join({State.INACTIVE: ".", State.PENDING: "p", State.FIRING: "F"}[one] for one in found)
 
 
@@ -51,9 +56,42 @@ def test_what_is_only_pending_is_never_kept() -> None:
     assert course("xx..xxx....", Timing(lasting=120, keep_firing=120)) == "pp..ppFFF.."
 
 
-def test_a_restart_begins_anew_and_forgets_what_was_kept() -> None:
+def test_after_a_restart_a_short_for_begins_anew_and_what_was_kept_is_forgotten() -> None:
     assert course("xxxxxxx", Timing(lasting=120), restarts=(210,)) == "ppFFppF"
     assert course("x......", Timing(keep_firing=300), restarts=(150,)) == "FFF...."
+
+
+LONG = Timing(lasting=300)
+"""Longer than a grace of two minutes; a minute lies between two evaluations."""
+
+
+def after_restart(held: str, at: int, grace: float = 120, tolerance: float = 3600, timing: Timing = LONG) -> str:
+    """The states where the server was started anew shortly before the evaluation of that number."""
+    return course(held, timing, (60.0 * at - 30,), Restoring(grace, tolerance))
+
+
+def test_what_fired_fires_again_after_the_second_evaluation_since_the_start() -> None:
+    assert after_restart("xxxxxxxxxxx", at=7) == "pppppFFppFF"
+
+
+def test_what_had_little_left_waits_for_the_grace_period_after_the_second_evaluation_and_a_moment() -> None:
+    # Four of five minutes were over. Two evaluations, two minutes of grace, and the first evaluation after those.
+    assert after_restart("xxxxxxxxxxx", at=5) == "ppppp" + "pp" + "pp" + "FF"
+
+
+def test_what_had_more_left_than_the_grace_period_waits_for_just_that() -> None:
+    # Two of five minutes were over, so that three are left.
+    assert after_restart("xxxxxxxxxxx", at=3) == "ppp" + "pp" + "ppp" + "FFF"
+
+
+def test_what_was_last_seen_too_long_ago_begins_anew() -> None:
+    assert after_restart("xxxxxxxxxxxxx", at=7, tolerance=119) == "pppppFF" + "ppppp" + "F"
+    assert after_restart("xxxxxxxxxxxxx", at=7, tolerance=120) == "pppppFF" + "pp" + "FFFF"
+
+
+def test_what_is_over_at_the_second_evaluation_after_the_start_is_not_restored() -> None:
+    assert after_restart("xxxxxxxx.xxx", at=7) == "pppppFFp.ppp"
+    assert after_restart("xxxxxxx.xxxx", at=7) == "pppppFF.pFFF"
 
 
 def test_an_episode_that_lasts_has_no_end() -> None:
@@ -131,6 +169,7 @@ class _Exporter(BaseHTTPRequestHandler):
         if second % 10 < 6:
             lines.append('x{p="ends"} 1')
         lines.append(f'c_total{{p="restarts"}} {second % 9}')
+        lines.append(f"always {int(second >= 3)}")
         body = ("\n".join(lines) + "\n").encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -175,11 +214,7 @@ def test_a_running_prometheus_sees_the_same_states_on_the_same_data(version: str
     rules.append({"alert": "Clock", "expr": "vector(1)"})
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": rules}]}))
     with _exporting() as port:
-        config = f"""
-global: {{evaluation_interval: 1s, scrape_interval: 1s}}
-rule_files: ["{tmp_path}/rules.yml"]
-scrape_configs: [{{job_name: t, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
-"""
+        config = _configuration(tmp_path, port)
         with (
             prometheus(find("prometheus", version), config, tmp_path / "server") as url,
             Prometheus(Access(url=url)) as asked,
@@ -202,6 +237,87 @@ scrape_configs: [{{job_name: t, static_configs: [{{targets: ["127.0.0.1:{port}"]
                 ours = states(evaluations, held, timing)
                 theirs = _told(asked, name, evaluations)
                 assert {key: row for key, row in ours.items() if set(row) != {State.INACTIVE}} == theirs, name
+
+
+def _configuration(folder: Path, port: int) -> str:
+    return f"""
+global: {{evaluation_interval: 1s, scrape_interval: 1s}}
+rule_files: ["{folder}/rules.yml"]
+scrape_configs: [{{job_name: t, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
+"""
+
+
+RESTORED_RULES = (
+    ("Short", "always == 1", Timing(2, 0)),
+    ("Fired", "always == 1", Timing(4, 0)),
+    ("GraceIsLeft", "always == 1", Timing(10, 0)),
+    ("MoreIsLeft", "always == 1", Timing(25, 0)),
+    ("Kept", 'x{p="slow"} == 1', Timing(0, 30)),
+    ("KeptLong", 'x{p="slow"} == 1', Timing(5, 30)),
+    ("Flaps", "x == 1", Timing(4, 2)),
+)
+GRACE, TOLERANCE = 4.0, 15.0
+LIVES = ((8, 0.0), (20, TOLERANCE + 1), (8, 0.0))
+"""Evaluations between two starts, and seconds until the next one."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+def test_a_prometheus_that_is_started_anew_sees_the_same_states(version: str, tmp_path: Path) -> None:
+    """Started three times: soon after it was ended, and after longer than it restores alerts from."""
+    rules = [
+        {"alert": name, "expr": expr, "for": f"{timing.lasting:.0f}s", "keep_firing_for": f"{timing.keep_firing:.0f}s"}
+        for name, expr, timing in RESTORED_RULES
+    ]
+    recorded = {"record": "clock", "expr": "vector(1)"}
+    groups = {"groups": [{"name": "g", "interval": "1s", "rules": [recorded, *rules]}]}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(groups))
+    flags = (f"--rules.alert.for-grace-period={GRACE:.0f}s", f"--rules.alert.for-outage-tolerance={TOLERANCE:.0f}s")
+    starts: list[float] = []
+    unseen: set[float] = set()
+    with _exporting() as port:
+        for wanted, pause in LIVES:
+            starts.append(time.time())
+            with (
+                prometheus(
+                    find("prometheus", version), _configuration(tmp_path, port), tmp_path / "server", *flags
+                ) as url,
+                Prometheus(Access(url=url)) as asked,
+            ):
+                deadline = time.monotonic() + 300
+                while len(since := _evaluations(asked, starts[-1])) < wanted:
+                    assert time.monotonic() < deadline, f"{wanted} evaluations did not take place within 300 s"
+                    time.sleep(0.5)
+                unseen |= set(since[:2])
+                if (wanted, pause) == LIVES[-1]:
+                    _compare_with(asked, _evaluations(asked, starts[0]), starts, unseen)
+            resumes = time.monotonic() + pause
+            while time.monotonic() < resumes:
+                time.sleep(0.5)
+
+
+def _evaluations(asked: Prometheus, since: float) -> tuple[float, ...]:
+    now = time.time()
+    return tuple(moment for one in asked.raw("clock", since, now) for moment in one.moments)
+
+
+def _compare_with(asked: Prometheus, evaluations: tuple[float, ...], starts: list[float], unseen: set[float]) -> None:
+    """`unseen` are the evaluations after a start of which Prometheus writes nothing, as it has not restored yet."""
+    for name, expr, timing in RESTORED_RULES:
+        held: dict[frozenset[tuple[str, str]], list[float]] = {}
+        for moment in evaluations:
+            for sample in asked.query(expr, moment):
+                labels = {k: v for k, v in sample.labels.items() if k != "__name__"}
+                held.setdefault(frozenset({**labels, "alertname": name}.items()), []).append(moment)
+        ours = states(evaluations, held, timing, starts[1:], Restoring(GRACE, TOLERANCE))
+        seen = {
+            key: tuple(
+                State.INACTIVE if moment in unseen else one for moment, one in zip(evaluations, row, strict=True)
+            )
+            for key, row in ours.items()
+        }
+        theirs = _told(asked, name, evaluations)
+        assert {key: row for key, row in seen.items() if set(row) != {State.INACTIVE}} == theirs, name
 
 
 def _told(

@@ -1,8 +1,11 @@
 """Is what runs what is defined? Asked of a Prometheus and an Alertmanager that have the generated files, or nearly."""
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,13 @@ from click.testing import CliRunner
 from generators.alertmanager import alertmanager_files
 from generators.dashboards import CLASSIC, dashboard_files
 from generators.files import environment_files, generated_files
+from generators.revision import revision
 from paymon.drift.alertmanager import alertmanager
 from paymon.drift.command import drift
 from paymon.drift.grafana import grafana
 from paymon.drift.layers import Layer, Verdict, files
 from paymon.drift.presence import presence
+from paymon.drift.revision import revision_that_runs
 from paymon.drift.rules import prometheus_rules
 from paymon.live.access import Access
 from paymon.live.http import asked_for
@@ -42,6 +47,8 @@ def loaded(version: str, folder: Path, change: tuple[str, str] = ("", "")) -> It
     for path, text in found.items():
         if "/rules/" in path:
             changed += text.count(change[0]) if change[0] else 0
+            if path.endswith("definitions-info.yml"):
+                text = text.replace("interval: 30s", "interval: 1s")
             (rules / Path(path).name).write_text(text.replace(*change) if change[0] else text)
     assert bool(changed) == bool(change[0])
     config = f'rule_files: ["{rules}/*.yml"]\n'
@@ -81,6 +88,37 @@ def test_each_way_to_differ_is_told(change: tuple[str, str], words: str, tmp_pat
         found = prometheus_rules(asked, CATALOG, PRODUCTION)
     assert found.verdict is Verdict.DRIFT
     assert words in "\n".join(found.findings)
+
+
+@pytest.mark.parametrize("version", ["2.42", "3.5"])
+def test_one_query_tells_which_revision_runs(version: str, tmp_path: Path) -> None:
+    ours = revision(CATALOG, PRODUCTION)
+    with loaded(version, tmp_path) as asked:
+        found = when_recorded(asked)
+    assert found == Layer("revision", Verdict.SAME)
+    with loaded(version, tmp_path / "older", (ours, "r0123456789ab")) as asked:
+        found = when_recorded(asked)
+        rules = prometheus_rules(asked, CATALOG, PRODUCTION)
+    assert found.verdict is Verdict.DRIFT
+    assert "r0123456789ab runs" in found.findings[0]
+    assert f"where {ours} is defined" in found.findings[0]
+    assert rules.findings == (f"paymon_definitions_info is loaded of r0123456789ab, not of {ours}",)
+
+
+def when_recorded(asked: Prometheus) -> Layer:
+    """What is said of the revision once the rules have been evaluated."""
+    deadline = time.monotonic() + 600
+    while (found := revision_that_runs(asked, CATALOG, PRODUCTION, time.time())).verdict is Verdict.UNKNOWN:
+        assert time.monotonic() < deadline, found.findings
+        time.sleep(0.5)
+    return found
+
+
+def test_a_server_whose_rules_nobody_evaluates_cannot_tell_which_revision_runs(live: Live) -> None:
+    with live.ask() as asked:
+        found = revision_that_runs(asked, CATALOG, PRODUCTION, time.time())
+    assert found.verdict is Verdict.UNKNOWN
+    assert "not evaluated here" in found.findings[0]
 
 
 def test_a_prometheus_without_our_rules_is_drift_and_not_as_defined(live: Live) -> None:
@@ -185,6 +223,85 @@ def test_dashboards_that_are_missing_or_changed_are_told() -> None:
     )
 
 
+class _Grafana(BaseHTTPRequestHandler):
+    """Grafana's own "get dashboard by uid", as its documentation shows it, below a path and behind a token."""
+
+    models: Mapping[str, Mapping[str, object]] = {}
+
+    def do_GET(self) -> None:
+        prefix, uid = "/grafana/api/dashboards/uid/", self.path.rsplit("/", 1)[-1]
+        if self.headers.get("Authorization") != "Bearer glsa_right":
+            self._answer(401, {"message": "Invalid API key", "messageId": "api-key.invalid", "statusCode": 401})
+        elif self.path != prefix + uid or uid not in self.models:
+            self._answer(404, {"accessErrorId": "", "message": "Dashboard not found", "status": "not-found"})
+        else:
+            meta = {"isStarred": False, "url": f"/d/{uid}/a", "slug": "a", "provisioned": True, "folderId": 0}
+            self._answer(200, {"dashboard": {"id": 1, "version": 4, **self.models[uid]}, "meta": meta})
+
+    def _answer(self, status: int, data: object) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def grafana_url() -> Iterator[str]:
+    _Grafana.models = {
+        Path(path).stem: json.loads(text) for path, text in dashboard_files(CATALOG).items() if path.startswith(CLASSIC)
+    }
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Grafana)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/grafana"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(100)
+
+
+def grafana_layer(url: str, folder: Path, token: str) -> dict[str, object]:
+    (folder / "token").write_text(f"{token}\n")
+    asked = ["--grafana", url, "--grafana-token-file", str(folder / "token"), "--json", "--files", str(folder)]
+    found = CliRunner().invoke(drift, asked)
+    assert token not in found.output
+    [layer] = [one for one in json.loads(found.stdout)["layers"] if one["layer"] == "grafana"]
+    return layer  # type: ignore[no-any-return]
+
+
+def test_grafana_is_asked_for_each_dashboard(grafana_url: str, tmp_path: Path) -> None:
+    assert grafana_layer(grafana_url, tmp_path, "glsa_right")["verdict"] == "as defined"
+    first, second, *_ = _Grafana.models
+    _Grafana.models = {
+        uid: {**model, "panels": []} if uid == first else model
+        for uid, model in _Grafana.models.items()
+        if uid != second
+    }
+    found = grafana_layer(grafana_url, tmp_path, "glsa_right")
+    assert found["verdict"] == "DRIFT"
+    assert sorted(map(str, found["findings"])) == sorted(  # type: ignore[call-overload]
+        [f"dashboard {first} differs in panels", f"dashboard {second} is not there"]
+    )
+
+
+def test_a_grafana_that_does_not_know_who_asks_cannot_be_told(grafana_url: str, tmp_path: Path) -> None:
+    found = grafana_layer(grafana_url, tmp_path, "glsa_wrong")
+    assert found["verdict"] == "CANNOT TELL"
+    assert "forbids it (401)" in str(found["findings"])
+
+
+def test_where_no_dashboard_of_ours_is_the_address_may_be_wrong(grafana_url: str, tmp_path: Path) -> None:
+    found = grafana_layer(grafana_url.removesuffix("/grafana"), tmp_path, "glsa_right")
+    assert found["verdict"] == "DRIFT"
+    assert "none of the" in str(found["findings"])
+
+
 def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path) -> None:
     assert files(CATALOG, tmp_path).verdict is Verdict.UNKNOWN
     for path, text in generated_files(CATALOG).items():
@@ -198,7 +315,12 @@ def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path)
 def test_the_command_ends_with_what_it_found_and_says_what_it_did_not_look_at(live: Live) -> None:
     found = CliRunner().invoke(drift, ["--prometheus", live.url, "--json"])
     assert found.exit_code == 1, found.output
-    assert {one["layer"] for one in json.loads(found.stdout)["layers"]} == {"files", "prometheus rules", "metrics"}
+    assert {one["layer"] for one in json.loads(found.stdout)["layers"]} == {
+        "files",
+        "revision",
+        "prometheus rules",
+        "metrics",
+    }
     found = CliRunner().invoke(drift, ["--prometheus", "http://127.0.0.1:1"])
     assert found.exit_code == 3, found.output
     assert "not looked at: grafana" in found.output
