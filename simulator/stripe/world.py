@@ -116,6 +116,7 @@ class FakeStripe:
         self._actions: dict[int, str] = {}
         self._cards: dict[int, tuple[str, str]] = {}
         self._captured: dict[int, int] = {}
+        self._captured_before: dict[int, int] = {}
         self.left_out: dict[str, tuple[str, ...]] = {}
         """Fields that objects in events are shown without, by the object's name: the optional ones, or null ones."""
         self._undelivered: dict[int, float] = {}
@@ -219,6 +220,8 @@ class FakeStripe:
             before = self._captured.get(payment.number, 0)
             taken = before + (payment.amount - before if amount is None else amount)
             self._captured[payment.number] = taken
+            if before:
+                self._captured_before[payment.number] = before
             if taken < payment.amount:
                 self._release(payment, payment.amount - taken, None, at)
             flags = self._attempts.row(payment.number)[6]
@@ -513,6 +516,7 @@ class FakeStripe:
             _forget(self._actions, self._attempts.first)
             _forget(self._cards, self._attempts.first)
             _forget(self._captured, self._attempts.first)
+            _forget(self._captured_before, self._attempts.first)
             _forget(self._causes, first)
             for kept in (self._refunds, self._disputes):
                 while kept and self._objects[kept[0]].created < now - _OBJECTS_KEPT:
@@ -611,7 +615,8 @@ class FakeStripe:
         shown = self._shown(attempt)
         match type_:
             case "charge.captured":
-                return shapes.charge(replace(shown, captured=True)), {"captured": False, "amount_captured": 0}
+                before = self._captured_before.get(attempt, 0)
+                return shapes.charge(replace(shown, captured=True)), {"captured": False, "amount_captured": before}
             case "charge.succeeded":
                 authorized = self._attempts.row(attempt)[6] & _AUTHORIZED_FIRST
                 return shapes.charge(replace(shown, captured=not authorized)), None

@@ -13,6 +13,9 @@ from tests.rules.playing import of_production
 
 __all__ = ["failed_expectations"]
 
+_CLOSE = 0.05
+"""How far from a share by hand a recorded one may be: it looks at fourteen minutes or at fifteen."""
+
 PAGES = (
     outcomes.complete_failure,
     outcomes.traffic_stopped,
@@ -25,9 +28,23 @@ PAGES = (
 
 
 def failed_expectations(
-    tool: Promtool, folder: Path, minutes: Sequence[Mapping[tuple[str, ...], float]], *, healthy: int, within: int
+    tool: Promtool,
+    folder: Path,
+    minutes: Sequence[Mapping[tuple[str, ...], float]],
+    *,
+    healthy: int,
+    within: int,
+    share: float | None = None,
 ) -> list[str]:
-    """What promtool says against no page in the `healthy` minutes, and one `within` so many after them."""
+    """What promtool says against no page in the `healthy` minutes, and one `within` so many after them.
+
+    `share` is how many of the customers' attempts succeeded in the last quarter of an hour that was healthy.
+    """
+    by_hand = {
+        "expr": f"max(abs({outcomes.success_ratio_15m} - {share})) <= bool {_CLOSE}",
+        "eval_time": f"{healthy}m",
+        "exp_samples": [{"labels": "{}", "value": 1}],
+    }
     groups = rules_of(PAGES)
     for group in groups:
         (folder / f"{group.area.name}.yml").write_text(rule_file(group))
@@ -52,6 +69,7 @@ def failed_expectations(
                         "eval_time": f"{healthy + within}m",
                         "exp_samples": [{"labels": "{}", "value": 1}],
                     },
+                    *([by_hand] if share is not None else []),
                 ],
             }
         ],

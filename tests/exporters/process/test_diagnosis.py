@@ -106,6 +106,35 @@ def test_everything_that_the_key_may_not_read_is_named_though_one_is_read_after_
     ]
 
 
+def about_stripe(around: Surroundings, **variables: str) -> list[str]:
+    """What is said of the key, the account and the endpoints, with other settings."""
+    found = findings({**around.environment, **{f"PAYMON_STRIPE__{name}": value for name, value in variables.items()}})
+    return [str(one) for one in found if one.where in ("stripe.api_key", "stripe.account", "stripe, webhook endpoints")]
+
+
+def test_a_test_key_connect_and_destinations_are_named(around: Surroundings) -> None:
+    endpoints = around.stripe.world.webhook_endpoints
+    before = list(endpoints)
+    test_key = "stripe.api_key: is a test key: it sees no real payment; use a live key in production"
+    assert test_key in about_stripe(around)
+    try:
+        around.stripe.world.add_endpoint(application="ca_123")
+        of_connect = "1 of Connect, for connected accounts' events, and not for this one's"
+        assert f"stripe, webhook endpoints: {of_connect}" in about_stripe(around)
+        said = about_stripe(around, ACCOUNT="acct_1QOpzlFakeConnected")
+        watched = "a connected account is watched; the platform's own payments are not, nor those of other accounts"
+        assert f"stripe.account: {watched}" in said
+        own = f"{len(before)} of the platform's own, which connected accounts' events do not reach"
+        assert f"stripe, webhook endpoints: {own}" in said
+        endpoints[:] = endpoints[-1:]
+        assert any("stripe.event_destination" in line for line in about_stripe(around))
+        said = about_stripe(around, EVENT_DESTINATION="true")
+        by = "not looked at: events reach the payments service by an event destination"
+        assert [line for line in said if line.startswith("stripe, webhook")] == [f"stripe, webhook endpoints: {by}"]
+    finally:
+        endpoints[:] = before
+
+
 def test_a_role_that_may_write_to_any_table_or_column_is_named(around: Surroundings) -> None:
     with psycopg.connect(around.dsn, autocommit=True) as admin:
         admin.execute("CREATE SCHEMA shop; CREATE TABLE shop.carts (id int)")
