@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from paymon.promtool import Promtool
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
 pytest_plugins = ("tests.postgres",)
+
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+settings.register_profile("fuzz", max_examples=5_000, deadline=None)
+"""What `make fuzz` tries of each test that draws its input, instead of the hundred of the suite."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

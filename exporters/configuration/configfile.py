@@ -43,7 +43,9 @@ class Fault:
     how_to_fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.how_to_fix}"
+        """One line, whatever was written: what cannot be printed is shown as Python escapes it."""
+        text = f"{self.where}: {self.what}; {self.how_to_fix}"
+        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class ConfigurationError(Exception):
