@@ -15,6 +15,7 @@ from rules.payments import (
     outcomes,
     rollout,
     scraping,
+    traffic,
     webhooks,
 )
 from rules.payments.dashboards import DASHBOARDS, MARKS, NARROWINGS
@@ -31,6 +32,7 @@ _AREAS = (
     budget,
     declines,
     cards,
+    traffic,
     latency,
     webhooks,
     account,

@@ -300,6 +300,7 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=health.health_down, within=_HEALTH_DOWN),
             Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
+            Fires(alert=latency.api_errors_high, within=minutes(7)),
             Fires(alert=latency.api_latency_high, within=minutes(13)),
         ),
         says=r"The health endpoint did not answer 200 with status healthy",

@@ -1,6 +1,7 @@
 """Latency and limits: do customers wait, and are they turned away?"""
 
 from decimal import Decimal
+from textwrap import indent
 
 from rules.payments import outcomes
 from rules.payments.outcomes import PAYMENT_METHOD
@@ -30,6 +31,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     above,
+    at_least,
     below,
     minutes,
     only_if,
@@ -132,6 +134,57 @@ api_requests = Signal(
     Unit.COUNT,
     counted(api_request_duration, api_request_duration.count, "5m"),
     Example.over(minutes(5), ((_OK, "0+10x5 61 72 84 97 107"), (_BAD, "0+2x10")), (("", "67.5"),)),
+)
+
+_FAILING_REQUESTS = ((_OK, "0+9x10"), (_BAD, "0x5 1 1 3 5 5"))
+_ERRORS = api_request_duration.counted(status_class="5xx")
+
+
+def _errors(window: str, function: str) -> str:
+    everything = counted(api_request_duration, api_request_duration.count, window, function)
+    return f"{counted(api_request_duration, _ERRORS, window, function)}\nor 0 * {everything}"
+
+
+def _error_share(window: str) -> str:
+    everything = counted(api_request_duration, api_request_duration.count, window, "rate")
+    return f"(\n{indent(_errors(window, 'rate'), '  ')}\n)\n/ on () ({everything} > 0)"
+
+
+api_errors = Signal(
+    "payments_api:server_errors:increase5m",
+    "API requests in 5 minutes that ended in a 5xx",
+    Unit.COUNT,
+    _errors("5m", "increase"),
+    Example.over(minutes(5), _FAILING_REQUESTS, (("", "5"),)),
+)
+
+api_error_ratio = Signal(
+    "payments_api:server_errors:ratio_rate5m",
+    "Share of API requests that end in a 5xx",
+    Unit.RATIO,
+    _error_share("5m"),
+    Example.over(minutes(5), _FAILING_REQUESTS, (("", "0.1"),)),
+)
+
+api_error_ratio_30m = Signal(
+    "payments_api:server_errors:ratio_rate30m",
+    "Share of API requests that end in a 5xx, over 30 minutes",
+    Unit.RATIO,
+    _error_share("30m"),
+    Example.over(minutes(30), _FAILING_REQUESTS, (("", "0.1"),)),
+)
+
+breaker_open = Signal(
+    "payments:circuit_breaker:open",
+    "Whether the circuit breaker of any pod is open",
+    Unit.BOOLEAN,
+    f"max({circuit_open})",
+    Example(
+        series=((f'{circuit_open}{{instance="a"}}', "0x10"), (f'{circuit_open}{{instance="b"}}', "0x5 1x5")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    serves=("RSP-07",),
 )
 
 timeouts = Signal(
@@ -247,6 +300,70 @@ api_latency_high = Alert(
         mitigation=(ROLL_BACK, SCALE_WORKERS),
     ),
     serves=("KM-02", "HLT-09"),
+)
+
+api_errors_high = Alert(
+    "PaymentApiErrorsHigh",
+    watches=api_error_ratio,
+    thresholds=(
+        above(
+            "0.05",
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(2),
+            keep_firing=minutes(5),
+            because="below 95 % success is critical; a request that our own API fails never becomes a payment attempt, "
+            "so that no other share counts it",
+        ),
+    ),
+    guards=(only_if(api_errors, ">=", 10, "a few 5xx are a deployment or a client's odd request"),),
+    stays_while=only_if(
+        api_error_ratio_30m, ">", "0.01", "a fault near the bound is one fault, though it crosses it all day"
+    ),
+    summary="More than {threshold} of payments API requests end in a 5xx.",
+    description="{value} of the requests in the past 5 minutes ended in a 5xx.",
+    runbook=Runbook(
+        meaning="The payments API fails by itself, before Stripe is asked or after it answered.",
+        impact="These customers cannot pay, or do not see that they have; the success rate shows none of it.",
+        diagnosis=(
+            ERROR_LOGS,
+            RECENT_CHANGES,
+            DATABASE_REACHABLE,
+            Step("Does the database refuse writes: a full disk, a sequence at its end, a lock of a migration?"),
+            STRIPE_STATUS,
+        ),
+        mitigation=(ROLL_BACK, SCALE_WORKERS),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, outcomes.degraded),
+    serves=("SEV-P2", "KM-01"),
+)
+
+circuit_breaker_open = Alert(
+    "PaymentCircuitBreakerOpen",
+    watches=breaker_open,
+    thresholds=(
+        at_least(
+            1,
+            Severity.INFO,
+            Priority.P4,
+            lasting=minutes(5),
+            keep_firing=minutes(10),
+            because="a breaker opens and closes by itself; open for five minutes it is how payments are now",
+        ),
+    ),
+    summary="The payments service has stopped calling Stripe by itself.",
+    description="The circuit breaker of at least one pod is open (value {value}).",
+    runbook=Runbook(
+        meaning="So many calls to Stripe failed that the service makes none for a while.",
+        impact="Payments through that pod are refused at once instead of waiting; alerts on failures tell how many.",
+        diagnosis=(STRIPE_STATUS, ERROR_LOGS, Step("Is it one pod or all? One alone has a network of its own.")),
+        mitigation=(
+            Step("If Stripe works again and the breaker stays open, restart the pod."),
+            Step("If somebody opened it by hand, ask why, and close it."),
+        ),
+    ),
+    hidden_by=(outcomes.complete_failure,),
+    serves=("RSP-07",),
 )
 
 payment_timeouts = Alert(

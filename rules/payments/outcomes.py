@@ -181,6 +181,15 @@ attempts_15m = Signal(
     Example.over(minutes(15), _AND_RENEWALS, (("", "50"),)),
 )
 
+attempts_1h = Signal(
+    "payments:customer_attempts:increase1h",
+    "Attempts that customers ended in an hour, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(BY_CUSTOMERS, "1h"),
+    Example.over(hours(1), _AND_RENEWALS, (("", "50"),)),
+    steady=True,
+)
+
 success_ratio_2m = Signal(
     "payments:customer_success:ratio_rate2m",
     "Share of customers' attempts that succeed, over 2 minutes",

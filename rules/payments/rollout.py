@@ -16,6 +16,7 @@ from rules.vocabulary import (
     Unit,
     above,
     at_least,
+    hours,
     minutes,
     seconds,
     unless,
@@ -77,17 +78,51 @@ kill_switch = Signal(
     steady=True,
 )
 
+
+def _switched_off(window: str) -> str:
+    """PromQL for 1 where payments were off at some moment of the window, else 0."""
+    return f"clamp_max(max(max_over_time({killed}[{window}])) + on () (min(min_over_time({rollout}[{window}])) == bool 0), 1)"
+
+
 switched_off_in_10m = Signal(
     "payments:kill_switch:engaged_in10m",
     "Live payments were switched off at some moment of the past 10 minutes",
     Unit.BOOLEAN,
-    f"clamp_max(max(max_over_time({killed}[10m])) + on () (min(min_over_time({rollout}[10m])) == bool 0), 1)",
+    _switched_off("10m"),
     Example(
         series=((killed.name, "0x4 1x5 0x11"), (rollout.name, "1x20")),
         at=minutes(19) + seconds(30),
         gives=(("", "1"),),
     ),
     serves=("RB-01",),
+    steady=True,
+)
+
+switched_off_in_1h = Signal(
+    "payments:kill_switch:engaged_in1h",
+    "Live payments were switched off at some moment of the past hour",
+    Unit.BOOLEAN,
+    _switched_off("1h"),
+    Example(
+        series=((killed.name, "0x4 1x5 0x58"), (rollout.name, "1x67")),
+        at=minutes(66) + seconds(30),
+        gives=(("", "1"),),
+    ),
+    serves=("RB-01",),
+    steady=True,
+)
+
+maintained_in_1h = Signal(
+    "payments:maintenance:declared_in1h",
+    "Maintenance was declared at some moment of the past hour",
+    Unit.BOOLEAN,
+    f"max(max_over_time({maintenance}[1h]))",
+    Example(
+        series=((f'{maintenance}{{instance="a"}}', "0x67"), (f'{maintenance}{{instance="b"}}', "0x4 1x5 0x58")),
+        at=minutes(66) + seconds(30),
+        gives=(("", "1"),),
+    ),
+    serves=("RSP-03",),
     steady=True,
 )
 
@@ -145,6 +180,68 @@ rollout_drift = Alert(
         mitigation=(Step("Set the flag back, or declare the new step in the exporter's declared file."),),
     ),
     serves=("STEP-01", "STEP-06", "STEP-07", "STEP-08", "STEP-09"),
+)
+
+maintained = Signal(
+    "payments:maintenance:declared",
+    "Maintenance is declared",
+    Unit.BOOLEAN,
+    f"max({maintenance})",
+    Example(
+        series=((f'{maintenance}{{instance="a"}}', "0x10"), (f'{maintenance}{{instance="b"}}', "0x4 1x5")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    serves=("RSP-03",),
+)
+
+maintenance_forgotten = Alert(
+    "PaymentMaintenanceForgotten",
+    watches=maintained,
+    thresholds=(
+        at_least(
+            1,
+            Severity.INFO,
+            Priority.P4,
+            lasting=hours(4),
+            because="maintenance that lasts half a working day is planned for days, or over and still declared",
+        ),
+    ),
+    summary="Maintenance has been declared for hours.",
+    description="The declared file says that the payments service is in maintenance (value {value}), for 4 hours now.",
+    runbook=Runbook(
+        meaning="Somebody declared maintenance, and nobody took it back.",
+        impact="Alerts on missing customers stay quiet, and customers may still be told that they cannot pay.",
+        diagnosis=(Step("Ask in the team's channel who works on it, and until when."),),
+        mitigation=(Step("Take operations.maintenance back in the exporter's declared file."),),
+    ),
+    serves=("RSP-03",),
+)
+
+kill_switch_forgotten = Alert(
+    "PaymentsKillSwitchForgotten",
+    watches=kill_switch_pulled,
+    thresholds=(
+        at_least(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=hours(4),
+            because="the reason for a kill switch is found within hours; whoever still works on it hears it once more",
+        ),
+    ),
+    summary="The kill switch has been pulled for hours.",
+    description="The kill switch is pulled (value {value}), and has been for 4 hours: customers cannot pay.",
+    runbook=Runbook(
+        meaning="The switch was pulled in an incident or for a rehearsal, and is pulled still.",
+        impact="No revenue at all, for hours, and no other alert says so: they take it for intended.",
+        diagnosis=(Step("See who pulled it, and read the incident's channel: is the reason gone?", FLAG_STATUS),),
+        mitigation=(
+            Step("Once the reason is gone, switch on again step by step, beginning with 1 %."),
+            Step("If it has to stay, silence this alert until the day on which it ends."),
+        ),
+    ),
+    serves=("RB-01", "RB-02"),
 )
 
 kill_switch_active = Alert(

@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
-from rules.payments import monitoring
+from rules.payments import latency, monitoring, outcomes, webhooks
+from rules.payments.runbook.procedures import RECENT_CHANGES
 from rules.vocabulary import (
+    APPLICATION_JOB,
+    APPLICATION_JOBS,
     ENVIRONMENT,
     EXPORTER_JOB,
     SERVICE,
@@ -18,7 +21,10 @@ from rules.vocabulary import (
     Step,
     Unit,
     at_least,
+    hours,
+    matchers,
     minutes,
+    only_if,
     seconds,
     unless,
 )
@@ -89,6 +95,105 @@ exporter_read = Signal(
         at=minutes(5) + seconds(30),
         gives=(("", "1"),),
     ),
+)
+
+_WATCHED = (
+    latency.api_request_duration.within(latency.API_BOUND),
+    latency.payment_duration.within(latency.TIMEOUT_BOUND),
+    latency.rate_limited.name,
+    latency.circuit_open.name,
+    latency.synthetic_success.name,
+    webhooks.events.name,
+)
+"""What the alerts on the payments service read; of a histogram the bucket, which a change of its bounds takes away."""
+
+
+def _named(selector: str) -> str:
+    """PromQL for the number of its series, with the metric's name as a label."""
+    return f'label_replace(count({selector}), "metric", "{selector.partition("{")[0]}", "", "")'
+
+
+_BUCKETS = _WATCHED[0].partition("{")[0]
+_PROCESSED = webhooks.events.where(outcome="processed")
+
+application_metrics = Signal(
+    "payments_application:series:count",
+    "Series of the payments service by metric: those that alerts read",
+    Unit.COUNT,
+    "\nor on (metric) ".join(map(_named, _WATCHED)),
+    Example(
+        series=(
+            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "0+1x10"),
+            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "0+1x10"),
+            (f'{_BUCKETS}{{status_class="2xx",le="1"}}', "0+1x10"),
+            (_PROCESSED, "0+1x10"),
+        ),
+        at=minutes(5) + seconds(30),
+        gives=((f'metric="{_BUCKETS}"', "2"), (f'metric="{webhooks.events}"', "1")),
+    ),
+)
+
+_SERVICE_UP = monitoring.target_up.name + matchers(job=APPLICATION_JOBS)
+
+application_metrics_gone = Signal(
+    "payments_application:series_gone:count",
+    "Series of the payments service that the past day has, and none of which is left, by metric, while a pod answers",
+    Unit.COUNT,
+    f"(\n  max_over_time({application_metrics}[1d:5m])\n  unless on (metric) {application_metrics}\n)\n"
+    f"and on () (max({_SERVICE_UP}) == 1)",
+    Example(
+        series=(
+            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "0+1x20 stale"),
+            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "0+1x20 stale"),
+            (_PROCESSED, "0+1x40"),
+            (monitoring.target_up.name + matchers(job=APPLICATION_JOB, instance="a"), "1x40"),
+            (monitoring.target_up.name + matchers(job=APPLICATION_JOB, instance="b"), "0x40"),
+        ),
+        at=minutes(38) + seconds(30),
+        gives=((f'metric="{_BUCKETS}"', "2"),),
+    ),
+)
+
+application_metric_gone = Alert(
+    "PaymentApplicationMetricGone",
+    watches=application_metrics_gone,
+    thresholds=(
+        at_least(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=hours(1),
+            keep_firing=minutes(10),
+            because="an hour in which the service answers and customers pay is long enough for every metric to appear",
+        ),
+    ),
+    guards=(
+        only_if(
+            outcomes.attempts_1h,
+            ">=",
+            20,
+            "after a restart some client libraries export a metric only once there is something to count",
+        ),
+    ),
+    summary="A metric of the payments service has disappeared.",
+    description="{metric} had {value} series within the past day, and has none now, though the service answers Prometheus.",
+    runbook=Runbook(
+        meaning="A release dropped or renamed the metric, changed a histogram's bounds, or Prometheus keeps it in another form.",
+        impact="Every alert that reads it stays quiet, whatever happens; after a day this one does, too.",
+        diagnosis=(
+            Step("Look for the metric on the service's own page of metrics: is it there, and under this name?"),
+            Step(
+                "It is there: did somebody set native histograms or convert_classic_histograms_to_nhcb in the scrape "
+                "configuration? The rules read classic buckets."
+            ),
+            RECENT_CHANGES,
+        ),
+        mitigation=(
+            Step("Bring the metric back, in the service or in the scrape configuration."),
+            Step("If it was dropped for good, take its alerts and signals out of the definitions."),
+        ),
+    ),
+    serves=("SEV-P3",),
 )
 
 labels_unread = Alert(

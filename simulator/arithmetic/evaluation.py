@@ -12,14 +12,14 @@ from itertools import repeat
 
 from rules.catalog import catalog
 from rules.index import Index
-from rules.payments import budget, outcomes, rollout
+from rules.payments import budget, outcomes, rollout, traffic
 from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, days, hours, minutes
 from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
 
 _NO_TIME = timedelta(0)
 _INDEX = Index(catalog())
 
-__all__ = ["CORE", "MEASURES", "Evaluation", "Firing"]
+__all__ = ["CORE", "MEASURES", "TRAFFIC", "Evaluation", "Firing"]
 
 _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
     Comparison.ABOVE: operator.gt,
@@ -108,7 +108,7 @@ class Evaluation:
             return truth
         step = self.history.clock.evaluation
         for louder in alert.louder:
-            if louder not in CORE:
+            if louder not in (*CORE, *TRAFFIC):
                 continue
             kept = min(one.keep_firing for one in louder.thresholds)
             after = int(max(memory - kept, _NO_TIME).total_seconds())
@@ -164,6 +164,9 @@ CORE = (
 )
 """The alerts that need nothing but counts of attempts, and the kill switch."""
 
+TRAFFIC = (traffic.collapsed, traffic.fallen)
+"""The alerts on customers who do not come: they need last week, and the flag's rollout where it changes."""
+
 _FAILED = "technical_failure"
 _SUCCEEDED = "success"
 
@@ -191,6 +194,60 @@ def _expected(window: timedelta, offset: timedelta) -> Measure:
         return delayed([value * pace for value in evaluation.increase("", window)], lag)
 
     return measure
+
+
+def _pace(window: timedelta, offset: timedelta = _NO_TIME) -> Measure:
+    """Attempts a minute."""
+
+    def measure(evaluation: Evaluation) -> Column:
+        lag = offset // timedelta(seconds=evaluation.history.clock.evaluation)
+        return delayed([value / (window / minutes(1)) for value in evaluation.increase("", window)], lag)
+
+    return measure
+
+
+def _a_week_ago(evaluation: Evaluation) -> Column:
+    earlier, same, later = (
+        _pace(minutes(30), offset)(evaluation)
+        for offset in (days(7) + hours(1), days(7), days(7) - hours(1) - minutes(20))
+    )
+    return [min(1.5 * before, now, 1.5 * after) for before, now, after in zip(earlier, same, later, strict=True)]
+
+
+def _to_come(evaluation: Evaluation) -> Column:
+    """The lesser of last week's pace and of the past hour's, changed as last week's day changed it."""
+    before, then, before_then = (
+        _pace(*one)(evaluation)
+        for one in (
+            (hours(1), hours(1)),
+            (minutes(30), days(7)),
+            (hours(1), days(7) + hours(1)),
+        )
+    )
+    least = evaluation.column(traffic.week_ago)
+    told = zip(before, then, before_then, least, strict=True)
+    return [
+        min(recent * min(now / earlier, 1.5), week) if earlier > 0 and recent == recent else week
+        for recent, now, earlier, week in told
+    ]
+
+
+def _as_share_of(expected: Signal, window: timedelta) -> Measure:
+    def measure(evaluation: Evaluation) -> Column:
+        pairs = zip(_pace(window)(evaluation), evaluation.column(expected), strict=True)
+        return [came / due if due > 0 else NO_RESULT for came, due in pairs]
+
+    return measure
+
+
+def _rolled_back(evaluation: Evaluation) -> Column:
+    history = evaluation.history
+    pairs = zip(history.rolled_out(2400, min), history.rolled_out(10800, max), strict=True)
+    return [least / most if most > 0 else NO_RESULT for least, most in pairs]
+
+
+def _never(evaluation: Evaluation) -> Column:
+    return [NO_RESULT] * evaluation.history.evaluations
 
 
 def _counted_before(offset: timedelta) -> Measure:
@@ -228,5 +285,13 @@ MEASURES: Mapping[Signal, Measure] = {
     budget.history_3d: _counted_before(days(3)),
     rollout.kill_switch: lambda evaluation: evaluation.history.was_killed(),
     rollout.switched_off_in_10m: lambda evaluation: evaluation.history.was_killed(600),
+    rollout.switched_off_in_1h: lambda evaluation: evaluation.history.was_killed(3600),
+    rollout.maintained_in_1h: _never,
+    traffic.week_ago: _a_week_ago,
+    traffic.expected: _to_come,
+    traffic.come_10m: _as_share_of(traffic.expected, minutes(10)),
+    traffic.come_30m: _as_share_of(traffic.expected, minutes(30)),
+    traffic.come_as_last_week: _as_share_of(traffic.week_ago, minutes(30)),
+    traffic.rolled_back: _rolled_back,
 }
 """What each signal measures: all attempts are customers', made with one method, and exported by one replica."""

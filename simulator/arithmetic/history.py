@@ -1,7 +1,7 @@
 """What has Prometheus scraped of the payments, and how much did it grow within a window?"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import sub
 
@@ -48,6 +48,8 @@ class History:
     killed: Sequence[int] = ()
     """The kill switch at each scrape; empty where nobody ever pulled it."""
     clock: Clock = field(default_factory=Clock)
+    rollout: Sequence[float] = ()
+    """The share of customers let through at each scrape; empty where it is all of them."""
 
     def __post_init__(self) -> None:
         lengths = {len(values) for values in self.counts.values()}
@@ -102,6 +104,14 @@ class History:
         step, lag = self.clock.scrapes_each, offset // self.clock.evaluation
         counters = (counter[step - 1 :: step] for counter in self.counts.values())
         return delayed([NO_RESULT, *map(float, map(sum, zip(*counters, strict=True)))], lag)
+
+    def rolled_out(self, window: int, choose: Callable[[Sequence[float]], float]) -> Column:
+        """The least or the most rollout in the `window` seconds before each evaluation, where one is told."""
+        step, samples = self.clock.scrapes_each, window // self.clock.scrape
+        if not self.rollout:
+            return [NO_RESULT] * self.evaluations
+        ends = range(step, self.scrapes + 1, step)
+        return [NO_RESULT, *(choose(self.rollout[max(0, end - samples) : end]) for end in ends)]
 
     def was_killed(self, window: int = 0) -> Column:
         """The kill switch at each evaluation, or its highest value in the `window` seconds before."""

@@ -52,15 +52,18 @@ def weeks_of_traffic(
     shape: Callable[[int], float] = week_shape,
     clock: Clock | None = None,
 ) -> History:
-    """Independent customers for `days` days: Poisson counts around a mean of `per_minute` attempts that has a shape."""
+    """Independent customers for `days` days: Poisson counts around a mean of `per_minute` attempts that has a shape.
+
+    `shape` is asked every quarter of an hour, with the seconds since the first Monday.
+    """
     clock = clock or Clock()
     each = _QUARTER // clock.scrape
-    paces = [per_minute / 60 * clock.scrape * shape(second) for second in range(0, _WEEK, _QUARTER)]
+    paces = [per_minute / 60 * clock.scrape * shape(second) for second in range(0, days * 86400, _QUARTER)]
     counts = {}
     for result, share in mix.shares().items():
         drawn = [0]
-        for quarter in range(days * 86400 // _QUARTER):
-            drawn += poisson(random, paces[quarter % len(paces)] * share, each)
+        for pace in paces:
+            drawn += poisson(random, pace * share, each)
         counts[result] = list(accumulate(drawn[:-1]))
     return History(counts, clock=clock)
 

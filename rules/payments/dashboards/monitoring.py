@@ -294,6 +294,7 @@ MONITORING = Dashboard(
                         Curve(scraping.exporter_read, "read by the rules"),
                     ),
                     alerts=(scraping.labels_unread,),
+                    width=12,
                 ),
                 Panel(
                     id=61,
@@ -302,6 +303,20 @@ MONITORING = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(scraping.exporter_of_any_job, "{{scraped_job}}"),),
+                    width=12,
+                ),
+                Panel(
+                    id=63,
+                    title="Series of the payments service, by metric",
+                    description="Those that alerts read. A line that ends while the service answers is a metric that was dropped.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(scraping.application_metrics, "{{metric}}"),
+                        Curve(scraping.application_metrics_gone, "gone: {{metric}}"),
+                    ),
+                    alerts=(scraping.application_metric_gone,),
+                    width=12,
                 ),
                 Panel(
                     id=62,
@@ -317,6 +332,7 @@ MONITORING = Dashboard(
                         )
                         for name in (outcomes.attempts.name, outcomes.successes.name, webhooks.duration.count)
                     ),
+                    width=12,
                 ),
             ),
         ),

@@ -1,0 +1,331 @@
+"""Traffic: do fewer customers come to pay than were to be expected, all together or from one country?
+
+What is to be expected is the least of what two pasts say. One is last week: the same half-hour, or far fewer an hour
+earlier or later, so that neither a shop that closes, nor a change of clocks, nor last week's sale is missed today. The other is the hour before the past one, with the course of last week's day: a holiday is quiet from its morning on.
+"""
+
+from textwrap import indent
+
+from rules.payments import cards, outcomes, rollout
+from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, STRIPE_STATUS, TELL_PEOPLE
+from rules.vocabulary import (
+    Alert,
+    Example,
+    Label,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Step,
+    Unit,
+    below,
+    days,
+    excluding,
+    hours,
+    minutes,
+    only_if,
+    unless,
+)
+
+_CUSTOMERS = outcomes.BY_CUSTOMERS
+_BY_CARD = (cards.attempts_by_country.where(result=excluding("abandoned")),)
+
+_JUST_NOW = "30m"
+_AN_HOUR_EARLIER, _SAME_TIME, _AN_HOUR_LATER = "7d1h", "7d", "6d22h40m"
+"""The last one begins 50 minutes later than now: where clocks went forward, a shop closes an hour before last week's time."""
+_SLOPE = "1.5"
+"""By how much an hour of a usual day can differ from the next: where nights have a ninth of noon's traffic, by 1.42."""
+_PAST, _BEFORE_NOW = "1h", "1h"
+
+
+def _pace(series: tuple[str, ...], window: str, offset: str = "", by: Label | None = None) -> str:
+    """PromQL for attempts a minute, replicas taken once."""
+    of = f"[{window}]{f' offset {offset}' if offset else ''}"
+    rates = " or ".join(f"rate({selector}{of})" for selector in series)
+    return f"60 * sum{f' by ({by.name})' if by else ''} (max without (instance, pod) ({rates}))"
+
+
+def _on(by: Label | None) -> str:
+    return f"on ({by.name if by else ''})"
+
+
+def _lesser(one: str, other: str, by: Label | None) -> str:
+    """PromQL for the lesser of two; the other one where the first is missing."""
+    return f"(\n{indent(one, '  ')}\n  < {_on(by)}\n{indent(other, '  ')}\n)\nor {_on(by)}\n{other}"
+
+
+def _week_ago(series: tuple[str, ...], by: Label | None = None) -> str:
+    """The pace of a week ago; where it was far less an hour earlier or later, that."""
+    earlier, later = (
+        f"{_SLOPE} * {_pace(series, _JUST_NOW, offset, by)}" for offset in (_AN_HOUR_EARLIER, _AN_HOUR_LATER)
+    )
+    same = _pace(series, _JUST_NOW, _SAME_TIME, by)
+    return _lesser(earlier, f"(\n{indent(_lesser(later, same, by), '  ')}\n)", by)
+
+
+def _from_past_hour(series: tuple[str, ...], by: Label | None = None) -> str:
+    """The pace of the hour that ended an hour ago, changed as last week's day changed it, but for a leap upwards."""
+    then = _pace(series, _JUST_NOW, _SAME_TIME, by)
+    before_then = _pace(series, _PAST, f"{_SAME_TIME}{_BEFORE_NOW}", by)
+    course = f"clamp_max(\n  {then}\n  / {_on(by)} ({before_then} > 0),\n  {_SLOPE}\n)"
+    return f"{_pace(series, _PAST, _BEFORE_NOW, by)}\n* {_on(by)} {course}"
+
+
+def _as_expected(series: tuple[str, ...], window: str, expected: Signal, by: Label | None = None) -> str:
+    """PromQL for the share of the expected attempts that came; no result where nobody counts any more."""
+    return f"{_pace(series, window, by=by)}\n/ {_on(by)} ({expected} > 0)"
+
+
+_CARD = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
+_NOBODYS = outcomes.attempts.where(result="success", payment_method="link", initiator="unknown")
+_NOBODYS_DECLINES = outcomes.attempts.where(result="issuer_declined", payment_method="link", initiator="unknown")
+_RENEWALS = outcomes.attempts.where(result="success", payment_method="card", initiator="automatic")
+_ABANDONED = outcomes.attempts.where(result="abandoned", payment_method="card", initiator="api")
+
+_EVERY = minutes(2)
+_NOW = days(7) + hours(6) + minutes(1)
+_DAY = 24 * 60
+_WEEK = 7 * _DAY
+_LAST_WEEK = ((_DAY // 4 - 40, 20), (_DAY // 4 + 50, 16), (_WEEK, 8))
+"""Until which minute the counter grows by how much every two minutes: 10 a minute until 20 past five, then 8, and from ten to seven on 4."""
+_TODAY = ((_WEEK + 240, 20), (_WEEK + 332, 10), (_WEEK + 340, 7), (_WEEK + 352, 8), (_WEEK + 362, 2))
+"""5 a minute from four o'clock on, 3 in the past half-hour, and 1 in the past ten minutes."""
+
+
+def _growing(*parts: tuple[int, int], less: int = 0) -> str:
+    """A counter in promtool's notation."""
+    written, value, since = ["0"], 0, 0
+    for until, grows in parts:
+        steps = (until - since) // 2
+        written.append(f"{value + grows - less}+{grows - less}x{steps - 1}")
+        value += (grows - less) * steps
+        since = until
+    return " ".join(written)
+
+
+def _example(*gives: tuple[str, str]) -> Example:
+    steadily = 5 * (_WEEK + 362)
+    return Example(
+        series=(
+            (_CARD, _growing(*_LAST_WEEK, *_TODAY, less=1)),
+            (_NOBODYS, _growing((_WEEK + 362, 1))),
+            *((name, f"0+5x{steadily // 10}") for name in (_NOBODYS_DECLINES, _RENEWALS, _ABANDONED)),
+        ),
+        every=_EVERY,
+        at=_NOW,
+        gives=gives,
+    )
+
+
+_US, _GB = (cards.attempts_by_country.where(result="success", country=country) for country in ("us", "gb"))
+_US_DECLINED = cards.attempts_by_country.where(result="issuer_declined", country="us")
+_US_ABANDONED = cards.attempts_by_country.where(result="abandoned", country="us")
+
+
+def _example_by_country(us: str, gb: str) -> Example:
+    """The same course in one country; in another one, as ever, twice as many."""
+    return Example(
+        series=(
+            (_US, _growing(*_LAST_WEEK, *_TODAY, less=1)),
+            (_US_DECLINED, _growing((_WEEK + 362, 1))),
+            (_US_ABANDONED, _growing((_WEEK + 362, 9))),
+            (_GB, _growing((_WEEK + 362, 16))),
+        ),
+        every=_EVERY,
+        at=_NOW,
+        gives=(('country="us"', us), ('country="gb"', gb)),
+    )
+
+
+week_ago = Signal(
+    "payments:attempts_a_week_ago:least_per_minute",
+    "Attempts by customers a minute in the same half-hour a week ago; where an hour earlier or later brought far fewer, those",
+    Unit.PER_MINUTE,
+    _week_ago(_CUSTOMERS),
+    _example(("", "6")),
+)
+
+expected = Signal(
+    "payments:attempts_expected:per_minute",
+    "Attempts by customers a minute that are to be expected now, by last week and by the hour before",
+    Unit.PER_MINUTE,
+    _lesser(_from_past_hour(_CUSTOMERS), str(week_ago), None),
+    _example(("", "4")),
+)
+
+come_10m = Signal(
+    "payments:attempts_as_expected:ratio10m",
+    "Attempts by customers in 10 minutes, as a share of those to be expected",
+    Unit.SHARE_OF_COUNTED,
+    _as_expected(_CUSTOMERS, "10m", expected),
+    _example(("", "0.25")),
+)
+
+come_30m = Signal(
+    "payments:attempts_as_expected:ratio30m",
+    "Attempts by customers in 30 minutes, as a share of those to be expected",
+    Unit.SHARE_OF_COUNTED,
+    _as_expected(_CUSTOMERS, "30m", expected),
+    _example(("", "0.75")),
+)
+
+come_as_last_week = Signal(
+    "payments:attempts_as_last_week:ratio30m",
+    "Attempts by customers in 30 minutes, as a share of those of a week ago",
+    Unit.SHARE_OF_COUNTED,
+    _as_expected(_CUSTOMERS, "30m", week_ago),
+    _example(("", "0.5")),
+)
+
+rolled_back = Signal(
+    "payments:rollout:least_of_most3h",
+    "The least rollout of the past 40 minutes, as a share of the most in 3 hours: below 1 after a rollback",
+    Unit.RATIO,
+    f"max(min_over_time({rollout.rollout}[40m]))\n/ on () (max(max_over_time({rollout.rollout}[3h])) > 0)",
+    Example(
+        series=((rollout.rollout.name, "0.8x40 0.2x130"),),
+        at=minutes(165) + minutes(1) / 2,
+        gives=(("", "0.25"),),
+    ),
+    serves=("RB-03",),
+)
+
+country_expected = Signal(
+    "payment_country:attempts_expected:per_minute",
+    "Attempts by card a minute that are to be expected now, by the card's country",
+    Unit.PER_MINUTE,
+    _lesser(
+        _from_past_hour(_BY_CARD, cards.COUNTRY),
+        f"(\n{indent(_week_ago(_BY_CARD, cards.COUNTRY), '  ')}\n)",
+        cards.COUNTRY,
+    ),
+    _example_by_country("4", "8"),
+)
+
+country_come = Signal(
+    "payment_country:attempts_as_expected:ratio30m",
+    "Attempts by card in 30 minutes, as a share of those to be expected, by the card's country",
+    Unit.SHARE_OF_COUNTED,
+    _as_expected(_BY_CARD, "30m", country_expected, cards.COUNTRY),
+    _example_by_country("0.75", "1"),
+)
+
+_SWITCHED_OFF = unless(
+    rollout.switched_off_in_1h, ">=", 1, "switched off, nobody comes; and after a release they come back slowly"
+)
+_MAINTAINED = unless(rollout.maintained_in_1h, ">=", 1, "who reads of maintenance does not try to pay")
+_ROLLED_BACK = unless(rolled_back, "<", "0.95", "after a rollback by plan fewer customers are let through")
+
+collapsed = Alert(
+    "PaymentAttemptsCollapsed",
+    watches=come_10m,
+    thresholds=(
+        below(
+            "0.2",
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(2),
+            keep_firing=minutes(10),
+            because="four customers of five do not come: that is an outage for them, though nothing fails",
+        ),
+    ),
+    guards=(
+        only_if(expected, ">=", 3, "of 30 in ten minutes fewer than 6 come by chance once in 50 million times"),
+        _SWITCHED_OFF,
+        _MAINTAINED,
+        _ROLLED_BACK,
+    ),
+    stays_while=only_if(
+        come_as_last_week, "<", "0.5", "the hour before soon holds the fault itself; last week does not"
+    ),
+    summary="Fewer than {threshold} of the payment attempts that were to be expected are made.",
+    description="Only {value} of the attempts that were to be expected were made in the past 10 minutes.",
+    runbook=Runbook(
+        meaning="Most customers no longer reach the point where they pay, and a few still do.",
+        impact="Most of the revenue is lost; the success rate shows nothing, since those who come can pay.",
+        diagnosis=(
+            Step("Open the shop from outside, on a phone as well, and pay: where does it end?"),
+            Step("Look at API requests by status: requests that end in 5xx never become attempts."),
+            HEALTH,
+            RECENT_CHANGES,
+            Step("Compare countries, methods and releases of the app: who still comes?"),
+        ),
+        mitigation=(ROLL_BACK, Step("If the front end is at fault, call its on-call engineer."), TELL_PEOPLE),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped),
+    serves=("SEV-P2", "HLT-10"),
+)
+
+fallen = Alert(
+    "PaymentAttemptsFallen",
+    watches=come_30m,
+    thresholds=(
+        below(
+            "0.6",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(15),
+            because="half of what was to be expected is surely below 60 %, and no usual day is",
+        ),
+    ),
+    guards=(
+        only_if(expected, ">=", 6, "of 180 in half an hour fewer than 108 never come by chance; of 60 they might"),
+        _SWITCHED_OFF,
+        _MAINTAINED,
+        _ROLLED_BACK,
+    ),
+    stays_while=only_if(
+        come_as_last_week, "<", "0.7", "the hour before soon holds the fault itself; last week does not"
+    ),
+    summary="Fewer than {threshold} of the payment attempts that were to be expected are made.",
+    description="Only {value} of the attempts that were to be expected were made in the past 30 minutes.",
+    runbook=Runbook(
+        meaning="Many customers who would pay at this hour do not come as far, or there are fewer of them today.",
+        impact="Those customers' revenue, if something of ours keeps them away.",
+        diagnosis=(
+            Step("Is it a holiday, or did a campaign end? Then nothing is wrong."),
+            Step("Compare payment methods, card countries and API requests by status: which part is missing?"),
+            RECENT_CHANGES,
+            STRIPE_STATUS,
+        ),
+        mitigation=(ROLL_BACK, Step("Tell the front end's team which customers are missing.")),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, collapsed),
+    serves=("SEV-P3", "HLT-10"),
+)
+
+country_missing = Alert(
+    "PaymentCardCountryMissing",
+    watches=country_come,
+    thresholds=(
+        below(
+            "0.4",
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(15),
+            because="a country's own holiday costs it half its customers; more than that is no holiday",
+        ),
+    ),
+    guards=(
+        only_if(country_expected, ">=", 3, "of 90 in half an hour fewer than 36 never come by chance"),
+        _SWITCHED_OFF,
+        _MAINTAINED,
+        _ROLLED_BACK,
+    ),
+    summary="Customers with cards of one country no longer come.",
+    description="Only {value} of the attempts to be expected with cards of {country} were made in the past 30 minutes.",
+    runbook=Runbook(
+        meaning="Attempts with cards of one country are missing, while the others may go on as ever.",
+        impact="Customers of that country do not get as far as paying; nothing fails.",
+        diagnosis=(
+            Step("Open the shop in that country's language and currency, and pay."),
+            Step("Was a price, a currency, a method or a rule of access changed for that country?"),
+            RECENT_CHANGES,
+        ),
+        mitigation=(ROLL_BACK, Step("Tell the front end's team which country is missing.")),
+    ),
+    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, collapsed, fallen),
+    serves=("SEV-P3", "RSP-02"),
+)
