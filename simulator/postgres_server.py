@@ -28,7 +28,7 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 _DEBIAN = Path("/usr/lib/postgresql")
 _UNPRIVILEGED = "nobody"
 _PASSWORD = "postgres"  # noqa: S105 - of a server on the loopback interface that lives as long as a test
-_SECONDS = 60
+_SECONDS = 200
 _TRIES = 5
 
 _SETTINGS = {
