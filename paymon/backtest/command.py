@@ -200,6 +200,8 @@ def replayed_span(
         selector = f'count({{__name__=~"{raw}",environment="{ruleset.environment}"}})'
         coarse = max((end - start) / 500, 60.0)
         courses = prometheus.range(selector, start, end, coarse)
+        for doubt in () if span or until is not None else prometheus.clock_doubts:
+            click.echo(f"{doubt}; until then give --until", err=True)
     if not courses:
         raise PrometheusError(
             f"{access.url} has no metric of {ruleset.environment} in that time",

@@ -86,6 +86,8 @@ def _layers(catalog: Catalog, environment: Environment, root: Path) -> Iterator[
                 yield presence(prometheus, catalog, environment, time.time())
             except NoAnswerError as error:
                 yield Layer("metrics", Verdict.UNKNOWN, (str(error),))
+            if prometheus.clock_doubts:
+                yield Layer("prometheus' clock", Verdict.UNKNOWN, prometheus.clock_doubts)
     access = access_from(context, "alertmanager")
     if access is not None:
         with access.client() as client:

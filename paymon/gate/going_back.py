@@ -81,6 +81,8 @@ class _Back:
             self._look_at_attempts(before, self.since)
         for doubt in self.prometheus.doubts:
             self._say(Weight.BLIND, f"Prometheus warns: {doubt}")
+        for doubt in self.prometheus.clock_doubts:
+            self._say(Weight.BLIND, doubt)
         return StepBack(
             self.percent, self.environment.name, self.since, self.until, self.now, *self.rates, tuple(self.findings)
         )

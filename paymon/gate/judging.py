@@ -212,8 +212,7 @@ class _Gate:
         limits = tuple(found for limit in self.stage.limits if (found := self._limit(limit, grid)))
         self._look_at_traffic(flag, grid)
         self._look_at_the_clock(since)
-        for doubt in self.prometheus.doubts:
-            self._say(Weight.BLIND, f"Prometheus warns: {doubt}")
+        self._say_doubts()
         return Judgement(
             self.stage, self.environment.name, since, grid[-1], self.now, tuple(self.findings), tests, limits
         )
@@ -221,7 +220,14 @@ class _Gate:
     def _say(self, weight: Weight, text: str) -> None:
         self.findings.append(Finding(weight, text))
 
+    def _say_doubts(self) -> None:
+        for doubt in self.prometheus.doubts:
+            self._say(Weight.BLIND, f"Prometheus warns: {doubt}")
+        for doubt in self.prometheus.clock_doubts:
+            self._say(Weight.BLIND, doubt)
+
     def _empty(self, since: float | None) -> Judgement:
+        self._say_doubts()
         at = self.now if since is None else since
         return Judgement(self.stage, self.environment.name, at, at, self.now, tuple(self.findings), (), ())
 

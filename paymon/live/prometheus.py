@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -44,6 +45,8 @@ _TOO_LARGE = (
     "not enough memory",
 )
 _INFO = "PromQL info"
+_CLOCKS_AGREE = 30.0
+"""Seconds by which two clocks may differ before an answer is about another moment than the one that was meant."""
 
 
 class PrometheusError(NoAnswerError):
@@ -87,6 +90,9 @@ class Prometheus:
     doubts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     requests: int = 0
+    clock: Callable[[], float] = time.time
+    _ahead: tuple[float, float] | None = None
+    """Between which seconds the server's clock was ahead of ours when it last said what time it has."""
     _client: httpx.Client | None = None
     _post: bool = True
 
@@ -106,6 +112,17 @@ class Prometheus:
     def url(self) -> str:
         """Its address."""
         return self.access.url
+
+    @property
+    def clock_doubts(self) -> tuple[str, ...]:
+        """What is wrong with asking for this moment, where the server's clock and ours differ; by its Date header."""
+        if self._ahead is None or (self._ahead[0] <= _CLOCKS_AGREE and self._ahead[1] >= -_CLOCKS_AGREE):
+            return ()
+        seconds, where = abs(round(sum(self._ahead) / 2)), "behind" if self._ahead[0] > 0 else "ahead of"
+        return (
+            f"this machine's clock is {seconds} s {where} that of {self.url}, so that now is another moment there: "
+            "set both by NTP",
+        )
 
     def query(self, expr: str, at: float) -> tuple[Sample, ...]:
         """The value of every series at that moment. Raises PrometheusError."""
@@ -202,6 +219,7 @@ class Prometheus:
         for attempt in range(1, _TRIES + 1):
             self.requests += 1
             last = attempt == _TRIES
+            asked_at = self.clock()
             try:
                 if post:
                     response = self._client.post(path, data=dict(parameters))
@@ -220,12 +238,20 @@ class Prometheus:
             except (httpx.HTTPError, ValueError) as error:
                 raise PrometheusError(f"{self.url} cannot be asked: {_short(str(error))}", _SEE_ADDRESS) from error
             else:
+                self._compare_clocks(response, asked_at)
                 if response.status_code not in _BUSY or last or _is_too_large(response):
                     return response
                 self.pause(_wished_pause(response, attempt))
                 continue
             self.pause(min(0.5 * 2**attempt, _LONGEST_PAUSE))
         raise AssertionError("every last attempt returns or raises")  # pragma: no cover
+
+    def _compare_clocks(self, response: httpx.Response, asked_at: float) -> None:
+        try:
+            said = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        except (KeyError, ValueError, TypeError):
+            return
+        self._ahead = (said - self.clock(), said + 1 - asked_at)  # a Date is of whole seconds
 
     def _unreachable(self, error: httpx.TransportError) -> PrometheusError:
         said = _short(str(error) or type(error).__name__)

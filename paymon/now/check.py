@@ -60,7 +60,7 @@ def _lines(seen: Check) -> Iterator[str]:
     if seen.stale:
         yield click.style(f"  old or missing sources: {', '.join(seen.stale)}", fg="yellow")
     for doubt in seen.doubts:
-        yield click.style(f"  Prometheus warns: {doubt}", fg="yellow")
+        yield click.style(f"  in doubt: {doubt}", fg="yellow")
 
 
 def _metric(one: KeyReading) -> str:

@@ -164,7 +164,7 @@ class _Look:
             tuple(Part(name, failed.get(name, 0.0), count) for name, count in sorted(of.items()) if count >= 0.5),
             users[0].value if users else None,
             tuple(one.name for one in sources if not one.fresh),
-            tuple(self.prometheus.doubts),
+            (*self.prometheus.doubts, *self.prometheus.clock_doubts),
         )
 
     def around(self) -> Status:
@@ -183,7 +183,7 @@ class _Look:
             self._highest(str(rollout.expected)),
             None if killed is None else killed == 1,
             tuple(self._changes()),
-            tuple(self.prometheus.doubts),
+            (*self.prometheus.doubts, *self.prometheus.clock_doubts),
         )
 
     # Key metrics

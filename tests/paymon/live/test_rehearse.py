@@ -98,6 +98,23 @@ def test_a_rehearsal_reaches_its_receivers_marked_and_its_end_is_sent(version: s
         assert there is None or datetime.fromisoformat(there["endsAt"]) <= datetime.now(UTC)
 
 
+@pytest.mark.parametrize("version", ALERTMANAGER)
+def test_one_alert_of_each_priority_reaches_its_people_before_a_launch(version: str, tmp_path: Path) -> None:
+    with running(tmp_path, version) as (url, seen):
+        status, output = run(url, "--all-priorities", "--yes", "--json")
+        assert status == 0, output
+        found = json.loads(output[output.index("{\n") :])["rehearsals"]
+        assert [one["priority"] for one in found] == ["P1", "P2", "P3", "P4"]
+        assert all(one["delivered"] and one["receivers"] == sorted(one["receivers_defined"]) for one in found), output
+        told = {
+            (alert["labels"]["priority"], message["receiver"]) for message in seen.told for alert in message["alerts"]
+        }
+        assert told == {(one["priority"], receiver) for one in found for receiver in one["receivers"]}
+        assert {alert["labels"].get("rehearsal") for message in seen.told for alert in message["alerts"]} == {"true"}
+        left = httpx.get(f"{url}/api/v2/alerts", params={"active": "true"}).json()
+        assert all(datetime.fromisoformat(one["endsAt"]) <= datetime.now(UTC) for one in left)
+
+
 def test_it_is_refused_while_anything_real_of_the_team_fires(tmp_path: Path) -> None:
     with running(tmp_path) as (url, seen):
         real = {"alertname": "PaymentsDegraded", "team": "payments", "environment": "production", "priority": "P2"}

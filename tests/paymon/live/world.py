@@ -61,7 +61,7 @@ class Story:
         begins = end - self.begins_before_end
         moments = [begins + at for at in range(-int(self.before), int(self.begins_before_end) + 1, EVERY)]
         moments = [moment for moment in moments if self.scraped(moment - begins)]
-        for series, value in self._values(end):
+        for series, value in self.values(end - self.begins_before_end):
             name = series.split("{")[0]
             if name in self.without:
                 continue
@@ -73,8 +73,8 @@ class Story:
                     samples.append((moment, found))
             yield series, samples
 
-    def _values(self, end: float) -> Iterator[tuple[str, Values]]:
-        begins = end - self.begins_before_end
+    def values(self, begins: float) -> Iterator[tuple[str, Values]]:
+        """Every series with what it is at each moment; `begins` is the stage's beginning in Unix seconds."""
         count = _Counts(self)
 
         def share(at: float) -> float:
