@@ -3,8 +3,10 @@
 from rules.composition import Definitions
 from rules.payments import (
     account,
+    blindness,
     budget,
     cards,
+    completion,
     database,
     declines,
     disputes,
@@ -15,6 +17,7 @@ from rules.payments import (
     outcomes,
     rollout,
     scraping,
+    silence,
     traffic,
     webhooks,
 )
@@ -29,6 +32,7 @@ __all__ = ["PAYMENTS", "catalog"]
 
 _AREAS = (
     outcomes,
+    silence,
     budget,
     declines,
     cards,
@@ -38,10 +42,12 @@ _AREAS = (
     account,
     disputes,
     database,
+    completion,
     health,
     rollout,
     governance,
     monitoring,
+    blindness,
     scraping,
 )
 

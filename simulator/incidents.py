@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from rules.payments import (
     account,
+    blindness,
     budget,
+    completion,
     database,
     declines,
     disputes,
@@ -18,6 +20,7 @@ from rules.payments import (
     monitoring,
     outcomes,
     rollout,
+    silence,
     webhooks,
 )
 from rules.vocabulary import Alert, minutes, seconds
@@ -218,7 +221,7 @@ INCIDENTS: tuple[Incident, ...] = (
         name="traffic-stops",
         title="Customers no longer reach the checkout",
         phases=_for(minutes(12), Conditions(traffic=0.0)),
-        fires=(Fires(alert=outcomes.traffic_stopped, within=seconds(450)),),
+        fires=(Fires(alert=silence.traffic_stopped, within=seconds(450)),),
         says=r"0 payment attempts in 5 minutes, where at least 20 were to be expected\.",
         watched_for=minutes(35),
         every=HALF,
@@ -276,8 +279,8 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(18), Conditions(database=Database.DOWN)),
         fires=(
             Fires(alert=health.health_down, within=_HEALTH_DOWN),
-            Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
-            Fires(alert=monitoring.exporter_stale, within=minutes(9)),
+            Fires(alert=silence.traffic_stopped, within=minutes(8)),
+            Fires(alert=blindness.exporter_stale, within=minutes(9)),
         ),
         says=r"The health endpoint did not answer 200 with status healthy",
         watched_for=minutes(40),
@@ -299,7 +302,7 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(15), Conditions(database=Database.LOCKED)),
         fires=(
             Fires(alert=health.health_down, within=_HEALTH_DOWN),
-            Fires(alert=outcomes.traffic_stopped, within=minutes(8)),
+            Fires(alert=silence.traffic_stopped, within=minutes(8)),
             Fires(alert=latency.api_errors_high, within=minutes(7)),
             Fires(alert=latency.api_latency_high, within=minutes(13)),
         ),
@@ -312,7 +315,7 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_for(minutes(14), Conditions(workers=False)),
         fires=(
             Fires(alert=database.payments_stuck, within=minutes(9)),
-            Fires(alert=database.processing_lag_high, within=minutes(8)),
+            Fires(alert=completion.processing_lag_high, within=minutes(8)),
             Fires(alert=webhooks.backlog, within=minutes(12)),
         ),
         says=r"The oldest payment in status processing has been waiting for \d+",
@@ -341,7 +344,7 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=webhooks.endpoint_disabled, within=minutes(6)),
             Fires(alert=database.payments_stuck, within=minutes(9), lasts=True),
-            Fires(alert=database.processing_lag_high, within=minutes(8)),
+            Fires(alert=completion.processing_lag_high, within=minutes(8)),
             Fires(alert=database.reconciliation_gap, within=minutes(28), lasts=True),
         ),
         may_fire=(database.events_unseen,),
@@ -355,7 +358,7 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=webhooks.signature_failures, within=minutes(5)),
             Fires(alert=database.payments_stuck, within=minutes(9)),
-            Fires(alert=database.processing_lag_high, within=minutes(8)),
+            Fires(alert=completion.processing_lag_high, within=minutes(8)),
         ),
         says=r"\d+(\.\d+)?% of the webhook requests in the past 5 minutes carried a signature that does not match\.",
         watched_for=minutes(35),
@@ -437,12 +440,9 @@ INCIDENTS: tuple[Incident, ...] = (
         name="stripe-down",
         title="Stripe's API answers nobody",
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.DOWN)),
-        fires=(
-            Fires(alert=health.health_down, within=_HEALTH_DOWN),
-            Fires(alert=monitoring.exporter_stale, within=minutes(9)),
-            Fires(alert=outcomes.metrics_absent, within=minutes(13)),
-        ),
-        says=r"The health endpoint did not answer 200 with status healthy",
+        fires=(Fires(alert=completion.none_completed, within=minutes(5)),),
+        may_fire=(health.health_down,),
+        says=r"\d+(\.\d+)? payments should have been completed since the latest one was; Stripe's data are old",
         watched_for=minutes(50),
     ),
     Incident(
@@ -450,10 +450,10 @@ INCIDENTS: tuple[Incident, ...] = (
         title="Somebody else uses up Stripe's rate limit",
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.RATE_LIMITED)),
         fires=(
-            Fires(alert=monitoring.exporter_stale, within=minutes(9)),
-            Fires(alert=outcomes.metrics_absent, within=minutes(13)),
+            Fires(alert=blindness.events_stale, within=minutes(9)),
+            Fires(alert=blindness.exporter_stale, within=minutes(13)),
         ),
-        says=r"The data of stripe_events are \d+(\.\d+)? intervals old; alerts that read them stay quiet\.",
+        says=r"The data of stripe_events are \d+(\.\d+)? intervals old; every alert that reads them is quiet\.",
         watched_for=minutes(50),
     ),
     Incident(
@@ -461,10 +461,10 @@ INCIDENTS: tuple[Incident, ...] = (
         title="The exporter's key is revoked",
         phases=_from_now_on(Conditions(stripe_api=StripeApi.KEY_REVOKED)),
         fires=(
-            Fires(alert=monitoring.exporter_stale, within=minutes(9), lasts=True),
-            Fires(alert=outcomes.metrics_absent, within=minutes(13), lasts=True),
+            Fires(alert=blindness.events_stale, within=minutes(9), lasts=True),
+            Fires(alert=blindness.exporter_stale, within=minutes(13), lasts=True),
         ),
-        says=r"The data of stripe_events are \d+(\.\d+)? intervals old; alerts that read them stay quiet\.",
+        says=r"The data of stripe_events are \d+(\.\d+)? intervals old; every alert that reads them is quiet\.",
         watched_for=minutes(20),
     ),
     Incident(
@@ -481,8 +481,8 @@ INCIDENTS: tuple[Incident, ...] = (
         phases=_from_now_on(Conditions(reads_spent=3.0)),
         fires=(
             Fires(alert=account.read_budget_high, within=minutes(18), lasts=True),
-            Fires(alert=monitoring.exporter_stale, within=minutes(13), lasts=True),
-            Fires(alert=outcomes.metrics_absent, within=minutes(15), lasts=True),
+            Fires(alert=blindness.events_stale, within=minutes(13), lasts=True),
+            Fires(alert=blindness.exporter_stale, within=minutes(17), lasts=True),
         ),
         says=r"\d{3}(\.\d+)?% of the reads for 30 days are spent\.",
         watched_for=minutes(22),
@@ -523,7 +523,7 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=outcomes.degraded, within=minutes(6), lasts=True),
             Fires(alert=monitoring.exporter_down, within=minutes(13)),
-            Fires(alert=outcomes.metrics_absent, within=minutes(13)),
+            Fires(alert=blindness.metrics_absent, within=minutes(13)),
         ),
         may_fire=(
             outcomes.success_rate_low,
@@ -539,7 +539,7 @@ INCIDENTS: tuple[Incident, ...] = (
         name="exporter-stale",
         title="The exporter cannot read the feature flag any more",
         phases=_for(minutes(12), Conditions(flag_api=False)),
-        fires=(Fires(alert=monitoring.exporter_stale, within=minutes(9)),),
+        fires=(Fires(alert=blindness.exporter_stale, within=minutes(9)),),
         says=r"The data of flag are \d+(\.\d+)? intervals old; alerts that read them stay quiet\.",
         watched_for=minutes(25),
     ),

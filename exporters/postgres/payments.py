@@ -22,6 +22,7 @@ from exporters.postgres.questions import (
 from exporters.postgres.settings import PostgresSettings, Statuses
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading, reading
+from rules.payments import completion
 from rules.payments import database as metrics
 
 __all__ = ["payments_questions"]
@@ -109,7 +110,7 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
             "last_completed",
             *timing(settings, "last_completed"),
             sql.SQL(_LAST_COMPLETED).format(**names),
-            lambda rows: if_any(metrics.last_completed, rows),
+            lambda rows: if_any(completion.last_completed, rows),
             reads=(reads("payments", there, completed_at=Holds.ORDERED_MOMENT, status=words(settings, "completed")),),
         ),
         SingleQuery(

@@ -99,13 +99,23 @@ class _YesOrNo(_Holds):
     value: Annotated[bool, Field(strict=True)]
 
 
+class _ClosedDays(_Holds):
+    """Days on which nobody is expected to pay."""
+
+    days: Annotated[list[_Since], Field(max_length=400)]
+
+    def includes(self, now: float) -> bool:
+        """Whether it is one of these days, wherever on earth: half a day around what it is in UTC counts."""
+        return any(day - _DAY / 2 <= now < day + 1.5 * _DAY for day in self.days)
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """What an entry must look like, and which reading it gives."""
 
     shape: type[_Happened]
     metric: Metric
-    value: Callable[[Any], float]
+    value: Callable[[Any, float], float]
     labels: tuple[tuple[str, str], ...] = ()
     outlives: bool = False
     """True where an entry is still told after it has expired, because its expiry is the fact."""
@@ -116,27 +126,28 @@ _ENTRIES: Mapping[str, Mapping[str, _Entry]] = {
         item: _Entry(
             _Holds,
             governance.attestation_expiry,
-            lambda said: said.until,
+            lambda said, _: said.until,
             ((governance.ATTESTATION.name, item),),
             outlives=True,
         )
         for item in governance.ATTESTATION.values
     },
     "rotations": {
-        secret: _Entry(_Happened, governance.secret_rotated, lambda said: said.at, ((governance.SECRET.name, secret),))
+        secret: _Entry(_Happened, governance.secret_rotated, lambda it, _: it.at, ((governance.SECRET.name, secret),))
         for secret in governance.SECRET.values
     },
     "backups": {
-        "last_success": _Entry(_Happened, governance.backup, lambda said: said.at),
-        "last_restore_test": _Entry(_Happened, governance.restore_test, lambda said: said.at),
+        "last_success": _Entry(_Happened, governance.backup, lambda said, _: said.at),
+        "last_restore_test": _Entry(_Happened, governance.restore_test, lambda said, _: said.at),
     },
     "operations": {
-        "rollout": _Entry(_Rollout, rollout.expected, lambda said: said.percent / 100),
-        "backup_processor": _Entry(_YesOrNo, rollout.backup_processor, lambda said: said.value),
-        "maintenance": _Entry(_YesOrNo, rollout.maintenance, lambda said: said.value),
+        "rollout": _Entry(_Rollout, rollout.expected, lambda said, _: said.percent / 100),
+        "backup_processor": _Entry(_YesOrNo, rollout.backup_processor, lambda said, _: said.value),
+        "closed": _Entry(_ClosedDays, rollout.closed, lambda said, now: said.includes(now)),
+        "maintenance": _Entry(_YesOrNo, rollout.maintenance, lambda said, _: said.value),
     },
     "runbook": {
-        "review": _Entry(_Happened, governance.runbook_reviewed, lambda said: said.at),
+        "review": _Entry(_Happened, governance.runbook_reviewed, lambda said, _: said.at),
     },
 }
 
@@ -272,7 +283,7 @@ def _entry(where: str, entry: _Entry, content: object, now: float) -> Iterator[R
     elif isinstance(said, _Holds) and said.until <= now and not entry.outlives:
         yield Problem(where, "it has expired; declare it anew, or take it out")
     else:
-        yield reading(entry.metric, entry.value(said), **dict(entry.labels))
+        yield reading(entry.metric, entry.value(said, now), **dict(entry.labels))
 
 
 def _place(*parts: object) -> str:

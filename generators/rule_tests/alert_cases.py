@@ -174,7 +174,10 @@ class _Branch:
                     for series in known.absences(one)
                 )
             ),
-            None if value is None else watched.comparison.holds(value, watched.value) and len(conjuncts) == 1,
+            None
+            if value is None
+            else watched.comparison.holds(value, watched.value)
+            and all(one.forbids and one.signal is None for one in others),
         )
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from generators.wording import spoken_value
-from rules.payments import budget, database, disputes, latency, outcomes, webhooks
+from rules.payments import budget, completion, disputes, latency, outcomes, webhooks
 from rules.vocabulary import Alert, Comparison, Environment, Unit
 
 __all__ = ["KEY_METRICS", "KeyMetric", "Reading"]
@@ -36,7 +36,7 @@ KEY_METRICS = (
     KeyMetric("Webhooks over 3 s", webhooks.delay),
     KeyMetric("Dispute rate", disputes.dispute_rate_high),
     KeyMetric("Refund rate", disputes.refund_rate_high),
-    KeyMetric("Since the last payment", database.processing_lag_high),
+    KeyMetric("Since the last payment", completion.processing_lag_high),
 )
 """The runbook's key metrics and its database check, with the rate that a page for complete failure looks at."""
 

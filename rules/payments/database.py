@@ -1,6 +1,6 @@
 """Payments database: does it record what Stripe did, in time and once?"""
 
-from rules.payments import outcomes, rollout
+from rules.payments import completion, outcomes
 from rules.payments.runbook.procedures import (
     DATABASE_REACHABLE,
     ERROR_LOGS,
@@ -8,7 +8,6 @@ from rules.payments.runbook.procedures import (
     PULL_KILL_SWITCH,
     RECENT_CHANGES,
     RELEASE_FROM_REVIEW,
-    ROLL_BACK,
     SCALE_WORKERS,
 )
 from rules.vocabulary import (
@@ -29,21 +28,11 @@ from rules.vocabulary import (
     below,
     hours,
     minutes,
-    only_if,
-    unless,
 )
 
 TABLE = Label("table", ("payments", "payment_attempts", "audit_log", "schema_migrations", "webhook_events"))
 STATUS = Label("status", ("pending", "processing", "requires_action", OTHER))
 QUERY = Label("query", bounded_by="the exporter's built-in queries and its setting postgres.queries")
-
-last_completed = Gauge(
-    "payments_db_last_completed_timestamp_seconds",
-    "When the latest payment was completed, whatever became of it since; absent where there is none",
-    Unit.TIMESTAMP,
-    Source.POSTGRES,
-    serves=("HLT-13",),
-)
 
 last_attempt = Gauge(
     "payments_db_last_attempt_timestamp_seconds",
@@ -203,19 +192,6 @@ def _two_replicas(metric: Gauge, first: str, second: str, gives: str) -> Example
     )
 
 
-since_completed = Signal(
-    "payments_db:since_completed:seconds",
-    "Time since the latest completed payment",
-    Unit.SECONDS,
-    f"min without (instance, pod) (time() - {last_completed})",
-    Example(
-        series=((f'{last_completed}{{instance="a"}}', "60x10"), (f'{last_completed}{{instance="b"}}', "120x10")),
-        at=minutes(10),
-        gives=(("", "480"),),
-    ),
-    serves=("HLT-13",),
-)
-
 UNFINISHED = ("pending", "processing")
 
 oldest_in_flight = Signal(
@@ -307,56 +283,6 @@ lag = Signal(
     _two_replicas(replica_lag, "0x10", "0x5 30x5", "30"),
 )
 
-processing_lag_high = Alert(
-    "PaymentProcessingLagHigh",
-    watches=since_completed,
-    thresholds=(
-        above(
-            300,
-            Severity.CRITICAL,
-            Priority.P2,
-            lasting=minutes(1),
-            keep_firing=minutes(5),
-            because="database health: alert past 300 seconds",
-        ),
-    ),
-    guards=(
-        only_if(outcomes.expected_recently, ">=", 20, "at night five minutes without a payment are nothing unusual"),
-        unless(
-            rollout.switched_off_in_10m,
-            ">=",
-            1,
-            "switched off, no payment completes, as intended; after a release the first needs some minutes",
-        ),
-    ),
-    summary="No payment has been completed for more than {threshold}.",
-    description="The latest payment was completed {value} ago, while attempts go on as usual.",
-    runbook=Runbook(
-        meaning="Customers try to pay, and the database records no payment as completed.",
-        impact="Either nobody can pay, or payments succeed at Stripe and nobody here knows: orders are not served.",
-        diagnosis=(
-            Step(
-                "Does Stripe record successes meanwhile? Then the fault lies between Stripe's events and the database."
-            ),
-            Step(
-                "See what the latest payments are waiting for.",
-                "SELECT status, count(*), max(created_at) AS newest, min(created_at) AS oldest FROM payments\n"
-                "WHERE created_at > now() - interval '1 hour' GROUP BY status ORDER BY 2 DESC;",
-                "sql",
-            ),
-            DATABASE_REACHABLE,
-            RECENT_CHANGES,
-        ),
-        mitigation=(
-            Step("Restart the webhook processor.", "kubectl rollout restart deployment/webhook-processor"),
-            ROLL_BACK,
-            SCALE_WORKERS,
-        ),
-    ),
-    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped),
-    serves=("HLT-13", "SEV-P2"),
-)
-
 payments_stuck = Alert(
     "PaymentsStuck",
     watches=oldest_in_flight,
@@ -395,7 +321,7 @@ payments_stuck = Alert(
             ),
         ),
     ),
-    hidden_by=(outcomes.complete_failure,),
+    hidden_by=(outcomes.complete_failure, completion.none_completed),
     serves=("HLT-13", "ISS-02", "ISS-03"),
 )
 

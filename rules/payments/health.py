@@ -1,17 +1,22 @@
 """Health and edge: does the service say that it is well, and is its front door sound?"""
 
-from rules.payments import outcomes
+from rules.payments import completion, monitoring, outcomes, rollout, silence
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
     DATABASE_REACHABLE,
     ERROR_LOGS,
     HEALTH,
+    OTHER_PROCESSOR,
+    PULL_KILL_SWITCH,
     RECENT_CHANGES,
     ROLL_BACK,
+    STRIPE_STATUS,
+    TELL_PEOPLE,
 )
 from rules.vocabulary import (
     API_HOST,
     API_URL,
+    STALE_AFTER_INTERVALS,
     Alert,
     Example,
     Gauge,
@@ -30,6 +35,7 @@ from rules.vocabulary import (
     minutes,
     only_if,
     seconds,
+    unless,
 )
 
 CHECK = Label("check", ("stripe_api", "webhook_endpoint", "database", "redis", "feature_flag"))
@@ -170,6 +176,26 @@ dependency_ok = Signal(
     serves=("HLT-04", "HLT-05", "HLT-06", "HLT-07"),
 )
 
+stripe_reachable = Signal(
+    "payments_health:stripe_reachable:min",
+    "Whether the service says that it reaches Stripe, or, where it does not say, that it is well; nothing while it is "
+    "switched off",
+    Unit.BOOLEAN,
+    f"(min({check_ok.where(check='stripe_api')}) or min({up}))\nunless on () ({rollout.switched_off_in_10m} >= 1)",
+    Example(
+        series=(
+            (check_ok.where(check="stripe_api"), "1x5 0x5"),
+            (check_ok.where(check="redis"), "1x10"),
+            (up.name, "1x10"),
+            (rollout.killed.name, "0x10"),
+            (rollout.rollout.name, "1x10"),
+        ),
+        at=minutes(8),
+        gives=(("", "0"),),
+    ),
+    serves=("HLT-04",),
+)
+
 answer_age = Signal(
     "payments_health:answer_age:seconds",
     "How far the health endpoint's own timestamp is from now, either way",
@@ -251,6 +277,57 @@ headers = Signal(
     serves=("CHK-15",),
 )
 
+_STRIPE, _DATABASE = Source.STRIPE_EVENTS.value, Source.POSTGRES.value
+
+stripe_unreachable = Alert(
+    "PaymentsStripeUnreachable",
+    watches=stripe_reachable,
+    thresholds=(
+        below(
+            1,
+            Severity.CRITICAL,
+            Priority.P1,
+            lasting=minutes(2),
+            keep_firing=minutes(10),
+            because="neither the service nor the exporter reaches Stripe, so nobody can pay; two minutes outlast a "
+            "restart",
+        ),
+    ),
+    guards=(
+        only_if(
+            monitoring.source_age,
+            ">=",
+            STALE_AFTER_INTERVALS,
+            "where the exporter reaches Stripe, what it counts says more than the service's word",
+            source=_STRIPE,
+        ),
+        only_if(silence.expected_recently, ">=", 20, "where hardly anybody pays, nobody is kept from it"),
+        unless(
+            monitoring.source_age,
+            "<",
+            STALE_AFTER_INTERVALS,
+            "a database that answers knows better whether payments are completed",
+            source=_DATABASE,
+        ),
+    ),
+    summary="Neither the payments service nor the exporter reaches Stripe.",
+    description="The service says that it does not reach Stripe (value {value}), and Stripe's data are old.",
+    runbook=Runbook(
+        meaning="Stripe answers neither the service nor the exporter, and no database tells whether payments go on.",
+        impact="Customers cannot pay. Every minute costs the revenue of a minute.",
+        diagnosis=(STRIPE_STATUS, HEALTH, RECENT_CHANGES, ERROR_LOGS),
+        mitigation=(OTHER_PROCESSOR, ROLL_BACK, PULL_KILL_SWITCH, CALL_STRIPE, TELL_PEOPLE),
+    ),
+    stays_while=only_if(
+        monitoring.source_age,
+        ">=",
+        STALE_AFTER_INTERVALS,
+        "what was to be expected is no longer known once the outage is as long as its window",
+        source=_STRIPE,
+    ),
+    serves=("SEV-P1", "RSP-01"),
+)
+
 health_down = Alert(
     "PaymentHealthDown",
     watches=healthy,
@@ -277,7 +354,7 @@ health_down = Alert(
         ),
         mitigation=(ROLL_BACK, Step("Restart the service.", "kubectl rollout restart deployment/payments")),
     ),
-    hidden_by=(outcomes.complete_failure,),
+    hidden_by=(outcomes.complete_failure, completion.none_completed, stripe_unreachable),
     serves=("HLT-01", "HLT-02", "STEP-05", "SEV-P2"),
 )
 

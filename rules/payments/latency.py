@@ -3,7 +3,7 @@
 from decimal import Decimal
 from textwrap import indent
 
-from rules.payments import outcomes
+from rules.payments import outcomes, silence
 from rules.payments.outcomes import PAYMENT_METHOD
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
@@ -334,7 +334,7 @@ api_errors_high = Alert(
         ),
         mitigation=(ROLL_BACK, SCALE_WORKERS),
     ),
-    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, outcomes.degraded),
+    hidden_by=(outcomes.complete_failure, silence.traffic_stopped, outcomes.degraded),
     serves=("SEV-P2", "KM-01"),
 )
 

@@ -8,7 +8,6 @@ from rules.vocabulary import (
     EXPORTER_JOB,
     EXPORTER_JOBS,
     SERVICE,
-    STALE_AFTER_INTERVALS,
     TEAM,
     Alert,
     Counter,
@@ -435,31 +434,6 @@ application_unscraped = Alert(
         ),
     ),
     serves=("RSP-02",),
-)
-
-exporter_stale = Alert(
-    "PaymentExporterStale",
-    watches=source_age,
-    thresholds=(
-        above(
-            STALE_AFTER_INTERVALS,
-            Severity.WARNING,
-            Priority.P3,
-            lasting=minutes(5),
-            keep_firing=minutes(5),
-            because="one missed sample is bad luck, three are a fault; alerts on this source are quiet meanwhile",
-        ),
-    ),
-    summary="The exporter has stopped sampling a source.",
-    description="The data of {source} are {value} intervals old; alerts that read them stay quiet.",
-    runbook=Runbook(
-        meaning="The exporter answers, but one of the things that it samples fails or hangs.",
-        impact="Alerts that read this source cannot fire.",
-        diagnosis=(EXPORTER_LOG, EXPORTER_DOCTOR),
-        mitigation=(Step("Mend what the log names: a key, a permission, a role, a network rule."),),
-    ),
-    hidden_by=(exporter_down,),
-    serves=("SEV-P3",),
 )
 
 events_not_understood = Alert(

@@ -8,13 +8,10 @@ from rules.payments.runbook.procedures import (
     CALL_STRIPE,
     DATABASE_REACHABLE,
     ERROR_LOGS,
-    EXPORTER_DOCTOR,
-    EXPORTER_LOG,
     HEALTH,
     OTHER_PROCESSOR,
     PULL_KILL_SWITCH,
     RECENT_CHANGES,
-    RESTART_EXPORTER,
     ROLL_BACK,
     STRIPE_STATUS,
     TELL_PEOPLE,
@@ -38,7 +35,6 @@ from rules.vocabulary import (
     Unit,
     above,
     at_least,
-    at_most,
     below,
     excluding,
     hours,
@@ -139,7 +135,7 @@ SUCCESS_BY_CUSTOMERS = attempts.where(initiator=excluding(BY_STRIPE), result="su
 _RENEWALS = attempts.where(result="success", payment_method="card", initiator=BY_STRIPE)
 _NOBODYS_DECLINES = attempts.where(result="issuer_declined", payment_method="card", initiator=UNKNOWN)
 _NOBODYS_SUCCESS = attempts.where(result="success", payment_method="link", initiator=UNKNOWN)
-_AND_RENEWALS = (
+AND_RENEWALS = (
     *FIVE_FAILURES_IN_FIFTY[:1],
     (_NOBODYS_SUCCESS, FIVE_FAILURES_IN_FIFTY[1][1]),
     *FIVE_FAILURES_IN_FIFTY[2:],
@@ -152,7 +148,7 @@ attempts_2m = Signal(
     "Attempts that customers ended in 2 minutes, renewals by Stripe left aside",
     Unit.COUNT,
     total(BY_CUSTOMERS, "2m"),
-    Example.over(minutes(2), _AND_RENEWALS, (("", "50"),)),
+    Example.over(minutes(2), AND_RENEWALS, (("", "50"),)),
 )
 
 known_attempts_2m = Signal(
@@ -165,20 +161,12 @@ known_attempts_2m = Signal(
     ),
 )
 
-attempts_5m = Signal(
-    "payments:customer_attempts:increase5m",
-    "Attempts that customers ended in 5 minutes, renewals by Stripe left aside",
-    Unit.COUNT,
-    total(BY_CUSTOMERS, "5m"),
-    Example.over(minutes(5), _AND_RENEWALS, (("", "50"),)),
-)
-
 attempts_15m = Signal(
     "payments:customer_attempts:increase15m",
     "Attempts that customers ended in 15 minutes, renewals by Stripe left aside",
     Unit.COUNT,
     total(BY_CUSTOMERS, "15m"),
-    Example.over(minutes(15), _AND_RENEWALS, (("", "50"),)),
+    Example.over(minutes(15), AND_RENEWALS, (("", "50"),)),
 )
 
 attempts_1h = Signal(
@@ -186,7 +174,7 @@ attempts_1h = Signal(
     "Attempts that customers ended in an hour, renewals by Stripe left aside",
     Unit.COUNT,
     total(BY_CUSTOMERS, "1h"),
-    Example.over(hours(1), _AND_RENEWALS, (("", "50"),)),
+    Example.over(hours(1), AND_RENEWALS, (("", "50"),)),
     steady=True,
 )
 
@@ -195,7 +183,7 @@ success_ratio_2m = Signal(
     "Share of customers' attempts that succeed, over 2 minutes",
     Unit.RATIO,
     share(SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "2m"),
-    Example.over(minutes(2), _AND_RENEWALS, (("", "0.9"),)),
+    Example.over(minutes(2), AND_RENEWALS, (("", "0.9"),)),
 )
 
 success_ratio_15m = Signal(
@@ -203,7 +191,7 @@ success_ratio_15m = Signal(
     "Share of customers' attempts that succeed, over 15 minutes",
     Unit.RATIO,
     share(SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "15m"),
-    Example.over(minutes(15), _AND_RENEWALS, (("", "0.9"),)),
+    Example.over(minutes(15), AND_RENEWALS, (("", "0.9"),)),
     serves=("RSP-05",),
 )
 
@@ -238,52 +226,6 @@ technical_success_5m = Signal(
     f"1 - {failure_ratio_5m}",
     Example.over(minutes(5), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
     serves=("KM-01",),
-)
-
-expected_recently = Signal(
-    "payments:attempts_expected:from_past_half_hour",
-    "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
-    Unit.COUNT,
-    f"300 * {total(BY_CUSTOMERS, '30m', 'rate', '10m')}",
-    Example(
-        series=(
-            (_CARD_SUCCESS, "0+4x5 0+4x5"),
-            (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"),
-            (_NOBODYS_SUCCESS, "0+1x2 20+3x5 50+1x5"),
-            (_RENEWALS, "0+7x10"),
-        ),
-        every=minutes(6),
-        at=minutes(55),
-        gives=(("", "7.5"),),
-    ),
-    steady=True,
-)
-
-expected_weekly = Signal(
-    "payments:attempts_expected:from_past_week",
-    "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
-    Unit.COUNT,
-    f"300 * {total(BY_CUSTOMERS, '1h', 'rate', '7d')}",
-    Example(
-        series=(
-            (_CARD_SUCCESS, "0+4x5 30+1x5"),
-            (_LINK_SUCCESS, "5x5 5+2x5"),
-            (_NOBODYS_SUCCESS, "0+1x5 20+3x5"),
-            (_RENEWALS, "0+7x10"),
-        ),
-        every=minutes(12),
-        at=hours(170) + minutes(6),
-        gives=(("", "2.5"),),
-    ),
-    steady=True,
-)
-
-attempts_missing = Signal(
-    "payments:attempts:absent",
-    "The counter of attempts is missing altogether",
-    Unit.BOOLEAN,
-    f"absent({attempts})",
-    Example(series=((successes.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
 )
 
 complete_failure = Alert(
@@ -341,52 +283,6 @@ complete_failure = Alert(
         mitigation=(ROLL_BACK, OTHER_PROCESSOR, PULL_KILL_SWITCH, CALL_STRIPE, TELL_PEOPLE),
     ),
     serves=("SEV-P1", "RSP-01", "RSP-03"),
-)
-
-_COMING_BACK = "switched off, no traffic is what we want; after a release customers need some minutes to come back"
-
-traffic_stopped = Alert(
-    "PaymentsTrafficStopped",
-    watches=attempts_5m,
-    thresholds=(
-        at_most(
-            0,
-            Severity.CRITICAL,
-            Priority.P1,
-            keep_firing=minutes(10),
-            because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
-        ),
-    ),
-    guards=(
-        only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own"),
-        unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
-    ),
-    or_else=(
-        Branch(
-            watches=attempts_5m,
-            comparison=Comparison.AT_MOST,
-            value=Decimal(0),
-            guards=(
-                only_if(expected_weekly, ">=", 20, "a week ago this hour was busy, so it should be now"),
-                unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK),
-            ),
-            because="an outage that outlasts the half-hour before it is still one",
-        ),
-    ),
-    summary="No payment has been attempted for 5 minutes.",
-    description="{value} payment attempts in 5 minutes, where at least 20 were to be expected.",
-    runbook=Runbook(
-        meaning="Customers no longer reach the point where they pay. Nothing fails, because nothing is tried.",
-        impact="No revenue; and the success rate shows nothing, since there is nothing to divide.",
-        diagnosis=(
-            Step("Open the shop and try to pay: does the checkout load, and does its request reach us?"),
-            HEALTH,
-            RECENT_CHANGES,
-            Step("Check DNS, the load balancer and the front end's own monitoring."),
-        ),
-        mitigation=(ROLL_BACK, Step("If the front end is at fault, call its on-call engineer."), TELL_PEOPLE),
-    ),
-    serves=("SEV-P1",),
 )
 
 _ONE_FAULT = (
@@ -462,38 +358,6 @@ success_rate_low = Alert(
     ),
     hidden_by=(complete_failure, degraded),
     serves=("KM-01", "AL-01", "SEV-P2"),
-)
-
-metrics_absent = Alert(
-    "PaymentMetricsAbsent",
-    watches=attempts_missing,
-    thresholds=(
-        at_least(
-            1,
-            Severity.CRITICAL,
-            Priority.P2,
-            lasting=minutes(5),
-            keep_firing=minutes(5),
-            because="without this counter every alert on payments is blind; five minutes outlast a restart",
-        ),
-    ),
-    summary="The counter of payment attempts is missing.",
-    description="No series payment_attempts_total has been seen for 5 minutes; nobody would notice an outage.",
-    runbook=Runbook(
-        meaning="Prometheus has no payment_attempts_total: the exporter is gone, not scraped, or cannot sample Stripe.",
-        impact="Payments may be fine or broken; no alert on them can fire.",
-        diagnosis=(
-            Step("Open Prometheus' targets page: is the exporter listed, and is it up?"),
-            Step("Do its series carry the label environment? The scrape configuration has to add it."),
-            EXPORTER_LOG,
-            EXPORTER_DOCTOR,
-        ),
-        mitigation=(
-            RESTART_EXPORTER,
-            Step("Until it is back, watch the Stripe dashboard by eye."),
-        ),
-    ),
-    serves=("SEV-P2",),
 )
 
 kill_switch_ineffective = Alert(

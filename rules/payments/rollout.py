@@ -62,6 +62,13 @@ maintenance = Gauge(
     serves=("RSP-03",),
 )
 
+closed = Gauge(
+    "payments_shop_closed",
+    "Whether today is one of the days on which, as declared, nobody is expected to pay",
+    Unit.BOOLEAN,
+    Source.DECLARED,
+)
+
 FLAG_STATUS = f'curl -fsS {FLAGS_URL}/{FLAG} -H "Authorization: Bearer $ADMIN_TOKEN"'
 
 kill_switch = Signal(
@@ -97,6 +104,25 @@ switched_off_in_10m = Signal(
     serves=("RB-01",),
     steady=True,
 )
+
+closed_today = Signal(
+    "payments:shop:closed",
+    "Today is declared to be a day on which nobody is expected to pay",
+    Unit.BOOLEAN,
+    f"max({closed})",
+    Example(
+        series=((f'{closed}{{instance="a"}}', "0x10"), (f'{closed}{{instance="b"}}', "0x4 1x5")),
+        at=minutes(8),
+        gives=(("", "1"),),
+    ),
+    steady=True,
+)
+
+
+def kept(past: str) -> str:
+    """PromQL for the share of the rollout of some time that is left of it now; no result without a flag."""
+    return f"clamp_max(max({rollout}) / on () (max(max_over_time({rollout}[{past}])) > 0), 1)"
+
 
 switched_off_in_1h = Signal(
     "payments:kill_switch:engaged_in1h",

@@ -6,7 +6,7 @@ earlier or later, so that neither a shop that closes, nor a change of clocks, no
 
 from textwrap import indent
 
-from rules.payments import cards, outcomes, rollout
+from rules.payments import cards, outcomes, rollout, silence
 from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, STRIPE_STATUS, TELL_PEOPLE
 from rules.vocabulary import (
     Alert,
@@ -252,7 +252,7 @@ collapsed = Alert(
         ),
         mitigation=(ROLL_BACK, Step("If the front end is at fault, call its on-call engineer."), TELL_PEOPLE),
     ),
-    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped),
+    hidden_by=(outcomes.complete_failure, silence.traffic_stopped),
     serves=("SEV-P2", "HLT-10"),
 )
 
@@ -291,7 +291,7 @@ fallen = Alert(
         ),
         mitigation=(ROLL_BACK, Step("Tell the front end's team which customers are missing.")),
     ),
-    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, collapsed),
+    hidden_by=(outcomes.complete_failure, silence.traffic_stopped, collapsed),
     serves=("SEV-P3", "HLT-10"),
 )
 
@@ -326,6 +326,6 @@ country_missing = Alert(
         ),
         mitigation=(ROLL_BACK, Step("Tell the front end's team which country is missing.")),
     ),
-    hidden_by=(outcomes.complete_failure, outcomes.traffic_stopped, collapsed, fallen),
+    hidden_by=(outcomes.complete_failure, silence.traffic_stopped, collapsed, fallen),
     serves=("SEV-P3", "RSP-02"),
 )

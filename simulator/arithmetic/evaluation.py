@@ -12,7 +12,7 @@ from itertools import repeat
 
 from rules.catalog import catalog
 from rules.index import Index
-from rules.payments import budget, outcomes, rollout, traffic
+from rules.payments import budget, outcomes, rollout, silence, traffic
 from rules.vocabulary import Alert, Branch, Comparison, Signal, Threshold, days, hours, minutes
 from simulator.arithmetic.history import NO_RESULT, Column, History, delayed
 
@@ -154,7 +154,7 @@ class Evaluation:
 
 CORE = (
     outcomes.complete_failure,
-    outcomes.traffic_stopped,
+    silence.traffic_stopped,
     outcomes.kill_switch_ineffective,
     outcomes.degraded,
     outcomes.success_rate_low,
@@ -186,12 +186,26 @@ def _burn(window: timedelta) -> Measure:
     return lambda evaluation: [share / allowed for share in evaluation.share(_FAILED, window)]
 
 
-def _expected(window: timedelta, offset: timedelta) -> Measure:
-    pace = minutes(5) / window
+def _expected(within: timedelta, window: timedelta, offset: timedelta) -> Measure:
+    pace = within / window
 
     def measure(evaluation: Evaluation) -> Column:
         lag = offset // timedelta(seconds=evaluation.history.clock.evaluation)
         return delayed([value * pace for value in evaluation.increase("", window)], lag)
+
+    return measure
+
+
+def _left_of(expected: Signal, window: timedelta, offset: timedelta = _NO_TIME) -> Measure:
+    """What was expected, of the share of the rollout that is left of that in the past."""
+
+    def measure(evaluation: Evaluation) -> Column:
+        history = evaluation.history
+        lag = offset // timedelta(seconds=history.clock.evaluation)
+        now = history.highest(history.rollout)
+        then = delayed(history.highest(history.rollout, int(window.total_seconds())), lag)
+        kept = [min(one / other, 1.0) if other > 0 else NO_RESULT for one, other in zip(now, then, strict=True)]
+        return list(map(operator.mul, evaluation.column(expected), kept))
 
     return measure
 
@@ -202,6 +216,19 @@ def _pace(window: timedelta, offset: timedelta = _NO_TIME) -> Measure:
     def measure(evaluation: Evaluation) -> Column:
         lag = offset // timedelta(seconds=evaluation.history.clock.evaluation)
         return delayed([value / (window / minutes(1)) for value in evaluation.increase("", window)], lag)
+
+    return measure
+
+
+def _fewest(around: timedelta, until: timedelta) -> Measure:
+    seconds = [int(one.total_seconds()) for one in (minutes(10), around, until)]
+    return lambda evaluation: evaluation.history.fewest(*seconds)
+
+
+def _more_of(one: Measure, other: Measure) -> Measure:
+    def measure(evaluation: Evaluation) -> Column:
+        pairs = zip(one(evaluation), other(evaluation), strict=True)
+        return [max((value for value in pair if value == value), default=NO_RESULT) for pair in pairs]
 
     return measure
 
@@ -240,6 +267,20 @@ def _as_share_of(expected: Signal, window: timedelta) -> Measure:
     return measure
 
 
+_SUNDAY_FROM = timedelta(hours=6)
+"""The hour of UTC at which Sunday begins, for all whose clocks are changed on it."""
+
+
+def _at_this_time(evaluation: Evaluation) -> Column:
+    yesterday, last_week = (_fewest(minutes(10), timedelta(minutes=-5) + ago)(evaluation) for ago in (days(1), days(7)))
+    step = evaluation.history.clock.evaluation
+    found: Column = []
+    for index, (one, other) in enumerate(zip(yesterday, last_week, strict=True)):
+        since_sunday = (index * step - _SUNDAY_FROM.total_seconds() + 4 * 86400) % (7 * 86400)
+        found.append((one if one < other else other) * (since_sunday >= 86400))
+    return found
+
+
 def _rolled_back(evaluation: Evaluation) -> Column:
     history = evaluation.history
     pairs = zip(history.rolled_out(2400, min), history.rolled_out(10800, max), strict=True)
@@ -257,7 +298,7 @@ def _counted_before(offset: timedelta) -> Measure:
 MEASURES: Mapping[Signal, Measure] = {
     outcomes.attempts_2m: _increase("", minutes(2)),
     outcomes.known_attempts_2m: _increase("", minutes(2)),
-    outcomes.attempts_5m: _increase("", minutes(5)),
+    silence.attempts_5m: _increase("", minutes(5)),
     outcomes.attempts_15m: _increase("", minutes(15)),
     outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),
     outcomes.success_ratio_15m: _share(_SUCCEEDED, minutes(15)),
@@ -266,8 +307,25 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.failure_ratio_30m: _share(_FAILED, minutes(30)),
     budget.success_1m: _share(_SUCCEEDED, minutes(1)),
     outcomes.technical_success_5m: lambda evaluation: [1 - x for x in evaluation.share(_FAILED, minutes(5))],
-    outcomes.expected_recently: _expected(minutes(30), minutes(10)),
-    outcomes.expected_weekly: _expected(hours(1), days(7)),
+    silence.expected_recently: _expected(minutes(5), minutes(30), minutes(10)),
+    silence.expected_weekly: _expected(minutes(5), hours(1), days(7)),
+    silence.expected_lately: _expected(minutes(20), hours(2), minutes(20)),
+    silence.expected_after_rollback: _left_of(silence.expected_recently, minutes(40)),
+    silence.expected_lately_after_rollback: _left_of(silence.expected_lately, minutes(140)),
+    silence.weekly_after_rollback: _left_of(silence.expected_weekly, hours(1), days(7)),
+    silence.quietest_weekly: _more_of(
+        _fewest(minutes(150), days(7) - minutes(75)), _fewest(minutes(150), days(14) - minutes(75))
+    ),
+    silence.fewest_at_this_time: _at_this_time,
+    silence.silent_lately: lambda evaluation: [
+        attempts if expected >= 20 else NO_RESULT
+        for attempts, expected in zip(
+            evaluation.column(silence.attempts_10m), evaluation.column(silence.expected_lately), strict=True
+        )
+    ],
+    silence.attempts_10m: _increase("", minutes(10)),
+    silence.attempts_20m: _increase("", minutes(20)),
+    rollout.closed_today: lambda evaluation: evaluation.history.highest(evaluation.history.closed),
     budget.failures_1h: _increase(_FAILED, hours(1)),
     budget.failures_6h: _increase(_FAILED, hours(6)),
     budget.failures_1d: _increase(_FAILED, days(1)),

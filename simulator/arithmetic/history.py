@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import sub
 
 from rules.payments.organisation import ORGANISATION
@@ -50,6 +50,8 @@ class History:
     clock: Clock = field(default_factory=Clock)
     rollout: Sequence[float] = ()
     """The share of customers let through at each scrape; empty where it is all of them."""
+    closed: Sequence[int] = ()
+    """Whether the day is declared closed, at each scrape; empty where nobody declared anything."""
 
     def __post_init__(self) -> None:
         lengths = {len(values) for values in self.counts.values()}
@@ -114,12 +116,34 @@ class History:
         return [NO_RESULT, *(choose(self.rollout[max(0, end - samples) : end]) for end in ends)]
 
     def was_killed(self, window: int = 0) -> Column:
-        """The kill switch at each evaluation, or its highest value in the `window` seconds before."""
+        """The kill switch at each evaluation, or its highest value in the `window` seconds before; 0 where none is."""
+        return self.highest(self.killed or [0] * self.scrapes, window)
+
+    def highest(self, values: Sequence[float], window: int = 0) -> Column:
+        """A gauge's scrapes at each evaluation, or their highest in the `window` seconds before."""
         step, samples = self.clock.scrapes_each, max(1, window // self.clock.scrape)
+        if not values:
+            return [NO_RESULT] * self.evaluations
         ends = range(step, self.scrapes + 1, step)
-        if not self.killed:
-            return [NO_RESULT, *(0.0 for _ in ends)]
-        return [NO_RESULT, *(float(max(self.killed[max(0, end - samples) : end])) for end in ends)]
+        if samples == 1:
+            return [NO_RESULT, *map(float, values[step - 1 :: step])]
+        return [NO_RESULT, *(float(max(values[max(0, end - samples) : end])) for end in ends)]
+
+    def fewest(self, window: int, around: int, until: int, every: int = 300) -> Column:
+        """The least growth of all counters together in `window` seconds, over a stretch of the past.
+
+        The stretch of `around` seconds ended `until` before each evaluation; windows end every `every` seconds since
+        the beginning, as a subquery's do. All of these are whole multiples of `every`.
+        """
+        grid = replace(self, clock=replace(self.clock, evaluation=every))
+        grown = list(map(sum, zip(*(grid.increase(result, window) for result in self.counts), strict=True)))
+        points = around // every
+        least: Column = []
+        for end in range(len(grown)):
+            known = [value for value in grown[max(0, end - points + 1) : end + 1] if value == value]
+            least.append(min(known, default=NO_RESULT))
+        moments = range(0, self.evaluations * self.clock.evaluation, self.clock.evaluation)
+        return [least[(now - until) // every] if now >= until else NO_RESULT for now in moments]
 
 
 def delayed(column: Column, evaluations: int) -> Column:

@@ -22,7 +22,7 @@ from generators.alertmanager.routing import routing
 from generators.rules import AlertingRule, rule_groups
 from paymon.programs import find
 from rules.catalog import catalog
-from rules.payments import account, disputes, health, monitoring, outcomes, rollout
+from rules.payments import account, disputes, health, monitoring, outcomes, rollout, silence
 from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION
 from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import Alert, Catalog, Priority, PriorityPolicy, Severity
@@ -417,8 +417,8 @@ def key(alert: Mapping[str, Any]) -> LabelSet:
 
 def test_each_priority_arrives_at_its_receiver(running_alertmanager: Alertmanager) -> None:
     alerts = {
-        "payments-p1": outcomes.traffic_stopped,
-        "payments-stakeholders": outcomes.traffic_stopped,
+        "payments-p1": silence.traffic_stopped,
+        "payments-stakeholders": silence.traffic_stopped,
         "payments-p2": account.requirements_past_due,
         "payments-p3": disputes.refund_rate_high,
         "payments-p4": health.https_not_enforced,
@@ -431,7 +431,7 @@ def test_each_priority_arrives_at_its_receiver(running_alertmanager: Alertmanage
 
 
 def test_p1s_share_one_message_and_p2s_come_one_by_one(running_alertmanager: Alertmanager) -> None:
-    p1s = (outcomes.traffic_stopped, account.account_disabled)
+    p1s = (silence.traffic_stopped, account.account_disabled)
     p2s = (health.health_down, disputes.dispute_rate_high)
     running_alertmanager.post(*(firing(rule_for(alert), environment="grouping") for alert in p1s))
     running_alertmanager.post(*(firing(rule_for(alert), environment="grouping", priority="P2") for alert in p2s))
@@ -671,7 +671,7 @@ def rendered(version: str, folder: Path, text: str, data: dict[str, Any], kind: 
 
 @every_version
 def test_a_message_in_which_something_has_ended_links_to_what_goes_on(version: str, folder: Path) -> None:
-    ended, goes_on = rule_for(account.account_disabled), rule_for(outcomes.traffic_stopped)
+    ended, goes_on = rule_for(account.account_disabled), rule_for(silence.traffic_stopped)
     (receiver,) = (one for one in CONFIG["receivers"] if one["name"] == "payments-p1")
     (slack,), (pager,) = receiver["slack_configs"], receiver["pagerduty_configs"]
     settings = (slack["title_link"], *(link["href"] for link in pager["links"]))
@@ -695,7 +695,7 @@ def test_a_message_in_which_something_has_ended_links_to_what_goes_on(version: s
 
 @every_version
 def test_slack_says_what_fires_and_what_has_ended_under_a_heading_each(version: str, folder: Path) -> None:
-    ended, goes_on = rule_for(account.account_disabled), rule_for(outcomes.traffic_stopped)
+    ended, goes_on = rule_for(account.account_disabled), rule_for(silence.traffic_stopped)
 
     def headings(*alerts: tuple[AlertingRule, str]) -> list[str]:
         text = rendered(version, folder, '{{ template "paymon.slack.text" . }}', message_of(*alerts))

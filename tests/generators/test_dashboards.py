@@ -26,7 +26,7 @@ from generators.rules import Expressions
 from generators.runbook_pages import first_queries
 from paymon.programs import find
 from rules.catalog import catalog
-from rules.payments import budget, database, disputes, health, latency, monitoring, outcomes, rollout
+from rules.payments import budget, database, disputes, health, latency, monitoring, outcomes, rollout, silence
 from rules.payments.dashboards import DASHBOARDS
 from rules.vocabulary import Curve, Environment, Hue, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
@@ -339,11 +339,11 @@ def test_each_branch_and_each_tier_has_a_line_of_its_own() -> None:
 
 
 def test_a_panel_without_the_watched_signal_has_no_line_for_it() -> None:
-    assert Queries(CATALOG).bounds(drawing(curves=(Curve(outcomes.attempts_5m, "attempts"),))) == ()
+    assert Queries(CATALOG).bounds(drawing(curves=(Curve(silence.attempts_5m, "attempts"),))) == ()
 
 
 RECORDED = 'environment="production",instance="rules",job="paymon",service="payments"'
-ATTEMPTS = f"{outcomes.attempts_5m}{{{RECORDED}}}"
+ATTEMPTS = f"{silence.attempts_5m}{{{RECORDED}}}"
 STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",priority="P1",{RECORDED}}}'
 BEATS = f"{monitoring.heartbeat}{{{RECORDED}}}"
 
@@ -550,7 +550,7 @@ def test_no_two_of_a_dozen_series_look_alike_and_neighbours_differ_twice() -> No
 def test_series_are_styled_by_the_names_that_their_legends_give_them() -> None:
     queries_ = Queries(CATALOG)
 
-    assert queries_.series_names(Curve(outcomes.attempts_5m, "attempts")) == ("attempts",)
+    assert queries_.series_names(Curve(silence.attempts_5m, "attempts")) == ("attempts",)
     assert queries_.series_names(Curve(database.gap, "missing in {{side}}")) == (
         "missing in database",
         "missing in stripe",

@@ -303,12 +303,12 @@ def test_a_module_that_no_area_takes_is_told(project: Path) -> None:
 
 def test_a_threshold_without_a_reason_is_told_in_our_words(project: Path) -> None:
     reason = "one missed sample is bad luck, three are a fault; alerts on this source are quiet meanwhile"
-    _replace(project / "rules/payments/monitoring.py", f'            because="{reason}",\n', "")
+    _replace(project / "rules/payments/blindness.py", f'            because="{reason}",\n', "")
 
     result = paymon(project, "generate")
 
     assert re.fullmatch(
-        r"rules/payments/monitoring\.py:\d+: threshold > 3 has no because; say why it is there\n", result.stderr
+        r"rules/payments/blindness\.py:\d+: threshold > 3 has no because; say why it is there\n", result.stderr
     ), result.stderr
 
 

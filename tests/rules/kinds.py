@@ -6,7 +6,7 @@ from pathlib import Path
 from generators.rules import rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool
-from rules.payments import budget, monitoring, outcomes
+from rules.payments import budget, monitoring, outcomes, silence
 from rules.vocabulary import Source
 from tests.rules.outages import rules_of
 from tests.rules.playing import of_production
@@ -18,7 +18,7 @@ _CLOSE = 0.05
 
 PAGES = (
     outcomes.complete_failure,
-    outcomes.traffic_stopped,
+    silence.traffic_stopped,
     outcomes.kill_switch_ineffective,
     outcomes.degraded,
     outcomes.success_rate_low,

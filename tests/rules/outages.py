@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from generators.rules import Expressions, RecordingRule, RuleGroup, rule_groups
 from rules.catalog import catalog
-from rules.payments import budget, monitoring, outcomes
+from rules.payments import budget, monitoring, outcomes, silence
 from rules.vocabulary import Alert
 
 EVERY = 12
@@ -56,7 +56,7 @@ COMPLETE = outcomes.complete_failure
 DEGRADED = outcomes.degraded
 LOW = outcomes.success_rate_low
 FAST = budget.burn_fast
-STOPPED = outcomes.traffic_stopped
+STOPPED = silence.traffic_stopped
 
 WATCHED = (COMPLETE, DEGRADED, LOW, FAST, STOPPED)
 

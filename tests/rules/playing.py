@@ -29,12 +29,15 @@ def play(
     expected: Mapping[Alert, tuple[tuple[timedelta, timedelta], ...]],
     until: timedelta,
     every: timedelta = timedelta(seconds=30),
+    last_read: Mapping[Source, timedelta] | None = None,
+    without: tuple[Source, ...] = (),
 ) -> None:
     """Assert for each alert that it fires from one moment to another, both included, and at no other evaluation.
 
     What happens shortly before and after is left open: records of another group may be an evaluation late, and versions
     of Prometheus differ on samples at a window's edge. `series` have a value every `every`; every source is as fresh
-    as can be. Played in two orders: each group before those whose records it reads, and after them.
+    as can be, but for those that were `last_read` at some moment, and those that are not there at all. Played in two
+    orders: each group before those whose records it reads, and after them.
     """
     groups = rules_of(tuple(expected))
     for group in groups:
@@ -42,8 +45,13 @@ def play(
     steps = until // every
     fed = {of_production(name): values for name, values in series.items()}
     for source in Source:
+        if source in without:
+            continue
+        read = (last_read or {}).get(source, until) // every
         of_source = f'{{source="{source.value}"}}'
-        fed[of_production(f"{monitoring.watermark}{of_source}")] = f"0+{every.total_seconds():g}x{steps}"
+        fed[of_production(f"{monitoring.watermark}{of_source}")] = (
+            f"0+{every.total_seconds():g}x{read} {every.total_seconds() * read:g}x{steps - read}"
+        )
         fed[of_production(f"{monitoring.interval}{of_source}")] = f"{every.total_seconds():g}x{steps}"
     probes = [
         {

@@ -105,23 +105,24 @@ def ask_promtool(tool: Promtool, history: History, alerts: tuple[Alert, ...], fo
     return result
 
 
-_READ_FIRST = ("monitoring", "rollout", "outcomes", "budget")
+_READ_FIRST = ("monitoring", "rollout", "outcomes", "silence", "traffic", "budget")
 """The areas in an order in which no alert reads a value of the evaluation before."""
 
 _AFTER = 7
 """Seconds after an evaluation at which promtool is asked about it."""
 
 
-def _series(history: History) -> dict[str, Iterable[int]]:
+def _series(history: History) -> dict[str, Iterable[float]]:
     clock = history.clock
     ours = 'environment="production",job="payments-exporter",service="payments"'
     scrapes = range(history.scrapes)
-    series: dict[str, Iterable[int]] = {
+    series: dict[str, Iterable[float]] = {
         f'{outcomes.attempts}{{{ours},payment_method="card",initiator="api",result="{result}"}}': values
         for result, values in history.counts.items()
     }
-    series[f"{rollout.killed}{{{ours}}}"] = history.killed
-    series[f"{rollout.rollout}{{{ours}}}"] = [1 for _ in scrapes]
+    series[f"{rollout.killed}{{{ours}}}"] = history.killed or [0 for _ in scrapes]
+    series[f"{rollout.rollout}{{{ours}}}"] = history.rollout or [1 for _ in scrapes]
+    series[f"{rollout.closed}{{{ours}}}"] = history.closed or [0 for _ in scrapes]
     for source in (outcomes.attempts.source, rollout.killed.source):
         of_source = f'{{{ours},source="{source.value}"}}'
         series[f"{monitoring.watermark}{of_source}"] = [clock.phase + scrape * clock.scrape for scrape in scrapes]
@@ -129,7 +130,7 @@ def _series(history: History) -> dict[str, Iterable[int]]:
     return series
 
 
-def _at_scrapes(values: Iterable[int], clock: Clock) -> str:
+def _at_scrapes(values: Iterable[float], clock: Clock) -> str:
     """The values in promtool's notation, one step of which is the clock's phase; `_` where nothing is scraped."""
     gap = " _" * (clock.scrape // clock.phase - 1)
     return "_ " + f"{gap} ".join(map(str, values))

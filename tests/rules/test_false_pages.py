@@ -8,25 +8,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from paymon.promtool import Promtool
-from rules.payments import budget, outcomes
+from rules.payments import budget, outcomes, silence
 from rules.vocabulary import Alert, minutes
 from simulator.arithmetic import CORE, Clock, Evaluation, History, Mix, evenly_spaced, poisson, weeks_of_traffic
 from tests.rules.schedules import ask_promtool, telling_history
 
 PAGES = tuple(alert for alert in CORE if alert.thresholds[0].priority.pages)
-ELSEWISE = (outcomes.traffic_stopped, outcomes.kill_switch_ineffective, budget.failures_per_hour)
+ELSEWISE = (silence.traffic_stopped, outcomes.kill_switch_ineffective, budget.failures_per_hour)
 """They count no failures, or leave the gravest to the P1 that is on its way."""
 COUNT_FAILURES = tuple(alert for alert in CORE if alert not in ELSEWISE)
 
 IN_REAL_TIME = Clock()
-IN_STEPS_OF_MINUTES = Clock(scrape=150, evaluation=600, phase=50)
+IN_STEPS_OF_MINUTES = Clock(scrape=150, evaluation=150, phase=50)
 IN_STEPS_OF_HALF_HOURS = Clock(scrape=300, evaluation=1800, phase=100)
 
 SCHEDULES = (  # seeds with which most windows, were they twice as long, would be noticed
     pytest.param(30, 3, IN_REAL_TIME, PAGES, id="three hours, scrape by scrape"),
-    pytest.param(
-        5, 8 * 24, IN_STEPS_OF_MINUTES, (outcomes.traffic_stopped,), id="eight days, with last week's traffic"
-    ),
+    pytest.param(5, 8 * 24, IN_STEPS_OF_MINUTES, (silence.traffic_stopped,), id="eight days, with last week's traffic"),
     pytest.param(
         10, 8 * 24, IN_STEPS_OF_HALF_HOURS, (budget.burn_fast, budget.burn_slow), id="eight days, longest windows"
     ),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from paymon.promtool import Promtool
-from rules.payments import outcomes, rollout
+from rules.payments import outcomes, rollout, silence
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
@@ -20,7 +20,7 @@ def test_a_shop_whose_successes_nobody_claims_is_healthy_until_it_stops(promtool
         promtool,
         tmp_path,
         {of("success", "unknown"): "0+20x120 2400x60", of("issuer_declined", "api"): "0+1x120 120x60"},
-        {outcomes.complete_failure: (), outcomes.traffic_stopped: ((minutes(65), end),)},
+        {outcomes.complete_failure: (), silence.traffic_stopped: ((minutes(65), end),)},
         until=end,
     )
 

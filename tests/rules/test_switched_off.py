@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import database, outcomes, rollout
+from rules.payments import completion, outcomes, rollout, silence
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
@@ -13,7 +13,7 @@ SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initi
 FAILURE = outcomes.attempts.where(result="technical_failure", payment_method="card", initiator="api")
 ABANDONED = outcomes.attempts.where(result="abandoned", payment_method="card", initiator="api")
 RENEWAL_DECLINED = outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="automatic")
-COMPLETED = database.last_completed.name
+COMPLETED = completion.last_completed.name
 KILLED = rollout.killed.name
 ROLLOUT = rollout.rollout.name
 EXPECTED = rollout.expected.name
@@ -37,7 +37,7 @@ def test_a_release_pages_nobody_however_slowly_customers_come_back(
             KILLED: "0x119 1x20 0x70" if switch == "kill switch" else "0x220",
             ROLLOUT: "1x119 0x20 1x70" if switch != "kill switch" else "1x220",
         },
-        {outcomes.traffic_stopped: (), database.processing_lag_high: (), outcomes.complete_failure: ()},
+        {silence.traffic_stopped: (), completion.processing_lag_high: (), outcomes.complete_failure: ()},
         until=minutes(95),
     )
 
@@ -51,7 +51,7 @@ def test_customers_who_never_come_back_are_missed_ten_minutes_after_the_release(
         promtool,
         tmp_path,
         {SUCCESS: "0+62x120 7440x90", KILLED: "0x119 1x10 0x90", ROLLOUT: "1x220"},
-        {outcomes.traffic_stopped: ((HOUR + minutes(16), end),)},
+        {silence.traffic_stopped: ((HOUR + minutes(16), end),)},
         until=end,
     )
 
@@ -62,7 +62,7 @@ def test_what_was_abandoned_before_the_switch_is_no_failure_after_it(promtool: P
         promtool,
         tmp_path,
         {SUCCESS: "0+5x120 600x100", ABANDONED: "0+1x220", KILLED: "0x119 1x100", ROLLOUT: "1x220"},
-        {outcomes.complete_failure: (), outcomes.kill_switch_ineffective: (), outcomes.traffic_stopped: ()},
+        {outcomes.complete_failure: (), outcomes.kill_switch_ineffective: (), silence.traffic_stopped: ()},
         until=minutes(100),
     )
 

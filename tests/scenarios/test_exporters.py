@@ -12,7 +12,7 @@ import pytest
 
 from exporters.postgres import LeaderSettings
 from paymon.promtool import Promtool
-from rules.payments import database, monitoring, outcomes, webhooks
+from rules.payments import blindness, completion, database, outcomes, webhooks
 from rules.payments.budget import failures_1h
 from rules.payments.declines import method_degraded
 from simulator.arithmetic import week_shape
@@ -92,7 +92,7 @@ def in_common(stage: Stage, world: World) -> dict[str, str]:
 
 def stale(evaluated: Evaluated) -> set[str]:
     """The sources that are said to be stale."""
-    return {dict(one.labels)["source"] for one in evaluated.firings if one.alert == monitoring.exporter_stale.name}
+    return {dict(one.labels)["source"] for one in evaluated.firings if one.alert == blindness.exporter_stale.name}
 
 
 @pytest.mark.parametrize("elected", [True, False])
@@ -163,11 +163,11 @@ def test_a_replica_that_falls_behind_is_told_apart_from_payments_that_stop(
         evaluated = what_fires(newest, world, past, scrapes, tmp_path)
 
     found = fired(evaluated)
-    assert {database.replica_lag_high.name, database.processing_lag_high.name} <= found
+    assert {database.replica_lag_high.name, completion.processing_lag_high.name} <= found
     # What was in flight when the replica stopped stays in flight there.
     assert found <= {
         database.replica_lag_high.name,
-        database.processing_lag_high.name,
+        completion.processing_lag_high.name,
         database.payments_stuck.name,
         webhooks.backlog.name,
     }

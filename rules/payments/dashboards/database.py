@@ -1,6 +1,6 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
-from rules.payments import database
+from rules.payments import completion, database
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
@@ -20,8 +20,8 @@ DATABASE = Dashboard(
                     description="Time since a payment was completed.",
                     picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(database.since_completed, "now"),),
-                    alerts=(database.processing_lag_high,),
+                    curves=(Curve(completion.since_completed, "now"),),
+                    alerts=(completion.processing_lag_high,),
                     nothing="none known",
                     width=4,
                     height=4,
@@ -99,10 +99,11 @@ DATABASE = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(
-                        Curve(database.since_completed, "since a completed payment"),
+                        Curve(completion.since_completed, "since a completed payment"),
+                        Curve(completion.unseen_gap, "since a completed payment, with no word from Stripe"),
                         Curve(f"time() - max({database.last_attempt})", "since any attempt"),
                     ),
-                    alerts=(database.processing_lag_high,),
+                    alerts=(completion.processing_lag_high,),
                     width=12,
                     serves=("HLT-13",),
                 ),

@@ -1,6 +1,6 @@
 """Monitoring health: can the other dashboards be believed, and what comes due?"""
 
-from rules.payments import governance, health, monitoring, outcomes, scraping, webhooks
+from rules.payments import blindness, governance, health, monitoring, outcomes, scraping, webhooks
 from rules.payments.dashboards.shapes import DUE, INTERVAL, MISSING, OK, RANGE, YES_OR_NO
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
@@ -34,7 +34,7 @@ MONITORING = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.INTERVALS,
                     curves=(Curve(f"max({monitoring.source_age})", "intervals"),),
-                    alerts=(monitoring.exporter_stale,),
+                    alerts=(blindness.exporter_stale,),
                     nothing="not known",
                     width=4,
                     height=4,
@@ -84,8 +84,8 @@ MONITORING = Dashboard(
                     description="Whether the counter is there on which the alerts on payments rest.",
                     picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
-                    curves=(Curve(f"max({outcomes.attempts_missing} or 0 * {monitoring.heartbeat})", "now"),),
-                    alerts=(outcomes.metrics_absent,),
+                    curves=(Curve(f"max({blindness.attempts_missing} or 0 * {monitoring.heartbeat})", "now"),),
+                    alerts=(blindness.metrics_absent,),
                     states=MISSING,
                     nothing="not known",
                     width=4,
@@ -118,8 +118,12 @@ MONITORING = Dashboard(
                     description="From 3 intervals on, alerts on that source stay quiet, and this one speaks for them.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.INTERVALS,
-                    curves=(Curve(monitoring.source_age, "{{source}}"),),
-                    alerts=(monitoring.exporter_stale,),
+                    curves=(
+                        Curve(monitoring.source_age, "{{source}}"),
+                        Curve(blindness.events_age, "{{source}}, unless it catches up"),
+                        Curve(blindness.other_age, "{{source}}, on which no P1 depends"),
+                    ),
+                    alerts=(blindness.exporter_stale, blindness.events_stale),
                     width=12,
                     height=10,
                 ),
@@ -174,9 +178,11 @@ MONITORING = Dashboard(
                     picture=Picture.STATE_TIMELINE,
                     unit=Unit.BOOLEAN,
                     curves=(
-                        Curve(f"max({outcomes.attempts_missing} or 0 * {monitoring.heartbeat})", "counter of attempts"),
+                        Curve(
+                            f"max({blindness.attempts_missing} or 0 * {monitoring.heartbeat})", "counter of attempts"
+                        ),
                     ),
-                    alerts=(outcomes.metrics_absent,),
+                    alerts=(blindness.metrics_absent,),
                     states=MISSING,
                 ),
                 Panel(

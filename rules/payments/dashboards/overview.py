@@ -4,8 +4,10 @@ from decimal import Decimal
 
 from rules.payments import (
     account,
+    blindness,
     budget,
     cards,
+    completion,
     database,
     declines,
     health,
@@ -13,6 +15,7 @@ from rules.payments import (
     monitoring,
     outcomes,
     rollout,
+    silence,
     traffic,
     webhooks,
 )
@@ -109,10 +112,10 @@ OVERVIEW = Dashboard(
                     description="Attempts in the past 5 minutes. Few at night are normal; none while some are expected are not.",
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(outcomes.attempts_5m, "now"),),
+                    curves=(Curve(silence.attempts_5m, "now"),),
                     alerts=(
-                        outcomes.traffic_stopped,
-                        outcomes.metrics_absent,
+                        silence.traffic_stopped,
+                        blindness.metrics_absent,
                     ),
                     nothing="not counted",
                     width=4,
@@ -194,9 +197,9 @@ OVERVIEW = Dashboard(
                     description="Time since the database recorded a completed payment.",
                     picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(database.since_completed, "now"),),
+                    curves=(Curve(completion.since_completed, "now"),),
                     alerts=(
-                        database.processing_lag_high,
+                        completion.processing_lag_high,
                         database.payments_stuck,
                     ),
                     nothing="none known",
@@ -407,15 +410,31 @@ OVERVIEW = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
-                        Curve(outcomes.attempts_5m, "attempts in 5 minutes"),
-                        Curve(outcomes.expected_recently, "expected in 5 minutes, from the past half-hour"),
-                        Curve(outcomes.expected_weekly, "expected in 5 minutes, from a week ago"),
+                        Curve(silence.attempts_5m, "attempts in 5 minutes"),
+                        Curve(silence.expected_recently, "expected in 5 minutes, from the past half-hour"),
+                        Curve(silence.expected_weekly, "expected in 5 minutes, from a week ago"),
+                        Curve(silence.expected_after_rollback, "expected in 5 minutes, after a roll-back"),
+                        Curve(
+                            silence.weekly_after_rollback, "expected in 5 minutes, from a week ago, after a roll-back"
+                        ),
+                        Curve(silence.expected_lately, "expected in 20 minutes, from the past two hours"),
+                        Curve(silence.expected_lately_after_rollback, "expected in 20 minutes, after a roll-back"),
+                        Curve(
+                            silence.quietest_weekly, "fewest in 10 minutes within 75 minutes of this time a week ago"
+                        ),
+                        Curve(
+                            silence.fewest_at_this_time, "fewest in 10 minutes at this time yesterday and a week ago"
+                        ),
+                        Curve(silence.attempts_10m, "attempts in 10 minutes"),
+                        Curve(silence.silent_lately, "attempts in 10 minutes where some are expected"),
+                        Curve(silence.attempts_20m, "attempts in 20 minutes"),
                         Curve(outcomes.attempts_15m, "attempts in 15 minutes"),
                         Curve(outcomes.attempts_2m, "attempts in 2 minutes"),
-                        Curve(f"{outcomes.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
-                        Curve(f"{outcomes.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
+                        Curve(completion.completions_missed, "payments that should have been completed since the last"),
+                        Curve(f"{silence.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
+                        Curve(f"{silence.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
                     ),
-                    alerts=(outcomes.traffic_stopped,),
+                    alerts=(silence.traffic_stopped, completion.none_completed),
                     width=12,
                     serves=("HLT-10",),
                 ),
@@ -450,6 +469,7 @@ OVERVIEW = Dashboard(
                         Curve(rollout.kill_switch, "live payments off"),
                         Curve(rollout.kill_switch_pulled, "kill switch pulled"),
                         Curve(rollout.switched_off_in_10m, "off in the past 10 minutes"),
+                        Curve(rollout.closed_today, "the shop is closed today"),
                         Curve(rollout.switched_off_in_1h, "off in the past hour"),
                         Curve(rollout.maintained, "maintenance mode"),
                         Curve(rollout.maintained_in_1h, "maintenance in the past hour"),
@@ -742,8 +762,9 @@ OVERVIEW = Dashboard(
                     curves=(
                         Curve(health.healthy, "the service"),
                         Curve(health.dependency_ok, "{{check}}"),
+                        Curve(health.stripe_reachable, "Stripe, while payments are on"),
                     ),
-                    alerts=(health.health_down, health.health_check_failing),
+                    alerts=(health.stripe_unreachable, health.health_down, health.health_check_failing),
                     states=OK,
                     width=12,
                     serves=("HLT-01", "HLT-02", "HLT-04", "HLT-05", "HLT-06", "HLT-07"),

@@ -1,0 +1,158 @@
+"""Blindness: would we see an outage, or has what tells of payments grown old, or gone?"""
+
+from rules.payments import completion, health, monitoring, outcomes
+from rules.payments.runbook.procedures import EXPORTER_DOCTOR, EXPORTER_LOG, RESTART_EXPORTER, STRIPE_STATUS
+from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
+    Alert,
+    Example,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Source,
+    Step,
+    Unit,
+    above,
+    at_least,
+    minutes,
+)
+
+attempts_missing = Signal(
+    "payments:attempts:absent",
+    "The counter of attempts is missing altogether",
+    Unit.BOOLEAN,
+    f"absent({outcomes.attempts})",
+    Example(series=((outcomes.successes.name, "0x10"),), at=minutes(5), gives=(("", "1"),)),
+)
+
+_EVENTS = Source.STRIPE_EVENTS.value
+
+events_age = Signal(
+    "payments_exporter:events_age:intervals",
+    "How old Stripe's events are, in units of their own interval, unless the exporter catches up with them",
+    Unit.INTERVALS,
+    f"{monitoring.source_age.where(source=_EVENTS)}\n"
+    f"unless on (source) (max by (source) ({monitoring.catching_up}) == 1)",
+    Example(
+        series=(
+            (monitoring.watermark.where(source=_EVENTS), "60x10"),
+            (monitoring.interval.where(source=_EVENTS), "30x10"),
+            (monitoring.watermark.where(source="postgres"), "0x10"),
+            (monitoring.interval.where(source="postgres"), "30x10"),
+            (monitoring.catching_up.where(source=_EVENTS), "0x10"),
+            (monitoring.catching_up.where(source="postgres"), "1x10"),
+        ),
+        at=minutes(10),
+        gives=((f'source="{_EVENTS}"', "18"),),
+    ),
+)
+
+other_age = Signal(
+    "payments_exporter:other_source_age:intervals",
+    "How old the data of every other source are, in units of its own interval, and Stripe's events while they are "
+    "caught up with",
+    Unit.INTERVALS,
+    f"{monitoring.source_age}\nunless on (source) {events_age}",
+    Example(
+        series=(
+            (monitoring.watermark.where(source=_EVENTS), "60x10"),
+            (monitoring.interval.where(source=_EVENTS), "30x10"),
+            (monitoring.watermark.where(source="postgres"), "60x10"),
+            (monitoring.interval.where(source="postgres"), "30x10"),
+        ),
+        at=minutes(10),
+        gives=(('source="postgres"', "18"),),
+    ),
+)
+
+events_stale = Alert(
+    "PaymentsUnseen",
+    watches=events_age,
+    thresholds=(
+        above(
+            STALE_AFTER_INTERVALS,
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="every P1 on payments reads Stripe's events; five minutes outlast a restart and a change of leader",
+        ),
+    ),
+    summary="Stripe's events are no longer read: no alert on payments can fire.",
+    description="The data of {source} are {value} intervals old; every alert that reads them is quiet.",
+    runbook=Runbook(
+        meaning="The exporter answers, and for five minutes Stripe has not answered it, or refused it.",
+        impact="Payments may be fine or broken. Where the database shows that none is completed, a P1 says so instead.",
+        diagnosis=(
+            STRIPE_STATUS,
+            EXPORTER_LOG,
+            EXPORTER_DOCTOR,
+            Step("Was its key revoked, its read budget spent, or a network rule changed?"),
+        ),
+        mitigation=(
+            Step("Mend what the log names: a key, a permission, a budget, a network rule."),
+            Step("Until it is back, watch the Stripe dashboard and the database by eye."),
+        ),
+    ),
+    hidden_by=(completion.none_completed, health.stripe_unreachable),
+    serves=("SEV-P2",),
+)
+
+metrics_absent = Alert(
+    "PaymentMetricsAbsent",
+    watches=attempts_missing,
+    thresholds=(
+        at_least(
+            1,
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="without this counter every alert on payments is blind; five minutes outlast a restart",
+        ),
+    ),
+    summary="The counter of payment attempts is missing.",
+    description="No series payment_attempts_total has been seen for 5 minutes; nobody would notice an outage.",
+    runbook=Runbook(
+        meaning="Prometheus has no payment_attempts_total: the exporter is gone, not scraped, or cannot sample Stripe.",
+        impact="Payments may be fine or broken; no alert on them can fire.",
+        diagnosis=(
+            Step("Open Prometheus' targets page: is the exporter listed, and is it up?"),
+            Step("Do its series carry the label environment? The scrape configuration has to add it."),
+            EXPORTER_LOG,
+            EXPORTER_DOCTOR,
+        ),
+        mitigation=(
+            RESTART_EXPORTER,
+            Step("Until it is back, watch the Stripe dashboard by eye."),
+        ),
+    ),
+    hidden_by=(events_stale,),
+    serves=("SEV-P2",),
+)
+
+exporter_stale = Alert(
+    "PaymentExporterStale",
+    watches=other_age,
+    thresholds=(
+        above(
+            STALE_AFTER_INTERVALS,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(5),
+            keep_firing=minutes(5),
+            because="one missed sample is bad luck, three are a fault; alerts on this source are quiet meanwhile",
+        ),
+    ),
+    summary="The exporter has stopped sampling a source.",
+    description="The data of {source} are {value} intervals old; alerts that read them stay quiet.",
+    runbook=Runbook(
+        meaning="The exporter answers, but one of the things that it samples fails or hangs.",
+        impact="Alerts that read this source cannot fire.",
+        diagnosis=(EXPORTER_LOG, EXPORTER_DOCTOR),
+        mitigation=(Step("Mend what the log names: a key, a permission, a role, a network rule."),),
+    ),
+    hidden_by=(monitoring.exporter_down,),
+    serves=("SEV-P3",),
+)

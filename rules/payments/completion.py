@@ -1,0 +1,179 @@
+"""Completion: are payments completed, by what the database records, though Stripe may have nothing to say?"""
+
+from rules.payments import monitoring, outcomes, rollout, silence
+from rules.payments.runbook.procedures import (
+    CALL_STRIPE,
+    DATABASE_REACHABLE,
+    ERROR_LOGS,
+    HEALTH,
+    OTHER_PROCESSOR,
+    PULL_KILL_SWITCH,
+    RECENT_CHANGES,
+    ROLL_BACK,
+    SCALE_WORKERS,
+    STRIPE_STATUS,
+    TELL_PEOPLE,
+)
+from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
+    Alert,
+    Example,
+    Gauge,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Source,
+    Step,
+    Unit,
+    above,
+    at_least,
+    minutes,
+    only_if,
+    unless,
+)
+
+last_completed = Gauge(
+    "payments_db_last_completed_timestamp_seconds",
+    "When the latest payment was completed, whatever became of it since; absent where there is none",
+    Unit.TIMESTAMP,
+    Source.POSTGRES,
+    serves=("HLT-13",),
+)
+
+since_completed = Signal(
+    "payments_db:since_completed:seconds",
+    "Time since the latest completed payment",
+    Unit.SECONDS,
+    f"min without (instance, pod) (time() - {last_completed})",
+    Example(
+        series=((f'{last_completed}{{instance="a"}}', "60x10"), (f'{last_completed}{{instance="b"}}', "120x10")),
+        at=minutes(10),
+        gives=(("", "480"),),
+    ),
+    serves=("HLT-13",),
+)
+
+_EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"
+
+unseen_gap = Signal(
+    "payments_db:since_completed_unseen:seconds",
+    "Time since the latest completed payment, while Stripe's events are old and payments are not switched off",
+    Unit.SECONDS,
+    f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\nunless on () ({rollout.switched_off_in_10m} >= 1)",
+    Example(
+        series=(
+            (last_completed.name, "60x10"),
+            (monitoring.watermark.where(source="stripe_events"), "0x10"),
+            (monitoring.interval.where(source="stripe_events"), "30x10"),
+            (monitoring.watermark.where(source="postgres"), "600x10"),
+            (monitoring.interval.where(source="postgres"), "30x10"),
+            (rollout.killed.name, "0x10"),
+            (rollout.rollout.name, "1x10"),
+        ),
+        at=minutes(10),
+        gives=(("", "540"),),
+    ),
+    serves=("SEV-P1",),
+)
+
+completions_missed = Signal(
+    "payments_db:completions_missed:estimate",
+    "Payments that should have been completed since the latest one was, at the pace of the half-hour that ended 10 "
+    "minutes ago",
+    Unit.COUNT,
+    f"{since_completed} / 300 * on () {silence.expected_recently}",
+    Example(
+        series=((last_completed.name, "3000x60"), *silence.HALF_AN_HOUR_AGO),
+        every=minutes(6),
+        at=minutes(55),
+        gives=(("", "7.5"),),
+    ),
+    serves=("SEV-P1",),
+)
+
+none_completed = Alert(
+    "PaymentsNoneCompleted",
+    watches=completions_missed,
+    thresholds=(
+        at_least(
+            20,
+            Severity.CRITICAL,
+            Priority.P1,
+            keep_firing=minutes(10),
+            because="Stripe does not answer us, and the database records no payment where 20 were to be expected: by "
+            "chance once in 500 million times. With no word from Stripe no other alert could say that nobody can pay",
+        ),
+    ),
+    guards=(
+        only_if(
+            unseen_gap,
+            ">",
+            120,
+            "a webhook that is late by a minute is no outage; and Stripe's data may be old for another reason, "
+            "a revoked key, while payments go on",
+        ),
+    ),
+    stays_while=only_if(
+        unseen_gap, ">", 120, "what was to be expected is no longer known once the outage is as long as its window"
+    ),
+    summary="No payment is completed, and Stripe does not answer.",
+    description="{value} payments should have been completed since the latest one was; Stripe's data are old as well.",
+    runbook=Runbook(
+        meaning="Stripe's API does not answer the exporter, and the payments database has recorded no payment since.",
+        impact="Customers cannot pay. Every minute costs the revenue of a minute.",
+        diagnosis=(STRIPE_STATUS, HEALTH, DATABASE_REACHABLE, RECENT_CHANGES, ERROR_LOGS),
+        mitigation=(OTHER_PROCESSOR, ROLL_BACK, PULL_KILL_SWITCH, CALL_STRIPE, TELL_PEOPLE),
+    ),
+    serves=("SEV-P1", "RSP-01", "RSP-03"),
+)
+
+processing_lag_high = Alert(
+    "PaymentProcessingLagHigh",
+    watches=since_completed,
+    thresholds=(
+        above(
+            300,
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(1),
+            keep_firing=minutes(5),
+            because="database health: alert past 300 seconds",
+        ),
+    ),
+    guards=(
+        only_if(silence.expected_recently, ">=", 20, "at night five minutes without a payment are nothing unusual"),
+        unless(
+            rollout.switched_off_in_10m,
+            ">=",
+            1,
+            "switched off, no payment completes, as intended; after a release the first needs some minutes",
+        ),
+    ),
+    summary="No payment has been completed for more than {threshold}.",
+    description="The latest payment was completed {value} ago, while attempts go on as usual.",
+    runbook=Runbook(
+        meaning="Customers try to pay, and the database records no payment as completed.",
+        impact="Either nobody can pay, or payments succeed at Stripe and nobody here knows: orders are not served.",
+        diagnosis=(
+            Step(
+                "Does Stripe record successes meanwhile? Then the fault lies between Stripe's events and the database."
+            ),
+            Step(
+                "See what the latest payments are waiting for.",
+                "SELECT status, count(*), max(created_at) AS newest, min(created_at) AS oldest FROM payments\n"
+                "WHERE created_at > now() - interval '1 hour' GROUP BY status ORDER BY 2 DESC;",
+                "sql",
+            ),
+            DATABASE_REACHABLE,
+            RECENT_CHANGES,
+        ),
+        mitigation=(
+            Step("Restart the webhook processor.", "kubectl rollout restart deployment/webhook-processor"),
+            ROLL_BACK,
+            SCALE_WORKERS,
+        ),
+    ),
+    hidden_by=(outcomes.complete_failure, silence.traffic_stopped, none_completed),
+    serves=("HLT-13", "SEV-P2"),
+)

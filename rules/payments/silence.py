@@ -1,0 +1,308 @@
+"""Silence: does nobody come to pay, at a time at which somebody always does?"""
+
+from decimal import Decimal
+
+from rules.payments import outcomes, rollout
+from rules.payments.outcomes import total
+from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, TELL_PEOPLE
+from rules.vocabulary import (
+    Alert,
+    Branch,
+    Comparison,
+    Example,
+    Guard,
+    Priority,
+    Runbook,
+    Severity,
+    Signal,
+    Step,
+    Unit,
+    at_most,
+    hours,
+    minutes,
+    only_if,
+    unless,
+)
+
+_CARD_SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
+_LINK_SUCCESS = outcomes.attempts.where(result="success", payment_method="link", initiator="api")
+_NOBODYS_SUCCESS = outcomes.attempts.where(result="success", payment_method="link", initiator=outcomes.UNKNOWN)
+_RENEWALS = outcomes.attempts.where(result="success", payment_method="card", initiator=outcomes.BY_STRIPE)
+
+attempts_5m = Signal(
+    "payments:customer_attempts:increase5m",
+    "Attempts that customers ended in 5 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(outcomes.BY_CUSTOMERS, "5m"),
+    Example.over(minutes(5), outcomes.AND_RENEWALS, (("", "50"),)),
+)
+
+attempts_10m = Signal(
+    "payments:customer_attempts:increase10m",
+    "Attempts that customers ended in 10 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(outcomes.BY_CUSTOMERS, "10m"),
+    Example.over(minutes(10), outcomes.AND_RENEWALS, (("", "50"),)),
+)
+
+attempts_20m = Signal(
+    "payments:customer_attempts:increase20m",
+    "Attempts that customers ended in 20 minutes, renewals by Stripe left aside",
+    Unit.COUNT,
+    total(outcomes.BY_CUSTOMERS, "20m"),
+    Example.over(minutes(20), outcomes.AND_RENEWALS, (("", "50"),)),
+)
+
+HALF_AN_HOUR_AGO = (
+    (_CARD_SUCCESS, "0+4x5 0+4x5"),
+    (_LINK_SUCCESS, "0+5x2 10+1x2 13+9x5"),
+    (_NOBODYS_SUCCESS, "0+1x2 20+3x5 50+1x5"),
+    (_RENEWALS, "0+7x10"),
+)
+"""A value every six minutes: of the half-hour that ended 10 minutes ago, at minute 55, 5 minutes hold 7.5 on average."""
+
+expected_recently = Signal(
+    "payments:attempts_expected:from_past_half_hour",
+    "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
+    Unit.COUNT,
+    f"300 * {total(outcomes.BY_CUSTOMERS, '30m', 'rate', '10m')}",
+    Example(
+        series=HALF_AN_HOUR_AGO,
+        every=minutes(6),
+        at=minutes(55),
+        gives=(("", "7.5"),),
+    ),
+    steady=True,
+)
+
+expected_after_rollback = Signal(
+    "payments:attempts_expected:after_rollback",
+    "Attempts by customers that 5 minutes would hold at that pace, of the share of customers that a roll-back left",
+    Unit.COUNT,
+    f"{expected_recently} * on () {rollout.kept('40m')}",
+    Example(
+        series=(*HALF_AN_HOUR_AGO, (rollout.rollout.name, "1x7 0.5 0.5 0.2")),
+        every=minutes(6),
+        at=minutes(55),
+        gives=(("", "3.75"),),
+    ),
+    steady=True,
+)
+
+expected_lately = Signal(
+    "payments:attempts_expected:from_past_hours",
+    "Attempts by customers that 20 minutes would hold at the pace of the two hours that ended 20 minutes ago",
+    Unit.COUNT,
+    f"1200 * {total(outcomes.BY_CUSTOMERS, '2h', 'rate', '20m')}",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "1+4x5 22+1x5"),
+            (_LINK_SUCCESS, "5x5 5+2x5"),
+            (_NOBODYS_SUCCESS, "1+1x5 20+3x5"),
+            (_RENEWALS, "0+7x10"),
+        ),
+        every=minutes(24),
+        at=hours(3) + minutes(50),
+        gives=(("", "6.666666666666667"),),
+    ),
+    steady=True,
+)
+
+silent_lately = Signal(
+    "payments:customer_attempts:where_expected",
+    "Attempts that customers ended in 10 minutes, where the two hours before would have 20 of them expected in 20",
+    Unit.COUNT,
+    f"{attempts_10m}\nand on () ({expected_lately} >= 20)",
+    Example(
+        series=((_CARD_SUCCESS, "5+20x30 605 606 607 609"), (_RENEWALS, "0+7x34")),
+        every=minutes(5),
+        at=minutes(172),
+        gives=(("", "4"),),
+    ),
+    steady=True,
+)
+
+expected_lately_after_rollback = Signal(
+    "payments:attempts_expected:from_past_hours_after_rollback",
+    "Attempts by customers that 20 minutes would hold at that pace, of the share of customers that a roll-back left",
+    Unit.COUNT,
+    f"{expected_lately} * on () {rollout.kept('140m')}",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "1+4x5 22+1x5"),
+            (_LINK_SUCCESS, "5x5 5+2x5"),
+            (_NOBODYS_SUCCESS, "1+1x5 20+3x5"),
+            (rollout.rollout.name, "1x6 0.5x2"),
+        ),
+        every=minutes(24),
+        at=hours(3) + minutes(15),
+        gives=(("", "3.229166666666667"),),
+    ),
+    steady=True,
+)
+
+expected_weekly = Signal(
+    "payments:attempts_expected:from_past_week",
+    "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
+    Unit.COUNT,
+    f"300 * {total(outcomes.BY_CUSTOMERS, '1h', 'rate', '7d')}",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "0+4x5 30+1x5"),
+            (_LINK_SUCCESS, "5x5 5+2x5"),
+            (_NOBODYS_SUCCESS, "0+1x5 20+3x5"),
+            (_RENEWALS, "0+7x10"),
+        ),
+        every=minutes(12),
+        at=hours(170) + minutes(6),
+        gives=(("", "2.5"),),
+    ),
+    steady=True,
+)
+
+weekly_after_rollback = Signal(
+    "payments:attempts_expected:from_past_week_after_rollback",
+    "Attempts by customers that 5 minutes would hold at the pace of a week ago, of the share of customers that is left",
+    Unit.COUNT,
+    f"{expected_weekly} * on () clamp_max(max({rollout.rollout}) / on () "
+    f"(max(max_over_time({rollout.rollout}[1h] offset 7d)) > 0), 1)",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "0+4x5 30+1x5"),
+            (_LINK_SUCCESS, "5x5 5+2x5"),
+            (_NOBODYS_SUCCESS, "0+1x5 20+3x5"),
+            (rollout.rollout.name, "1x845 0.2x5"),
+        ),
+        every=minutes(12),
+        at=hours(170) + minutes(4),
+        gives=(("", "0.5"),),
+    ),
+    steady=True,
+)
+
+
+def fewest(around: str, until: str) -> str:
+    """PromQL for the fewest attempts that ten minutes held within a stretch of the past that ended `until` ago.
+
+    Computed from the counters, and not from what was recorded of them: rules that are new have recorded nothing yet.
+    """
+    return f"min_over_time(({total(outcomes.BY_CUSTOMERS, '10m')})[{around}:5m] offset {until})"
+
+
+quietest_weekly = Signal(
+    "payments:customer_attempts:fewest_weekly",
+    "Fewest attempts that ten minutes held, from 75 minutes before this time a week ago to 75 minutes after "
+    "it; or two weeks ago, where that is more",
+    Unit.COUNT,
+    f"{fewest('150m', '13d22h45m')}\n>= on ()\n{fewest('150m', '6d22h45m')}\n"
+    f"or on ()\n{fewest('150m', '6d22h45m')}\nor on ()\n{fewest('150m', '13d22h45m')}",
+    Example(
+        series=((_CARD_SUCCESS, "0+6x5 36+3x30"), (_NOBODYS_SUCCESS, "0+1x37"), (_RENEWALS, "0+7x40")),
+        every=minutes(5),
+        at=hours(168) + minutes(92),
+        gives=(("", "8"),),
+    ),
+    steady=True,
+)
+
+fewest_at_this_time = Signal(
+    "payments:customer_attempts:fewest_daily",
+    "Fewest attempts that ten minutes held around this time yesterday or a week ago, whichever is less; 0 on Sundays, "
+    "when clocks are changed",
+    Unit.COUNT,
+    f"(\n  {fewest('10m', '23h55m')}\n  < on ()\n  {fewest('10m', '6d23h55m')}\n"
+    f"  or on ()\n  {fewest('10m', '6d23h55m')}\n)\n* on () (day_of_week(vector(time() - 21600)) > bool 0)",
+    Example(
+        series=((_CARD_SUCCESS, "0+6x5 36+3x30"), (_NOBODYS_SUCCESS, "0+1x37"), (_RENEWALS, "0+7x40")),
+        every=minutes(5),
+        at=hours(168) + minutes(92),
+        gives=(("", "8"),),
+    ),
+    steady=True,
+)
+
+_COMING_BACK = "switched off, no traffic is what we want; after a release customers need some minutes to come back"
+_ON = unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK)
+_OPEN = unless(rollout.closed_today, ">=", 1, "on a day that was declared closed nobody is missed")
+_STILL_ON = unless(expected_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
+_STILL_ON_LATELY = unless(expected_lately_after_rollback, "<", 20, "a planned roll-back leaves so few customers")
+_STILL_ON_WEEKLY = unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers")
+_BUSY = only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own")
+_BUSY_LATELY = only_if(expected_lately, ">=", 20, "quiet hours have gaps of their own")
+_CLOSING = unless(
+    quietest_weekly,
+    "<",
+    1,
+    "there was a time a week ago, up to an hour earlier or later in case clocks were changed since, when nobody paid for "
+    "ten minutes: this may be closing time",
+)
+
+
+def _none(of: Signal, because: str, *guards: Guard) -> Branch:
+    return Branch(watches=of, comparison=Comparison.AT_MOST, value=Decimal(0), guards=guards, because=because)
+
+
+traffic_stopped = Alert(
+    "PaymentsTrafficStopped",
+    watches=attempts_5m,
+    thresholds=(
+        at_most(
+            0,
+            Severity.CRITICAL,
+            Priority.P1,
+            keep_firing=minutes(10),
+            because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
+        ),
+    ),
+    guards=(_BUSY, _CLOSING, _STILL_ON, _ON),
+    or_else=(
+        _none(
+            attempts_10m,
+            "near opening and closing, twice as long without a customer is told where the shop was open at this time",
+            _BUSY,
+            unless(fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed, or closing"),
+            _STILL_ON,
+            _ON,
+        ),
+        _none(
+            attempts_20m, "below 4 a minute, 20 are usual in 20 minutes", _BUSY_LATELY, _CLOSING, _STILL_ON_LATELY, _ON
+        ),
+        _none(
+            attempts_20m,
+            "an outage that outlasts the hours before it is still one",
+            only_if(expected_weekly, ">=", 5, "a week ago this hour was busy, so it should be now"),
+            _CLOSING,
+            _OPEN,
+            _STILL_ON_WEEKLY,
+            _ON,
+        ),
+        _none(
+            attempts_20m,
+            "a shop whose doors do not open in the morning has no hours before",
+            only_if(fewest_at_this_time, ">=", 10, "yesterday and a week ago the shop was open at this time"),
+            _OPEN,
+            _STILL_ON_WEEKLY,
+            _ON,
+        ),
+    ),
+    stays_while=only_if(
+        silent_lately,
+        "<=",
+        0,
+        "while nobody comes it is one outage, though the pace of before is no longer known so well",
+    ),
+    summary="No payment has been attempted for 5 minutes.",
+    description="{value} payment attempts in 5 minutes, where at least 20 were to be expected.",
+    runbook=Runbook(
+        meaning="Customers no longer reach the point where they pay. Nothing fails, because nothing is tried.",
+        impact="No revenue; and the success rate shows nothing, since there is nothing to divide.",
+        diagnosis=(
+            Step("Open the shop and try to pay: does the checkout load, and does its request reach us?"),
+            HEALTH,
+            RECENT_CHANGES,
+            Step("Check DNS, the load balancer and the front end's own monitoring."),
+        ),
+        mitigation=(ROLL_BACK, Step("If the front end is at fault, call its on-call engineer."), TELL_PEOPLE),
+    ),
+    serves=("SEV-P1",),
+)

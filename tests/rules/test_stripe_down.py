@@ -1,0 +1,142 @@
+"""Where Stripe answers nobody, is that told as the complete failure that it is; and what only looks like it, not?"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from paymon.promtool import Promtool
+from rules.payments import blindness, completion, health, outcomes, rollout
+from rules.vocabulary import Alert, Source, minutes, seconds
+from tests.rules.playing import play
+
+NEVER = ()
+HOUR = minutes(60)
+END = HOUR + minutes(80)
+STRIPE = Source.STRIPE_EVENTS
+
+SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
+COMPLETED = completion.last_completed.name
+REACHED = health.check_ok.where(check="stripe_api")
+
+NONE_COMPLETED, UNREACHABLE, UNSEEN = completion.none_completed, health.stripe_unreachable, blindness.events_stale
+
+
+def shop(per_half_minute: int, reached: int = 0, completed_until: int = 120, until: int = 300) -> dict[str, str]:
+    """An hour in which all is well; then Stripe's events are as they were. A value every half a minute."""
+    last = 120 * per_half_minute
+    return {
+        SUCCESS: f"0+{per_half_minute}x120 {last}x{until - 121}",
+        COMPLETED: f"0+30x{completed_until} {30 * completed_until}x{until - completed_until - 1}",
+        REACHED: f"1x120 {reached}x{until - 121}",
+        health.up.name: f"1x120 {reached}x{until - 121}",
+        rollout.killed.name: f"0x{until}",
+        rollout.rollout.name: f"1x{until}",
+    }
+
+
+def told(
+    promtool: Promtool,
+    folder: Path,
+    series: Mapping[str, str],
+    expected: Mapping[Alert, tuple[tuple[timedelta, timedelta], ...]],
+    without: tuple[Source, ...] = (),
+    until: timedelta = END,
+) -> None:
+    play(promtool, folder, series, expected, until=until, last_read={STRIPE: HOUR}, without=without)
+
+
+@pytest.mark.parametrize(("per_half_minute", "after"), [(62, seconds(150)), (5, seconds(150)), (2, minutes(5))])
+def test_no_payment_completed_and_no_word_from_stripe_is_a_complete_failure_for_as_long_as_it_lasts(
+    per_half_minute: int, after: timedelta, promtool: Promtool, tmp_path: Path
+) -> None:
+    """At 124, 10 and 4 a minute; for longer than the past is known from which payments were to be expected."""
+    quiet = (
+        completion.processing_lag_high,
+        UNSEEN,
+        UNREACHABLE,
+        *((health.health_down,) if after < minutes(5) else ()),
+    )
+
+    told(
+        promtool,
+        tmp_path,
+        shop(per_half_minute),
+        {NONE_COMPLETED: ((HOUR + after + seconds(30), END),), **dict.fromkeys(quiet, NEVER)},
+    )
+
+
+def test_without_a_database_the_health_endpoint_decides(promtool: Promtool, tmp_path: Path) -> None:
+    series = {name: values for name, values in shop(62).items() if name != COMPLETED}
+
+    told(
+        promtool,
+        tmp_path,
+        series,
+        {UNREACHABLE: ((HOUR + minutes(4), END),), NONE_COMPLETED: NEVER, UNSEEN: NEVER},
+        without=(Source.POSTGRES,),
+    )
+
+
+def test_a_revoked_key_is_no_complete_failure_while_payments_are_completed(promtool: Promtool, tmp_path: Path) -> None:
+    """The exporter alone is locked out; after five minutes that is told, and pages once."""
+
+    told(
+        promtool,
+        tmp_path,
+        shop(62, reached=1, completed_until=299),
+        {
+            UNSEEN: ((HOUR + seconds(450), END),),
+            NONE_COMPLETED: NEVER,
+            UNREACHABLE: NEVER,
+            blindness.exporter_stale: NEVER,
+            completion.processing_lag_high: NEVER,
+        },
+    )
+
+
+@pytest.mark.parametrize("without", [(), (Source.POSTGRES,)], ids=["with a database", "without one"])
+def test_blocked_egress_at_night_wakes_nobody_for_a_complete_failure(
+    without: tuple[Source, ...], promtool: Promtool, tmp_path: Path
+) -> None:
+    """One payment in ten minutes, and neither the service nor the exporter gets out: nobody was kept from paying."""
+    series = shop(0) | {SUCCESS: "0x19 1x20 2x20 3x20 4x20 5x20 6x180"}
+
+    told(promtool, tmp_path, series, {NONE_COMPLETED: NEVER, UNREACHABLE: NEVER}, without=without)
+
+
+def test_switched_off_meanwhile_no_payment_is_expected(promtool: Promtool, tmp_path: Path) -> None:
+    """The kill switch is pulled a minute after Stripe went down."""
+    series = shop(62) | {rollout.killed.name: "0x121 1x180"}
+
+    told(promtool, tmp_path, series, {NONE_COMPLETED: NEVER, UNREACHABLE: NEVER})
+
+
+def test_a_lag_of_the_database_is_told_though_stripes_events_are_old(promtool: Promtool, tmp_path: Path) -> None:
+    """Its own source is fresh, and what was to be expected is known from before: it needs no P1 to speak for it."""
+    series = shop(62, reached=1)
+    until = HOUR + minutes(35)
+
+    told(promtool, tmp_path, series, {completion.processing_lag_high: ((HOUR + seconds(420), until),)}, until=until)
+
+
+@pytest.mark.parametrize("seconds_away", [60, 180, 270], ids=lambda away: f"{away} s")
+def test_a_restart_or_a_change_of_leader_pages_nobody(seconds_away: int, promtool: Promtool, tmp_path: Path) -> None:
+    """The events are as old as the exporter was away, and then it reads on."""
+    away = seconds_away // 30
+    events = '{source="stripe_events"}'
+    until = HOUR + minutes(30)
+    series = shop(62, reached=1, completed_until=299) | {
+        f"payments_exporter_watermark_timestamp_seconds{events}": f"0+30x120 3600x{away} {3600 + 30 * away + 30}+30x60",
+        f"payments_exporter_interval_seconds{events}": "15x300",
+    }
+
+    play(
+        promtool,
+        tmp_path,
+        series,
+        {UNSEEN: NEVER, NONE_COMPLETED: NEVER, UNREACHABLE: NEVER},
+        until=until,
+        without=(STRIPE,),
+    )
