@@ -141,7 +141,7 @@ class Promtool:
 
     def check_metrics(self, text: str) -> tuple[Finding, ...]:
         """`promtool check metrics`: the text that an exporter serves."""
-        answer = self._ask("check", "metrics", stdin=text)
+        answer = self.ask("check", "metrics", stdin=text)
         findings = tuple(_metric_finding(line) for line in answer.said.splitlines() if line)
         return answer.explained_by(findings)
 
@@ -150,18 +150,19 @@ class Promtool:
         return tuple(self._run_test_file(file) for file in test_files)
 
     def _check(self, what: str, *files: str) -> CheckResult:
-        answer = self._ask("check", what, "--lint=all", "--lint-fatal", *files)
+        answer = self.ask("check", what, "--lint=all", "--lint-fatal", *files)
         result = _parse_checks(answer.said)
         answer.explained_by(result.findings)
         return result
 
     def _run_test_file(self, file: str | Path) -> TestFileResult:
-        answer = self._ask("test", "rules", str(file))
-        result = _parse_tests(Path(file), answer.said)
+        answer = self.ask("test", "rules", str(file))
+        result = parse_tests(Path(file), answer.said)
         answer.explained_by(result.failures)
         return result
 
-    def _ask(self, *arguments: str, stdin: str = "") -> "_Answer":
+    def ask(self, *arguments: str, stdin: str = "") -> "Answer":
+        """One question; raises PromtoolError where what comes back is no answer."""
         command = (str(self.path), *arguments)
         ran = _run(command, stdin, self.timeout_seconds)
         said = ran.stdout.strip()
@@ -171,7 +172,7 @@ class Promtool:
             raise PromtoolError(command, f"says: {usage[1]}")
         if ran.returncode not in EXIT_STATUS_OF_ANSWERS:
             raise PromtoolError(command, f"ended with exit status {ran.returncode}: {said[:2000] or 'no output'}")
-        return _Answer(command, ran.returncode, ran.stdout)
+        return Answer(command, ran.returncode, ran.stdout)
 
 
 EXIT_STATUS_OF_ANSWERS = (0, 1, 3)  # fine; failed; lint findings
@@ -180,7 +181,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """All that promtool said, both streams in the order of writing."""
 
     command: tuple[str, ...]
@@ -286,7 +287,8 @@ EXPECTATION = re.compile(
 )
 
 
-def _parse_tests(file: Path, said: str) -> TestFileResult:
+def parse_tests(file: Path, said: str) -> TestFileResult:
+    """What promtool's words about one file of tests mean."""
     warnings = tuple(re.findall(r"^  WARNING: (.*)$", said, re.MULTILINE))
     kept = "\n".join(line for line in said.splitlines() if not line.startswith("  WARNING: "))
     _, _, text = kept.partition("  FAILED:\n")

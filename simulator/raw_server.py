@@ -23,7 +23,12 @@ async def raw_server(
 ) -> AsyncIterator[RawServer]:
     """Answer every request with `chunks`, `pause` seconds between them, and then hang up, or wait for the client to."""
 
+    answering: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        answering.add(task)
         try:
             await reader.readuntil(b"\r\n\r\n")
             for chunk in chunks:
@@ -34,9 +39,10 @@ async def raw_server(
             if then_hold:
                 await reader.read()
             writer.close()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # a cancellation is ours, below; asyncio's own streams would take it for a fault
         finally:
+            answering.discard(task)
             if then_hold or not writer.is_closing():
                 writer.transport.abort()
 
@@ -46,3 +52,7 @@ async def raw_server(
         yield server
     finally:
         listener.close()
+        for task in answering:
+            task.cancel()
+        while answering:
+            await asyncio.wait(set(answering))

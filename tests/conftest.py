@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from paymon.promtool import Promtool
+from tests.promtools import remembering
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
 pytest_plugins = ("tests.postgres",)
@@ -36,5 +37,5 @@ def _unhurried_collector() -> Iterator[None]:
 
 @pytest.fixture(scope="session", params=PROMETHEUS)
 def promtool(request: pytest.FixtureRequest) -> Promtool:
-    """The real promtool, in the oldest and the newest version that is supported."""
-    return Promtool.find(version_prefix=request.param)
+    """The real promtool, in the oldest and the newest version that is supported; it answers the same question once."""
+    return remembering(request.config, request.param)

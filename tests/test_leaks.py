@@ -11,11 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 LEAKING = {
     "socket": "kept.append(socket.create_server(('127.0.0.1', 0)))",
     "process": "kept.append(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(40)']))",
+    "thread": "threading.Thread(target=time.sleep, args=(40,), daemon=True).start()",
+    "task": "asyncio.run(left())",
     "garbage": "cycle = [socket.create_server(('127.0.0.1', 0))]; cycle.append(cycle)",
 }
 FILE = """
-import socket, subprocess, sys
+import asyncio, socket, subprocess, sys, threading, time
 kept = []
+
+async def left():
+    kept.append(asyncio.create_task(asyncio.sleep(40)))
 
 def test_before():
     pass

@@ -61,6 +61,7 @@ class Database:
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._dsn = ""
         self._turn = asyncio.Lock()
+        self._prologues: dict[timedelta, bytes] = {}
 
     async def rows(
         self,
@@ -96,7 +97,7 @@ class Database:
         async with self._turn:
             for retry in reversed(range(_RETRIES + 1)):
                 connection = await self._connected()
-                asking = _transaction(connection, query, parameters, self._prologue(limit))
+                asking = _transaction(connection, query, parameters, self._prologue(limit, connection))
                 try:
                     return await within((limit + self._settings.deadline_margin).total_seconds(), asking)
                 except TimeoutError:
@@ -117,8 +118,13 @@ class Database:
             if connection is not None:
                 await connection.close()
 
-    def _prologue(self, limit: timedelta) -> sql.Composed:
+    def _prologue(self, limit: timedelta, connection: psycopg.AsyncConnection[Row]) -> bytes:
         """One message to the server. Without row security, a policy that would hide rows is an error instead."""
+        if limit not in self._prologues:
+            self._prologues[limit] = self._settings_of_a_transaction(limit).as_bytes(connection)
+        return self._prologues[limit]
+
+    def _settings_of_a_transaction(self, limit: timedelta) -> sql.Composed:
         milliseconds = max(1, round(limit.total_seconds() * 1000))
         return sql.SQL(
             "BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock};"
@@ -169,7 +175,7 @@ async def _transaction(
     connection: psycopg.AsyncConnection[Row],
     query: sql.Composed,
     parameters: Mapping[str, object],
-    prologue: sql.Composed,
+    prologue: bytes,
 ) -> "_Result":
     async with connection.cursor() as cursor:
         try:

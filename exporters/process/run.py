@@ -104,6 +104,7 @@ class Exporter:
     async def close(self) -> None:
         """Let go of everything that was opened."""
         await self._scheduler.close()
+        self.page.close()
 
     def stop(self) -> None:
         """Answer what was asked, then end run()."""

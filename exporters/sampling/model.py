@@ -111,7 +111,7 @@ def _checked(metric: Metric, labels: Mapping[str, str]) -> tuple[tuple[str, str]
         if value is None or len(labels) != len(metric.labels):
             wanted = ", ".join(label.name for label in metric.labels)
             raise ValueError(f"{metric.name} has the labels {wanted}, not {', '.join(labels) or 'none'}")
-        if label.values and not label.open and value not in label.values:
+        if value not in label.values and label.values and not label.open:
             raise ValueError(f"{metric.name} has no {label.name}={value!r}; count it under other")
         found.append((label.name, value))
     if len(found) != len(labels):

@@ -211,6 +211,10 @@ class Page:
         self._lines: dict[tuple[str, str], _Lines] = {}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="page")
 
+    def close(self) -> None:
+        """Render nothing any more."""
+        self._worker.shutdown(wait=False)
+
     async def render(self, form: Form) -> Rendered:
         """The page of this moment."""
         readings = self._collect()

@@ -17,7 +17,7 @@ from paymon.rule_testing.slices import slice_of
 __all__ = ["Failure", "run_suites"]
 
 _BATCHES_FOR_EACH_CPU = 4
-_LESS_GARBAGE_COLLECTION = {"GOGC": "200"}  # promtool lives for seconds: less time for some memory
+_LESS_GARBAGE_COLLECTION = {"GOGC": "400"}  # promtool lives for seconds: less time for some memory
 _SAMPLE = re.compile(r"(-?[0-9.]+E[+-][0-9]+)")
 _NAMED = re.compile(r'\{__name__="([^"]+)"(?:, )?')
 _PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -90,7 +90,7 @@ def _pass(tool: Promtool, tests: Sequence[Path]) -> bool:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _LESS_GARBAGE_COLLECTION,
+            env=_LESS_GARBAGE_COLLECTION | os.environ,
             timeout=tool.timeout_seconds * len(tests),
             check=False,
         )

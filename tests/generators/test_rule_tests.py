@@ -1,5 +1,6 @@
 """Do the generated rule tests pass, say enough, and notice when a rule is wrong?"""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -37,6 +38,7 @@ from rules.vocabulary import (
     minutes,
     seconds,
 )
+from tests.promtools import answers_of, remembering
 from tests.rules import small
 
 CATALOG = catalog()
@@ -57,14 +59,20 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 
 
 @pytest.mark.slow
-def test_every_rule_of_every_environment_does_what_its_tests_say(promtool: Promtool, tmp_path: Path) -> None:
-    remembered = Remembered()  # what two environments have in common but for their name is run once
+def test_every_rule_of_every_environment_does_what_its_tests_say(
+    promtool: Promtool, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    answers = answers_of(pytestconfig)
+    # What two environments have in common but for their name is run once, and not again in the next run.
+    remembered = Remembered(answers.parent / "rule-tests-passed" if answers else None)
     failures = {}
     for environment in CATALOG.organisation.environments:
         files, suites = _on_disk(environment, tmp_path / environment.name)
         failures[environment.name] = run_suites(
             suites, files, promtool, environment=environment.name, remembered=remembered
         )
+    with contextlib.suppress(OSError):
+        remembered.keep()
     assert failures == {environment.name: () for environment in CATALOG.organisation.environments}
 
 
@@ -195,8 +203,8 @@ def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: d
 
 
 @pytest.fixture(scope="module")
-def promtool_2_42() -> Promtool:
-    return Promtool.find(version_prefix="2.42")
+def promtool_2_42(pytestconfig: pytest.Config) -> Promtool:
+    return remembering(pytestconfig, "2.42")
 
 
 SAMPLE = {

@@ -28,6 +28,12 @@ groups:
 """
 
 
+@pytest.fixture
+def promtool(promtool: Promtool) -> Promtool:
+    """Here it is asked each time: what it says, and how, is the question."""
+    return Promtool(promtool.path, promtool.version)
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test has a folder of its own, with good rules in it, and stands in it."""

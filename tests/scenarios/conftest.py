@@ -7,6 +7,7 @@ import pytest
 from paymon.promtool import Promtool
 from simulator.postgres_server import installations, running
 from simulator.world import prepare
+from tests.promtools import remembering
 from tests.scenarios.staging import EMPTY, Stage
 from tests.workers import of_all_workers
 
@@ -20,12 +21,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def oldest() -> Promtool:
+def oldest(pytestconfig: pytest.Config) -> Promtool:
     """The oldest promtool that is supported."""
-    return Promtool.find(version_prefix="2.42", timeout_seconds=240)
+    return remembering(pytestconfig, "2.42", timeout_seconds=240)
 
 
 @pytest.fixture(scope="session")
-def newest() -> Promtool:
+def newest(pytestconfig: pytest.Config) -> Promtool:
     """The newest promtool that is supported."""
-    return Promtool.find(version_prefix="3.5", timeout_seconds=240)
+    return remembering(pytestconfig, "3.5", timeout_seconds=240)

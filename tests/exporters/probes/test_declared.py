@@ -29,7 +29,14 @@ NOW = at("2025-08-10T12:00:00")
 
 
 def sampled(file: Path, now: float = NOW) -> Snapshot:
-    return asyncio.run(DeclaredSampler(DeclaredSettings(file=file)).sample(now))
+    async def once() -> Snapshot:
+        sampler = DeclaredSampler(DeclaredSettings(file=file))
+        try:
+            return await sampler.sample(now)
+        finally:
+            await sampler.close()
+
+    return asyncio.run(once())
 
 
 def written(folder: Path, text: str | bytes) -> Path:
@@ -275,6 +282,7 @@ def test_each_problem_is_said_once_and_without_what_stood_there(
         sampler = DeclaredSampler(DeclaredSettings(file=file))
         for _ in range(2):
             await sampler.sample(NOW)
+        await sampler.close()
 
     broken = "backups: {last_success: {by: jane@example.com, at: hunter2}}\nrunbook: {review: {by: A, at: 2025-08-10}}"
     asyncio.run(twice(written(tmp_path, broken)))

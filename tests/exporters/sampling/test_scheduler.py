@@ -175,6 +175,9 @@ def test_a_sample_that_cannot_be_stopped_is_left_alone_and_not_started_twice() -
             assert subject.lines[0].health.errors[ErrorClass.TIMEOUT] > 2
             assert len(good.sampled_at) == 14
             released = True
+        (left_alone,) = asyncio.all_tasks() - {asyncio.current_task()}
+        left_alone.cancel()
+        await asyncio.wait({left_alone})
 
     in_virtual_time(story())
 

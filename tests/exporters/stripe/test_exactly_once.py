@@ -222,7 +222,7 @@ def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(t
 
 
 def test_a_process_that_is_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    outcome = kill_again_and_again(tmp_path, kills=20, seed=7, seconds=60)
+    outcome = kill_again_and_again(tmp_path, kills=20, seed=7, seconds=700)
     assert outcome.kills == 20
     assert outcome.lost == 0
     assert outcome.doubled == 0

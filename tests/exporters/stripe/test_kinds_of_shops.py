@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from paymon.promtool import Promtool
 from simulator.stripe import Cause
 from tests.exporters.stripe.kinds import KINDS, Counted, Trade
 from tests.exporters.stripe.shop import START
+from tests.promtools import remembering
 from tests.rules.kinds import failed_expectations
 
 MINUTES = 4 * 60
@@ -37,8 +37,10 @@ def succeeded(before: Counter[tuple[str, ...]], after: Counter[tuple[str, ...]])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_of_shop_is_counted_as_its_books_say_and_paged_for_when_it_breaks(kind: str, tmp_path: Path) -> None:
-    promtool = Promtool.find(version_prefix="3.5")  # which rules fire when is compared with 2.42 elsewhere
+def test_a_kind_of_shop_is_counted_as_its_books_say_and_paged_for_when_it_breaks(
+    kind: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    promtool = remembering(pytestconfig, "3.5")  # which rules fire when is compared with 2.42 elsewhere
     trade = Trade(KINDS[kind], PER_MINUTE, seed=11)
     counted = Counted(trade)
     minutes, books = [], []
