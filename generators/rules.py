@@ -38,6 +38,7 @@ __all__ = [
     "Expressions",
     "RecordingRule",
     "RuleGroup",
+    "expressions_of",
     "groups_text",
     "rule_file",
     "rule_groups",
@@ -135,6 +136,8 @@ class Expressions:
         self.catalog = in_environment(catalog, environment)
         self.environment = environment
         self.index = index_of(self.catalog)
+        self._labels_of: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {}
+        self._scraped: dict[str, tuple[tuple[str, str], ...]] = {}
 
     @property
     def recorded_labels(self) -> tuple[tuple[str, str], ...]:
@@ -143,10 +146,17 @@ class Expressions:
 
     def scraped_labels(self, name: str) -> tuple[tuple[str, str], ...]:
         """The labels that a scrape puts on the series of that name; none on those of Prometheus and Alertmanager."""
-        return tuple((label, values[0]) for label, values in self._wanted(name))
+        if name not in self._scraped:
+            self._scraped[name] = tuple((label, values[0]) for label, values in self._wanted(name))
+        return self._scraped[name]
 
     def _wanted(self, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The labels by which this service's series of that name are told from others', each with its values."""
+        if name not in self._labels_of:
+            self._labels_of[name] = self._looked_up(name)
+        return self._labels_of[name]
+
+    def _looked_up(self, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if not self.index.of_environment(name):
             return ()
         jobs = self.index.jobs(name, self.environment)
@@ -264,6 +274,12 @@ class Expressions:
         return tuple(parts)
 
 
+@lru_cache(maxsize=64)
+def expressions_of(catalog: Catalog, environment: Environment) -> Expressions:
+    """The environment's expressions, made once: whoever writes files of one catalog shares them."""
+    return Expressions(catalog, environment)
+
+
 def runbook_anchor(alert: Alert) -> str:
     """The anchor of the alert's heading on its runbook page."""
     return alert.name.lower()
@@ -272,8 +288,8 @@ def runbook_anchor(alert: Alert) -> str:
 @lru_cache(maxsize=8)
 def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, ...]:
     """The environment's groups, one per area: the signals in the order of their text, then the alerts."""
-    catalog = in_environment(catalog, environment)
-    expressions = Expressions(catalog, environment)
+    expressions = expressions_of(catalog, environment)
+    catalog = expressions.catalog
     return tuple(
         RuleGroup(
             area=area,

@@ -11,11 +11,10 @@ import jinja2
 
 from generators.alertmanager.routing import told_calmly
 from generators.panel_links import panel_link, panel_of
-from generators.rules import Expressions, RuleGroup, runbook_anchor
+from generators.rules import Expressions, RuleGroup, expressions_of, runbook_anchor
 from generators.text import generated_header
 from generators.wording import spoken_bound
 from rules.checks import Problem
-from rules.composition import in_environment
 from rules.vocabulary import (
     Alert,
     Area,
@@ -58,8 +57,8 @@ def runbook_files(catalog: Catalog, environment: Environment) -> Mapping[str, st
 
     Every command, query and address is that environment's own.
     """
-    catalog = in_environment(catalog, environment)
     pages = _Pages(catalog, environment)
+    catalog = pages.catalog
     files = {f"runbook/{area.name}.md": pages.area(area) for area in catalog.areas if area.alerts}
     return {"runbook/index.md": pages.index(), **files}
 
@@ -108,9 +107,9 @@ class _Pages:
     """The pages of one environment."""
 
     def __init__(self, catalog: Catalog, environment: Environment) -> None:
-        self._catalog = catalog
         self._environment = environment
-        self._expressions = Expressions(catalog, self._environment)
+        self._expressions = expressions_of(catalog, environment)
+        self.catalog = self._expressions.catalog
 
     def area(self, area: Area) -> str:
         text = (
@@ -121,9 +120,9 @@ class _Pages:
                 question=self._question(area),
                 ways_out=self._ways_out(area),
                 picture=self._picture,
-                alertmanager=self._catalog.organisation.alertmanager_url,
+                alertmanager=self.catalog.organisation.alertmanager_url,
                 environment=self._environment.name,
-                service=self._catalog.organisation.service,
+                service=self.catalog.organisation.service,
                 anchor=runbook_anchor,
                 priorities=lambda alert: ", ".join(dict.fromkeys(t.priority.value for t in self._thresholds(alert))),
                 conditions=lambda alert: "; ".join(self._condition(alert, t) for t in self._thresholds(alert)),
@@ -136,7 +135,7 @@ class _Pages:
         return self._page(area.module.replace(".", "/") + ".py", text)
 
     def index(self) -> str:
-        organisation = self._catalog.organisation
+        organisation = self.catalog.organisation
         chain = dict.fromkeys(
             contact
             for policy in reversed(organisation.policies)
@@ -153,11 +152,11 @@ class _Pages:
                     for policy in organisation.policies
                 ],
                 key_metrics=[
-                    row for item in self._catalog.items if item.key_metric for row in self._key_metric(item.id)
+                    row for item in self.catalog.items if item.key_metric for row in self._key_metric(item.id)
                 ],
                 chain=list(chain),
                 external=[contact for contact in organisation.contacts if self._outside(contact)],
-                chapters=self._catalog.chapters,
+                chapters=self.catalog.chapters,
                 anchor=runbook_anchor,
                 picture=self._picture,
                 spoken=spoken_duration,
@@ -181,8 +180,8 @@ class _Pages:
         return area.question[:1].upper() + area.question[1:]
 
     def _ways_out(self, area: Area) -> tuple[Link, ...]:
-        organisation = self._catalog.organisation
-        shown = [found[0] for alert in area.alerts if (found := panel_of(self._catalog, alert))]
+        organisation = self.catalog.organisation
+        shown = [found[0] for alert in area.alerts if (found := panel_of(self.catalog, alert))]
         dashboards = {dashboard.uid: dashboard.title for dashboard in shown}
         return (
             Link(title="Index", url="index.md"),
@@ -197,24 +196,24 @@ class _Pages:
         )
 
     def _picture(self, alert: Alert) -> Link | None:
-        found = panel_of(self._catalog, alert)
+        found = panel_of(self.catalog, alert)
         if found is None:
             return None
-        address = self._catalog.organisation.dashboard_url + panel_link(self._catalog, alert, self._environment)
+        address = self.catalog.organisation.dashboard_url + panel_link(self.catalog, alert, self._environment)
         return Link(title=found[1].title, url=address)
 
     def _of_priority(self, priority: Priority) -> list[tuple[Area, Alert]]:
         return [
             (area, alert)
-            for area in self._catalog.areas
+            for area in self.catalog.areas
             for alert in area.alerts
             if min(threshold.priority.value for threshold in self._thresholds(alert)) == priority.value
         ]
 
     def _key_metric(self, item: str) -> Iterable[tuple[str, ...]]:
-        for alert in self._catalog.alerts:
+        for alert in self.catalog.alerts:
             if item in alert.serves:
-                area = self._catalog.area_of(alert)
+                area = self.catalog.area_of(alert)
                 for threshold in self._thresholds(alert):
                     yield (
                         alert.watches.title,
@@ -231,7 +230,7 @@ class _Pages:
         return _past(alert.branches(threshold, self._environment)[0], threshold.lasting)
 
     def _respond_within(self, threshold: Threshold) -> timedelta:
-        return threshold.respond_within or self._catalog.organisation.policy(threshold.priority).respond_within
+        return threshold.respond_within or self.catalog.organisation.policy(threshold.priority).respond_within
 
     def _urgency(self, alert: Alert) -> str:
         if alert.always:
@@ -247,8 +246,8 @@ class _Pages:
         worst = min((threshold.priority for threshold in self._thresholds(alert)), key=lambda priority: priority.value)
         if worst is Priority.NONE:
             return "Whoever looks after Prometheus and Alertmanager."
-        policy = self._catalog.organisation.policy(worst)
-        hear = (*policy.notifies, *(told_calmly(self._catalog.organisation) if alert.told_at_once else ()))
+        policy = self.catalog.organisation.policy(worst)
+        hear = (*policy.notifies, *(told_calmly(self.catalog.organisation) if alert.told_at_once else ()))
         told = [f"- {contact.name}: {contact.channel.value}, {contact.address}" for contact in hear]
         then = [f"- then {contact.name}: {contact.channel.value}, {contact.address}" for contact in policy.escalates_to]
         return "\n".join((*told, *then))
@@ -280,7 +279,7 @@ class _Pages:
     def _elsewhere(self, alert: Alert, index: int, place: int = 0) -> Iterable[str]:
         threshold = self._thresholds(alert)[index]
         branch = alert.branches(threshold, self._environment)[place]
-        for environment in self._catalog.organisation.environments:
+        for environment in self.catalog.organisation.environments:
             lasting = alert.thresholds_in(environment)[index].lasting
             other = alert.branches(alert.thresholds_in(environment)[index], environment)[place]
             if other.value != branch.value or (place == 0 and lasting != threshold.lasting):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from generators.rules import Expressions
+from generators.rules import expressions_of
 from generators.text import generated_header
 from rules.vocabulary import Alert, Catalog, Item, Metric, Panel, Signal
 
@@ -33,7 +33,7 @@ class _Trace:
     """Who serves which item, found once."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._expressions = Expressions(catalog, catalog.organisation.environments[0])
+        self._expressions = expressions_of(catalog, catalog.organisation.environments[0])
         self._alerts, self._signals = catalog.alerts, catalog.signals
         self._metrics = [(metric, frozenset(metric.series_names)) for metric in catalog.metrics]
         self._panels = [

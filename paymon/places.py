@@ -1,14 +1,19 @@
 """In which file, and on which line, stands what a problem speaks of, and which files does no catalog take?"""
 
-import ast
+from __future__ import annotations
+
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rules.checks import Problem
 from rules.vocabulary import Catalog
+
+if TYPE_CHECKING:
+    import ast
 
 __all__ = ["placed", "strays"]
 
@@ -16,6 +21,9 @@ _WHERE = re.compile(r"([\w.]+): (?:(\w+) )?(.+?)(?:, .*)?\Z")
 _NAMING = frozenset({"name", "service", "team", "threshold", "title", "uid"})
 _DEFINING = frozenset({"Alert", "Counter", "Gauge", "Histogram", "Objective", "Signal"})
 _NO_DEFINITIONS = frozenset({"build", "dist", "docs", "generated", "node_modules", "tests", "vocabulary"})
+
+
+_DEFINES = re.compile(rf"^\w[^=\n]*=\s*(?:\w+\.)*(?:{'|'.join(sorted(_DEFINING))})\(", re.MULTILINE)
 
 
 def placed(problem: Problem, folders: Iterable[Path]) -> str:
@@ -65,6 +73,8 @@ def _file(module: str) -> Path | None:
 def _lines_of_names(path: Path) -> dict[str, int]:
     """The line of each string that names something, and of each field of the organisation's."""
     lines: dict[str, int] = {}
+    import ast
+
     for call in (node for node in ast.walk(_tree(path)) if isinstance(node, ast.Call)):
         named = [*call.args[:1], *(one.value for one in call.keywords if one.arg in _NAMING)]
         for one in named:
@@ -78,8 +88,10 @@ def _lines_of_names(path: Path) -> dict[str, int]:
 
 def _defined(path: Path) -> Iterator[tuple[int, str, str]]:
     """Line, kind and name of what a module defines at its top level."""
-    if not any(f"{name}(" in _text(path) for name in _DEFINING):
+    if not _DEFINES.search(_text(path)):
         return
+    import ast
+
     for node in _tree(path).body:
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         if isinstance(value, ast.Call) and _called(value) in _DEFINING and value.args:
@@ -97,6 +109,8 @@ def _text(path: Path) -> str:
 
 
 def _tree(path: Path) -> ast.Module:
+    import ast
+
     try:
         return ast.parse(_text(path))
     except (SyntaxError, ValueError):
@@ -104,6 +118,8 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _called(call: ast.Call) -> str:
+    import ast
+
     match call.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 from generators.dashboards.provisioning import provisioning_files
@@ -19,6 +20,7 @@ CLASSIC, V2 = "grafana/dashboards/", "grafana/dashboards-v2/"
 _LINE = 120
 
 _in_one_line = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = lru_cache(maxsize=4096)(encode_basestring)
 
 
 @lru_cache(maxsize=16)
@@ -53,33 +55,23 @@ def _without_placement(value: Any) -> Any:
             return value
 
 
-_Node = tuple[str, str, tuple[tuple[str, "_Node"], ...]]
-"""A value in one line, the bracket that opens it where it has parts, and its parts, each behind its key."""
+def _as_json(value: object, margin: int = 0) -> str:
+    """JSON in which whatever fits into a line stands in one, so that a review sees a panel whole.
 
-
-def _as_json(value: object) -> str:
-    """JSON in which whatever fits into a line stands in one, so that a review sees a panel whole."""
-    return _laid_out(_node(value), "")
-
-
-def _node(value: object) -> _Node:
-    parts: tuple[tuple[str, _Node], ...]
+    What does not fit has each of its parts on a line of its own, two columns further in than `margin`.
+    """
     match value:
+        case str():
+            return _quoted(value)
         case dict():
-            parts = tuple((f"{_in_one_line(key)}: ", _node(one)) for key, one in value.items())
+            parts = [f"{_quoted(key)}: {_as_json(one, margin + 2)}" for key, one in value.items()]
             opening, closing = "{}"
         case list():
-            parts = tuple(("", _node(one)) for one in value)
+            parts = [_as_json(one, margin + 2) for one in value]
             opening, closing = "[]"
         case _:
-            return str(value) if type(value) is int else _in_one_line(value), "", ()
-    return opening + ", ".join([key + line for key, (line, _, _) in parts]) + closing, opening, parts
-
-
-def _laid_out(node: _Node, margin: str) -> str:
-    line, opening, parts = node
-    if len(margin) + len(line) <= _LINE or not opening:
-        return line
-    inner = margin + "  "
-    laid_out = ",\n".join([f"{inner}{key}{_laid_out(one, inner)}" for key, one in parts])
-    return f"{opening}\n{laid_out}\n{margin}{line[-1]}"
+            return str(value) if type(value) is int else _in_one_line(value)
+    if margin + sum(map(len, parts)) + 2 * max(len(parts), 1) <= _LINE or not parts:
+        return f"{opening}{', '.join(parts)}{closing}"
+    inside = " " * (margin + 2)
+    return f"{opening}\n{inside}{f',{chr(10)}{inside}'.join(parts)}\n{' ' * margin}{closing}"

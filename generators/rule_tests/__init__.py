@@ -8,7 +8,7 @@ from generators.rule_tests.alert_cases import alert_cases, evaluation_step
 from generators.rule_tests.known import Known
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
 from generators.rule_tests.text import TestFile
-from generators.rules import AlertingRule, Expressions, RuleGroup, rule_groups
+from generators.rules import AlertingRule, RuleGroup, expressions_of, rule_groups
 from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
 
 __all__ = ["rule_test_files"]
@@ -20,7 +20,7 @@ def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, 
     They name the rule files as `../rules/<area>.yml`. The signals of an area are split by the moment of their examples,
     because promtool evaluates a whole file at one pace, and an example must be evaluated at its own moment.
     """
-    known = Known(Expressions(catalog, environment))
+    known = Known(expressions_of(catalog, environment))
     groups = rule_groups(catalog, environment)
     recorded_in = {signal.name: place for place, group in enumerate(groups) for signal in group.area.signals}
     files: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 
 from generators.rule_tests.series import Series
 from generators.rule_tests.without_data import value_without_data
@@ -21,7 +22,7 @@ class Known:
         self.metrics: Mapping[str, Metric] = self.index.by_series
         self.labels_declared = frozenset(label.name for metric in self.metrics.values() for label in metric.labels)
 
-    @property
+    @cached_property
     def former_series_names(self) -> Mapping[str, str]:
         """The name that a series has now, by the one that it had before."""
         return {old: new for metric in self.index.catalog.metrics for old, new in metric.former_series_names.items()}

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 
-from generators.rule_tests.courses import in_one_step, restarted, shifted
+from generators.rule_tests.courses import constant, in_one_step, restarted, shifted
 from generators.rule_tests.known import Known
-from generators.rule_tests.series import MISSING, Sample, Series, labels_of, notation, samples
+from generators.rule_tests.series import MISSING, Series, labels_of, notation, samples
 from generators.rule_tests.text import Probe, TestGroup
 from rules.promql import (
     Aggregation,
@@ -210,14 +211,14 @@ class _Case:
                 for one in self.known.reads(self.signal)
                 if one.range and series.selected_by(one.name, one.matchers) and self._is_counter(one.name)
             }
-            changed = notation(in_one_step(samples(values), self.signal.example.every, sorted(windows)))
-            fed.append((series, changed if windows else values))
+            changed = in_one_step(values, self.signal.example.every, tuple(sorted(windows))) if windows else values
+            fed.append((series, changed))
         return self._group(name, tuple(fed), self._reading(name, self.gives))
 
     def no_traffic(self) -> TestGroup:
         """Counters that stand still: nothing, or 0, and never a number that is none."""
         name = "no traffic"
-        fed = self._counters_changed(lambda values: [Decimal(7)] * len(values))
+        fed = self._counters_changed(partial(constant, 7))
         probes = self._finite(name)
         if all(self._is_counter(one.name) for one in self.known.reads(self.signal)):
             probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
@@ -235,10 +236,8 @@ class _Case:
         if not divisors:
             return
         name = "nothing to divide by"
-        nought = Decimal(0)
         fed = tuple(
-            (series, notation([nought] * len(samples(values))) if _read_by(divisors, series) else values)
-            for series, values in self.fed
+            (series, constant(0, values) if _read_by(divisors, series) else values) for series, values in self.fed
         )
         yield self._group(name, fed, self._finite(name))
 
@@ -298,10 +297,9 @@ class _Case:
             strangers = (other for other in others if other not in fed and not _read_by(reads, other))
             yield from islice(strangers, 1)
 
-    def _counters_changed(self, change: Callable[[Sequence[Sample]], Sequence[Sample]]) -> Fed:
+    def _counters_changed(self, change: Callable[[str], str]) -> Fed:
         return tuple(
-            (series, notation(change(samples(values))) if self._is_counter(series.name) else values)
-            for series, values in self.fed
+            (series, change(values) if self._is_counter(series.name) else values) for series, values in self.fed
         )
 
     def _is_counter(self, name: str) -> bool:

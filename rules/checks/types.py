@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import EnumMeta
-from functools import cache
+from functools import cache, lru_cache
 from reprlib import repr as shortened
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -16,6 +16,7 @@ from rules.vocabulary import Catalog
 __all__ = ["mistyped"]
 
 
+@lru_cache(maxsize=16)
 def mistyped(catalog: Catalog) -> tuple[Problem, ...]:
     """Every field with a value of another type, with the definition that it is in; nothing else can be judged then."""
     seen: set[int] = set()
