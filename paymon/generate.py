@@ -31,8 +31,13 @@ _DIFF_LINES = 200
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that receives generated/ and docs/.  [default: the project's]",
 )
+@click.option(
+    "--vmalert-tests",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also write each environment's rules and tests, as vmalert-tool takes them, into this folder.",
+)
 @click.option("--older", is_flag=True, help="Write although a newer paymon wrote what is there.")
-def generate(check: bool, environment: str | None, out: Path | None, older: bool) -> None:
+def generate(check: bool, environment: str | None, out: Path | None, vmalert_tests: Path | None, older: bool) -> None:
     """Write rules, tests, dashboards, routing and pages from the definitions.
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
@@ -58,6 +63,12 @@ def generate(check: bool, environment: str | None, out: Path | None, older: bool
                     f"or see what going back changes with `paymon upgrade` and write it with --older"
                 )
             click.echo(f"{folder} was written by paymon {newer}, and this is {ours}", err=True)
+    if check and vmalert_tests:
+        raise click.UsageError("--check writes nothing; leave --vmalert-tests away")
+    if vmalert_tests and (root / OWNED).resolve() in (vmalert_tests.resolve(), *vmalert_tests.resolve().parents):
+        raise click.BadParameter(
+            f"{OWNED}/ holds promtool's tests; name a folder outside", param_hint="--vmalert-tests"
+        )
     if check:
         _report(differences(root, files, owned), _cure(files, environment, out))
         return
@@ -71,8 +82,38 @@ def generate(check: bool, environment: str | None, out: Path | None, older: bool
         f"{len(files)} files from {alerts} alerts and {signals} signals "
         f"in {root / OWNED}: {written} written, {removed} removed, {len(files) - written} unchanged"
     )
+    if vmalert_tests:
+        count = _write_vmalert_tests(vmalert_tests, catalogs, environment)
+        click.echo(f"{count} test files for vmalert-tool in {vmalert_tests}")
     for line in (*gone, *mentions(home(), renames(catalogs))):
         click.echo(line, err=True)
+
+
+def _write_vmalert_tests(root: Path, catalogs: tuple[Catalog, ...], environment: str | None) -> int:
+    """Rules and tests, each environment in a folder of its own; gives how many tests."""
+    from generators.files import environment_files
+    from generators.output import OutputError, write
+    from generators.rule_tests.vmalert import vmalert_test_files
+
+    files: dict[str, str] = {}
+    tests = 0
+    for catalog in catalogs:
+        for one in catalog.organisation.environments:
+            if environment not in (None, one.name):
+                continue
+            folder = f"{catalog.organisation.service}-{one.name}" if len(catalogs) > 1 else one.name
+            for path, text in environment_files(catalog, one).items():
+                if path.split("/")[-2] == "rules":
+                    files[f"{folder}/rules/{path.split('/')[-1]}"] = text
+            for name, text in vmalert_test_files(catalog, one).items():
+                files[f"{folder}/tests/{name}"] = text
+                tests += 1
+    try:
+        for folder in dict.fromkeys(path.rpartition("/")[0] for path in files):
+            write(root, {path: text for path, text in files.items() if path.startswith(f"{folder}/")}, folder)
+    except OutputError as error:
+        raise click.ClickException(str(error)) from error
+    return tests
 
 
 def _environments_gone(folder: Path, catalogs: tuple[Catalog, ...]) -> Iterator[str]:

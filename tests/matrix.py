@@ -29,10 +29,11 @@ FETCHED = (
 """What Debian has beside what the suite uses."""
 
 BUILT = (
-    ("prometheus-3.16.0", "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0", "prometheus"),
-    ("promtool-3.16.0", "github.com/prometheus/prometheus/cmd/promtool@v0.316.0", "promtool"),
+    ("prometheus-3.16.0", "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0"),
+    ("promtool-3.16.0", "github.com/prometheus/prometheus/cmd/promtool@v0.316.0"),
+    ("vmalert-tool-1.151.0", "github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert-tool@v1.151.0"),
 )
-"""What Debian does not have yet: the folder in the cache, the module, the program."""
+"""What Debian does not have yet: the folder that it is kept in, and the module that it is built from."""
 
 VERSIONS = ("2.42", "2.53", "3.5", "3.16", "0.25", "0.28", "0.33", "victoria-metrics")
 
@@ -47,7 +48,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = (sys.executable, "-m", "pytest", "-m", "servers", f"--junitxml={report}", *sys.argv[1:])
-        ran = subprocess.run(command, env={**os.environ, "PAYMON_MATRIX": "1"}, check=False)
+        asked = {**os.environ, "PAYMON_MATRIX": "1", "XDG_CACHE_HOME": str(_every_program(Path(folder)))}
+        ran = subprocess.run(command, env=asked, check=False)
         if not report.exists():
             return ran.returncode or 2
         click.echo(table(ElementTree.parse(report)))
@@ -58,8 +60,9 @@ def _have_programs() -> None:
     _, failures = ensure_all(FETCHED, say=click.echo)
     if failures:
         raise failures[0]
-    for folder, module, name in BUILT:
-        program = cache_folder() / folder / "usr" / "bin" / name
+    for folder, module in BUILT:
+        name = module.rpartition("/")[2].partition("@")[0]
+        program = _built() / folder / "usr" / "bin" / name
         if program.exists():
             continue
         if shutil.which("go") is None:
@@ -73,6 +76,20 @@ def _have_programs() -> None:
                 check=True,
             )
             (Path(made) / name).replace(program)
+
+
+def _built() -> Path:
+    """Where built programs are kept: apart from the fetched ones, of which the newest serves every command."""
+    return cache_folder().parent / "built"
+
+
+def _every_program(folder: Path) -> Path:
+    """A cache folder in which the built programs stand beside the fetched ones."""
+    both = folder / "paymon" / "programs"
+    both.mkdir(parents=True)
+    for one in (*cache_folder().glob("*-[0-9]*"), *_built().glob("*-[0-9]*")):
+        (both / one.name).symlink_to(one)
+    return folder
 
 
 def table(report: "ElementTree.ElementTree[ElementTree.Element]") -> str:
