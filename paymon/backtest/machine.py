@@ -58,12 +58,15 @@ class Restoring:
 
     grace: float = 600.0
     tolerance: float = 3600.0
+    also_short: bool = False
+    """Prometheus from 3.16 on: what fired is taken up also where its `for` is shorter than the grace period."""
 
     def active(self, timing: Timing, before: "_Before", now: float) -> float | None:
         """Since when it counts as active at `now`, the second evaluation after a start; None where it begins anew."""
-        if timing.lasting < self.grace or before.last < now - self.tolerance:
-            return None
         left = timing.lasting - (before.last - before.active)
+        is_short = timing.lasting < self.grace
+        if before.last < now - self.tolerance or (is_short and not (self.also_short and left <= 0)):
+            return None
         return before.active if left <= 0 else now + max(left, self.grace) - timing.lasting
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
+from threading import Event
 
 from paymon.backtest.machine import Episode, Identity, episodes
 from paymon.backtest.ruleset import AlertRule, Condition, Louder, Ruleset
@@ -116,6 +117,7 @@ class Replay:
     history: History
     doubts: list[str] = field(default_factory=list)
     _recorded: frozenset[str] | None = None
+    _cancelled: Event = field(default_factory=Event)
 
     def recorded(self) -> frozenset[str]:
         """The recorded series that the server has had for all that time, by our own expressions."""
@@ -140,6 +142,7 @@ class Replay:
                     if progress is not None:
                         progress(done, len(asked))
             except BaseException:
+                self._cancelled.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         done_already: dict[str, Replayed] = {}
@@ -189,6 +192,7 @@ class Replay:
         branches: tuple[Mapping[Identity, Mapping[float, float]], ...] = ()
         stays: Mapping[Identity, Mapping[float, float]] = {}
         with self.clients() as client:
+            client.is_cancelled = self._cancelled.is_set
             try:
                 branches = tuple(
                     self._held(client, replace(rule, branches=(branch,)), recorded, None) for branch in rule.branches

@@ -49,6 +49,7 @@ def drift(root: Path, json_: bool, environment: str | None, **_access: Any) -> N
     try:
         layers = tuple(_layers(catalog, place, root))
     except KeyboardInterrupt:
+        click.echo("cannot judge: interrupted", err=True)
         sys.exit(130)
     if json_:
         click.echo(

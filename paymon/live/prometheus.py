@@ -91,6 +91,8 @@ class Prometheus:
     notes: list[str] = field(default_factory=list)
     requests: int = 0
     clock: Callable[[], float] = time.time
+    is_cancelled: Callable[[], bool] = lambda: False
+    """True once nobody wants the rest of a long answer any more."""
     _ahead: tuple[float, float] | None = None
     """Between which seconds the server's clock was ahead of ours when it last said what time it has."""
     _client: httpx.Client | None = None
@@ -180,6 +182,8 @@ class Prometheus:
         waiting, in_vain = list(_chunks(start, end, step, _MOST_POINTS)), 0
         while waiting:
             first, last = waiting.pop(0)
+            if self.is_cancelled():
+                raise PrometheusError(f"{self.url} is not asked for the rest", "Ask again")
             try:
                 data = self._ask(
                     "query_range",

@@ -23,7 +23,7 @@ from paymon.backtest.replay import History, Replay
 from paymon.backtest.ruleset import Ruleset
 from paymon.demo.backfill import recordings
 from paymon.live.access import Access
-from paymon.live.prometheus import Prometheus
+from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.programs import find
 from rules.catalog import catalog
 from rules.payments import budget, outcomes
@@ -315,3 +315,22 @@ def test_a_time_that_a_server_does_not_remember_is_cut_with_a_word(server: tuple
     found = CliRunner().invoke(backtest, ["--prometheus", url, "--since", "2020-01-01", "--until", "2020-01-02"])
     assert found.exit_code == 3, found.output
     assert "has no metric of production in that time" in found.output
+
+
+def test_a_replay_that_is_interrupted_asks_for_no_more(server: tuple[str, Past]) -> None:
+    url, seen = server
+    asked: list[Prometheus] = []
+
+    def client() -> Prometheus:
+        asked.append(Prometheus(Access(url=url)))
+        return asked[-1]
+
+    def interrupt(_done: int, _of: int) -> None:
+        raise KeyboardInterrupt
+
+    replay = Replay(client, RULES, History(seen.start, seen.end, 30))
+    with pytest.raises(KeyboardInterrupt):
+        replay.run(progress=interrupt)
+    assert len(asked) < len(RULES.alerts) / 2
+    with pytest.raises(PrometheusError, match="is not asked for the rest"):
+        asked[-1].range("vector(1)", seen.start, seen.end, 30)

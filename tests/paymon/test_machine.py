@@ -89,6 +89,16 @@ def test_what_was_last_seen_too_long_ago_begins_anew() -> None:
     assert after_restart("xxxxxxxxxxxxx", at=7, tolerance=120) == "pppppFF" + "pp" + "FFFF"
 
 
+def test_a_short_for_is_restored_by_prometheus_3_16_alone_and_only_where_it_fired() -> None:
+    short, newer = Timing(lasting=120), Restoring(120.1, 3600, also_short=True)
+    assert course("xxxxxxxx", short, (210,), Restoring(120.1, 3600)) == "ppFF" + "ppFF"
+    assert course("xxxxxxxx", short, (210,), newer) == "ppFF" + "ppFF"
+    long_enough_to_tell, grace = Timing(lasting=240), 300
+    assert course("xxxxxxxxxxxx", long_enough_to_tell, (330,), Restoring(grace)) == "ppppFF" + "ppppFF"
+    assert course("xxxxxxxxxxxx", long_enough_to_tell, (330,), Restoring(grace, also_short=True)) == "ppppFF" + "ppFFFF"
+    assert course("xxxxxxxxxxxx", long_enough_to_tell, (210,), Restoring(grace, also_short=True)) == "pppp" + "ppppFFFF"
+
+
 def test_what_is_over_at_the_second_evaluation_after_the_start_is_not_restored() -> None:
     assert after_restart("xxxxxxxx.xxx", at=7) == "pppppFFp.ppp"
     assert after_restart("xxxxxxx.xxxx", at=7) == "pppppFF.pFFF"
@@ -249,6 +259,7 @@ scrape_configs: [{{job_name: t, static_configs: [{{targets: ["127.0.0.1:{port}"]
 
 RESTORED_RULES = (
     ("Short", "always == 1", Timing(2, 0)),
+    ("ShortAndWaits", "always == 1", Timing(3, 0)),
     ("Fired", "always == 1", Timing(4, 0)),
     ("GraceIsLeft", "always == 1", Timing(10, 0)),
     ("MoreIsLeft", "always == 1", Timing(25, 0)),
@@ -262,7 +273,7 @@ LIVES = ((8, 0.0), (20, TOLERANCE + 1), (8, 0.0))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_a_prometheus_that_is_started_anew_sees_the_same_states(version: str, tmp_path: Path) -> None:
     """Started three times: soon after it was ended, and after longer than it restores alerts from."""
     rules = [
@@ -290,7 +301,7 @@ def test_a_prometheus_that_is_started_anew_sees_the_same_states(version: str, tm
                     time.sleep(0.5)
                 unseen |= set(since[:2])
                 if (wanted, pause) == LIVES[-1]:
-                    _compare_with(asked, _evaluations(asked, starts[0]), starts, unseen)
+                    _compare_with(asked, _evaluations(asked, starts[0]), starts, unseen, version == "3.16")
             resumes = time.monotonic() + pause
             while time.monotonic() < resumes:
                 time.sleep(0.5)
@@ -301,7 +312,13 @@ def _evaluations(asked: Prometheus, since: float) -> tuple[float, ...]:
     return tuple(moment for one in asked.raw("clock", since, now) for moment in one.moments)
 
 
-def _compare_with(asked: Prometheus, evaluations: tuple[float, ...], starts: list[float], unseen: set[float]) -> None:
+def _compare_with(
+    asked: Prometheus,
+    evaluations: tuple[float, ...],
+    starts: list[float],
+    unseen: set[float],
+    also_short: bool,
+) -> None:
     """`unseen` are the evaluations after a start of which Prometheus writes nothing, as it has not restored yet."""
     for name, expr, timing in RESTORED_RULES:
         held: dict[frozenset[tuple[str, str]], list[float]] = {}
@@ -309,7 +326,7 @@ def _compare_with(asked: Prometheus, evaluations: tuple[float, ...], starts: lis
             for sample in asked.query(expr, moment):
                 labels = {k: v for k, v in sample.labels.items() if k != "__name__"}
                 held.setdefault(frozenset({**labels, "alertname": name}.items()), []).append(moment)
-        ours = states(evaluations, held, timing, starts[1:], Restoring(GRACE, TOLERANCE))
+        ours = states(evaluations, held, timing, starts[1:], Restoring(GRACE, TOLERANCE, also_short))
         seen = {
             key: tuple(
                 State.INACTIVE if moment in unseen else one for moment, one in zip(evaluations, row, strict=True)

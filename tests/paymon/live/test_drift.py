@@ -90,7 +90,7 @@ def test_each_way_to_differ_is_told(change: tuple[str, str], words: str, tmp_pat
     assert words in "\n".join(found.findings)
 
 
-@pytest.mark.parametrize("version", ["2.42", "3.5"])
+@pytest.mark.parametrize("version", PROMETHEUS)
 def test_one_query_tells_which_revision_runs(version: str, tmp_path: Path) -> None:
     ours = revision(CATALOG, PRODUCTION)
     with loaded(version, tmp_path) as asked:
