@@ -61,12 +61,13 @@ class _Stripe(SucceededPayments):
 
     def __init__(self, server: PostgresServer, database: str) -> None:
         with psycopg.connect(server.dsn(database)) as connection:
-            self._intents = frozenset(
-                row[0]
-                for row in connection.execute(
-                    "SELECT payment_intent_id FROM payments WHERE created_at >= to_timestamp(%s)", (NOW - 2 * 86_400,)
-                )
+            since = (NOW - 2 * 86_400,)
+            intents = (
+                "SELECT payment_intent_id FROM payments WHERE status = 'completed' AND created_at >= to_timestamp(%s)"
             )
+            self._intents = frozenset(row[0] for row in connection.execute(intents, since))
+            events = "SELECT id FROM webhook_events WHERE received_at >= to_timestamp(%s)"
+            self._events = frozenset(row[0] for row in connection.execute(events, since))
 
     async def known(self) -> tuple[float, float]:
         return NOW - 30 * 86_400, NOW
@@ -75,7 +76,7 @@ class _Stripe(SucceededPayments):
         return self._intents
 
     async def events_sent(self, _since: float, _until: float, /) -> frozenset[str]:
-        return self._intents
+        return self._events
 
 
 def main() -> None:

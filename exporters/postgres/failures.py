@@ -190,7 +190,9 @@ def deadline_exceeded(where: str) -> SampleError:
 
 def null_value(where: str, what: str) -> SampleError:
     """A NULL where a value was needed."""
-    return SampleError(ErrorClass.BAD_DATA, where, f"{what} is NULL", "mend the data, or let the query leave NULLs out")
+    return SampleError(
+        ErrorClass.BAD_DATA, where, f"{what} is NULL, or infinite", "mend the data, or let the query leave NULLs out"
+    )
 
 
 def silence(where: str) -> NoConnectionError:

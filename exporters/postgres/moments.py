@@ -19,16 +19,24 @@ _AT = {
     "milliseconds": "floor(1000 * extract(epoch FROM {moment}))::bigint",
 }
 _SECONDS = {
-    "timestamp": "extract(epoch FROM {column}::timestamptz)::float8",
+    "timestamp": "CASE WHEN isfinite({column}::timestamptz) THEN extract(epoch FROM {column}::timestamptz)::float8 END",
     "seconds": "{column}::float8",
     "milliseconds": "({column} / 1000.0)::float8",
 }
 _BETWEEN = {
-    "timestamp": "extract(epoch FROM {until}::timestamptz - {since}::timestamptz)::float8",
+    "timestamp": (
+        "CASE WHEN isfinite({since}::timestamptz) AND isfinite({until}::timestamptz)"
+        " THEN extract(epoch FROM {until}::timestamptz - {since}::timestamptz)::float8 END"
+    ),
     "seconds": "({until} - {since})::float8",
     "milliseconds": "(({until} - {since}) / 1000.0)::float8",
 }
-_NEWEST = "(SELECT {seconds} FROM {table} AS t WHERE {column} IS NOT NULL ORDER BY t.{column} DESC LIMIT 1)"
+_BEFORE_INFINITY = {
+    "timestamp": "{column} < 'infinity'",
+    "seconds": "{column} IS NOT NULL",
+    "milliseconds": "{column} IS NOT NULL",
+}
+_NEWEST = "(SELECT {seconds} FROM {table} AS t WHERE {finite} ORDER BY t.{column} DESC LIMIT 1)"
 
 
 def at(written: Moments, moment: str) -> sql.Composed:
@@ -37,18 +45,19 @@ def at(written: Moments, moment: str) -> sql.Composed:
 
 
 def seconds(written: Moments, column: sql.Composable) -> sql.Composed:
-    """The column in seconds since 1970."""
+    """The column in seconds since 1970; NULL where it is infinite, too."""
     return sql.SQL(_SECONDS[written]).format(column=column)
 
 
 def between(written: Moments, since: sql.Composable, until: sql.Composable) -> sql.Composed:
-    """The seconds from one column to the other."""
+    """The seconds from one column to the other; NULL where either is infinite, too."""
     return sql.SQL(_BETWEEN[written]).format(since=since, until=until)
 
 
 def newest(written: Moments, table: sql.Composable, column: sql.Composable) -> sql.Composed:
     """The column's latest moment in seconds since 1970, however far ahead of the clock; NULL where there is none."""
-    return sql.SQL(_NEWEST).format(seconds=seconds(written, column), table=table, column=column)
+    finite = sql.SQL(_BEFORE_INFINITY[written]).format(column=column)
+    return sql.SQL(_NEWEST).format(seconds=seconds(written, column), table=table, column=column, finite=finite)
 
 
 def soon(written: Moments) -> sql.Composed:

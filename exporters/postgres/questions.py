@@ -155,6 +155,12 @@ class Health:
 
     def __init__(self) -> None:
         self._latest: dict[str, tuple[bool, float, float]] = {}
+        self._too_slow: set[str] = set()
+
+    def too_slow(self, name: str, *, is_it: bool) -> int:
+        """Take note of whether a query takes longer than the database can bear. Returns of how many that is so now."""
+        (self._too_slow.add if is_it else self._too_slow.discard)(name)
+        return len(self._too_slow)
 
     def ran(self, name: str, *, success: bool, seconds: float, interval: float) -> None:
         """Take note of a run, and of how many seconds there are until the next."""

@@ -24,7 +24,8 @@ _SOON = timedelta(seconds=15)
 
 
 _IDLE = 30.0
-"""For each second that queries take which then time out, so many seconds without one: 3 % of the time busy."""
+"""For each second that queries take which then time out, so many seconds without one: 3 % of the time busy, whichever
+sources they belong to."""
 
 
 @dataclass(slots=True)
@@ -60,10 +61,10 @@ class _Standing:
             interval = min(interval, _SOON.total_seconds())
         return self.asked_at is None or at - self.asked_at >= interval - slack
 
-    def pace(self, seconds: float, others: int) -> None:
-        """Ask less often after a timeout that took so long, as do so many others; come back slowly."""
+    def pace(self, seconds: float, too_slow: int) -> None:
+        """Ask less often after a timeout that took so long, one of so many that do; come back slowly."""
         if self.steps_back:
-            enough = max(self.usual, _IDLE * seconds * (others + 1))
+            enough = max(self.usual, _IDLE * seconds * too_slow)
             self.interval = min(2 * self.interval, max(enough, self.interval))
         elif self.failure is None:
             self.interval = max(self.usual, self.interval / 2)
@@ -190,7 +191,7 @@ class QuestionsSampler(Sampler):
             standing.waits, standing.failure = False, answer.problem
             standing.answer, standing.answered_at = answer, at
         seconds = perf_counter() - started
-        standing.pace(seconds, sum(one.steps_back for one in self._standings if one is not standing))
+        standing.pace(seconds, self._health.too_slow(name, is_it=standing.steps_back))
         self._note(standing, seconds)
         standing.asked_at = at
         if standing.failure is not None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
+from exporters.sampling.model import SampleError
 from rules.payments import database as metrics
+from rules.vocabulary import Source
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.test_connection import SLEPT, custom
 from tests.postgres import NOW, PaymentsDatabase
@@ -41,6 +44,30 @@ def test_a_query_that_times_out_takes_at_most_a_twentieth_of_the_time_and_comes_
             assert back[0] is not None
             assert back[0] > 2, "not at full pace at once"
             assert back[-1] == 1
+
+    asyncio.run(story())
+
+
+def test_the_queries_of_all_sources_together_step_back(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute("CREATE TABLE pace AS SELECT 60 AS seconds")
+    payments_database.execute("ALTER TABLE webhook_events RENAME TO events_kept")
+    payments_database.execute(
+        "CREATE VIEW webhook_events AS SELECT e.* FROM pace, pg_sleep(pace.seconds), events_kept AS e"
+    )
+
+    async def story() -> None:
+        queries = [custom(SLOW, interval=1)]
+        slow = ("mine", "inbox_processed", "inbox_received", "inbox_backlog")
+        async with asking(
+            payments_database.dsn, interval=1, statement_timeout=LIMIT, lock_timeout=0.1, queries=queries
+        ) as exporter:
+            for second in range(90):
+                seen = await exporter.sample(NOW + second)
+                with suppress(SampleError):
+                    await exporter.sample(NOW + second, Source.WEBHOOK_INBOX)
+            intervals = [seen.value(metrics.query_interval, query=query) for query in slow]
+            assert sum(LIMIT / interval for interval in intervals if interval) <= 0.05
+            assert None not in intervals
 
     asyncio.run(story())
 

@@ -305,6 +305,50 @@ def test_while_a_burst_is_caught_up_with_the_inbox_says_how_far_it_is_in_any_zon
         time.tzset()
 
 
+def test_an_infinite_moment_gives_no_number_and_takes_none_from_the_others(
+    payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    for ends in ("-infinity", "infinity"):
+        payments_database.execute(
+            "INSERT INTO payments (order_id, user_id, status, amount, currency, created_at, completed_at)"
+            f" VALUES ('a', 1, 'completed', 1, 'usd', '{ends}', '{ends}')"
+        )
+    payments_database.payment("failed", ago=5)
+
+    async def story(exporter: Asked) -> None:
+        await exporter.sample(NOW)
+        await exporter.sample(NOW, Source.WEBHOOK_INBOX)
+        payments_database.execute(
+            "INSERT INTO webhook_events (id, type, created_at, received_at, processed_at)"
+            f" SELECT 'evt_' || n, 'x', '-infinity', to_timestamp({NOW}), to_timestamp({NOW + 2})"
+            " FROM generate_series(1, 3) AS n"
+        )
+        payments_database.event("evt_well", created=4, received=3, processed=1)
+        payments_database.execute(
+            "INSERT INTO payments (order_id, user_id, status, amount, currency, created_at)"
+            " VALUES ('a', 1, 'processing', 1, 'usd', '-infinity')"
+        )
+        seen = await exporter.sample(NOW + 15)
+        assert seen.value(completion.last_completed) is None
+        assert seen.value(metrics.query_success, query="unfinished") == 0
+        assert seen.value(metrics.recorded_attempts) == 0
+        inbox = await exporter.sample(NOW + 15, Source.WEBHOOK_INBOX)
+        processed = inbox.distribution(webhooks.duration, event_type="other")
+        assert processed is not None
+        assert (processed.count, processed.total) == (3, 6)
+        received = inbox.distribution(webhooks.delivery_delay, event_type="payment_intent.succeeded")
+        assert received is not None
+        assert (received.count, received.total) == (1, 1)
+        assert inbox.value(webhooks.inbox_backlog) == 0
+
+    with caplog.at_level(logging.WARNING):
+        with_exporter(payments_database.dsn, story)
+    assert why(caplog, "unfinished") == (
+        "unfinished: the creation of an unfinished payment is NULL, or infinite; mend the data, or let the query leave"
+        " NULLs out"
+    )
+
+
 def test_moments_that_are_ahead_of_the_clock_for_want_of_their_zone_give_no_number(
     payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -145,6 +145,9 @@ def _subscriptions(key: Cause) -> Kind:
     def kind(trade: Trade) -> None:
         """Subscriptions: as many renewals as customers; a third are declined, and retried without success."""
         _signs_up(trade)
+        trade.after(trade.chance.uniform(0, 1800), renew, trade)  # somebody else's, who did not come just now
+
+    def renew(trade: Trade) -> None:
         end = "no money" if trade.chance.random() < 0.33 else "success"
         payment = trade.shop.pay(end, cause=key)
         if end == "no money":
