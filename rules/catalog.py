@@ -3,6 +3,8 @@
 from rules.composition import Definitions
 from rules.payments import (
     account,
+    arrival,
+    authentication,
     blindness,
     budget,
     cards,
@@ -36,9 +38,11 @@ _AREAS = (
     budget,
     declines,
     cards,
+    authentication,
     traffic,
     latency,
     webhooks,
+    arrival,
     account,
     disputes,
     database,

@@ -399,7 +399,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="Retries charge some customers twice",
         phases=_for(minutes(5), Conditions(charged_twice=0.2)),
         fires=(Fires(alert=database.duplicate_charges, within=minutes(5), lasts=True),),
-        says=r"\d+ orders were charged more than once in the past 24 hours\.",
+        says=r"\d+ more orders than an hour ago were charged more than once\.",
         watched_for=minutes(15),
     ),
     Incident(

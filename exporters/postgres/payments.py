@@ -71,7 +71,7 @@ FROM found WHERE found.status IS NOT NULL LIMIT {statuses}
 _DUPLICATES = """
 SELECT count(*) FROM (
     SELECT {order_id} FROM {payments}
-    WHERE {created_at} > {a_day_ago} AND {status} IN {charged} AND {order_id} IS NOT NULL
+    WHERE {created_at} > {a_day_ago} AND {status} IN {charged} AND {order_id} IS NOT NULL{settled}
     GROUP BY {order_id} HAVING count(DISTINCT {payment_intent_id}) > 1
 ) AS doubled
 """
@@ -99,6 +99,7 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
         "are_completed": one_of(statuses.completed),
         "charged": one_of(statuses.charged),
         "ended": one_of(statuses.ended),
+        "settled": _settled(settings),
         "swift": _swift(settings),
         "pending_review": one_of(statuses.pending_review),
         "cap": sql.Literal(CAP),
@@ -154,6 +155,14 @@ def _swift(settings: PostgresSettings) -> sql.Composable:
         return sql.SQL("")
     condition = sql.SQL(" AND ({method} IN {slow}) IS NOT TRUE")
     return condition.format(method=column(settings.payments.method), slow=one_of(settings.slow_methods))
+
+
+def _settled(settings: PostgresSettings) -> sql.Composable:
+    """The condition that leaves out orders whose second charge somebody has dealt with."""
+    if not settings.settled_duplicates:
+        return sql.SQL("")
+    condition = sql.SQL(" AND {order_id}::text NOT IN {settled}")
+    return condition.format(order_id=column(settings.payments.order_id), settled=one_of(settings.settled_duplicates))
 
 
 def _unfinished(rows: tuple[Row, ...], statuses: Statuses, overflow: LabelOverflow) -> tuple[Reading, ...]:

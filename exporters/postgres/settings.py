@@ -279,6 +279,8 @@ class PostgresSettings(Section):
     statuses: Statuses = Statuses()
     slow_methods: tuple[Value, ...] = ()
     """Ways of paying that take days, such as bank debits: left out of unfinished payments. The index needs them too."""
+    settled_duplicates: tuple[Value, ...] = ()
+    """Orders that were charged twice and are dealt with, although no row says refunded: they are counted no more."""
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     built_in: dict[QueryName, QuerySettings] = Field(default={})
     queries: tuple[CustomQuery, ...] = ()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from rules.payments import outcomes
-from rules.payments.outcomes import FIVE_FAILURES_IN_FIFTY, TECHNICAL, share, total
+from rules.payments.outcomes import ENDED, FIVE_FAILURES_IN_FIFTY, TECHNICAL, share, total
 from rules.payments.runbook.procedures import (
     AFFECTED_USERS,
     CALL_STRIPE,
@@ -53,11 +53,11 @@ HOUR, QUARTER_DAY, DAY, THREE_DAYS = success.burn_rates
 
 
 def _burn(window: str) -> str:
-    return f"{share(TECHNICAL, outcomes.attempts.name, window)}\n/ {plain(success.budget)}"
+    return f"{share(TECHNICAL, ENDED, window)}\n/ {plain(success.budget)}"
 
 
 def _failures(window: str) -> str:
-    return f"{total(TECHNICAL, window)}\nor 0 * {total(outcomes.attempts.name, window)}"
+    return f"{total(TECHNICAL, window)}\nor 0 * {total(ENDED, window)}"
 
 
 _BURN_50 = (("", "50"),)

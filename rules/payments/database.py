@@ -220,6 +220,19 @@ double_charges = Signal(
     serves=("ISS-04",),
 )
 
+new_double_charges = Signal(
+    "payments_db:duplicate_charges:new1h",
+    "Orders that are charged more than once beyond those of the hour before; none where their number is known for no hour",
+    Unit.COUNT,
+    f"clamp_min(max({duplicates}) - on () min(min_over_time({duplicates}[1h])), 0)",
+    Example(
+        series=((f'{duplicates}{{instance="a"}}', "5x4 2x60 2x20"), (f'{duplicates}{{instance="b"}}', "5x4 2x60 4x20")),
+        at=minutes(70) + minutes(1) / 2,
+        gives=(("", "2"),),
+    ),
+    serves=("ISS-04",),
+)
+
 gap = Signal(
     "payments_db:reconciliation_missing:max",
     "Payments that Stripe has and the database lacks, or the reverse, by the side that lacks them",
@@ -327,18 +340,19 @@ payments_stuck = Alert(
 
 duplicate_charges = Alert(
     "PaymentDuplicateCharges",
-    watches=double_charges,
+    watches=new_double_charges,
     thresholds=(
         above(
             0,
             Severity.CRITICAL,
             Priority.P2,
             keep_firing=minutes(5),
-            because="common issues: duplicate charges; each one is money taken wrongly",
+            because="common issues: duplicate charges; each one is money taken wrongly. For an hour it is new; what nobody has "
+            "paid back by then is a ticket",
         ),
     ),
     summary="Customers were charged twice for one order.",
-    description="{value} orders were charged more than once in the past 24 hours.",
+    description="{value} more orders than an hour ago were charged more than once.",
     runbook=Runbook(
         meaning="One order has more than one successful payment.",
         impact="Customers paid twice; complaints and disputes follow.",
@@ -360,6 +374,39 @@ duplicate_charges = Alert(
             Step("Refund the duplicates in the Stripe dashboard, and write to the customers."),
         ),
     ),
+    serves=("ISS-04",),
+)
+
+duplicate_charges_open = Alert(
+    "PaymentDuplicateChargesOpen",
+    watches=double_charges,
+    thresholds=(
+        above(
+            0,
+            Severity.INFO,
+            Priority.P4,
+            lasting=hours(1),
+            keep_firing=minutes(10),
+            because="whoever paid twice is owed the money back; nobody need be woken for it a second time",
+        ),
+    ),
+    summary="Customers who were charged twice have not been paid back.",
+    description="{value} orders of the past 24 hours are charged more than once still.",
+    runbook=Runbook(
+        meaning="Orders have more than one successful payment, and none of them is refunded in the database.",
+        impact="Each is a customer who waits for money, and a dispute to come.",
+        diagnosis=(
+            Step("The entry of PaymentDuplicateCharges has the query that lists them."),
+            Step("Was one refunded at Stripe only? Then its row was never told."),
+        ),
+        mitigation=(
+            Step("Refund the duplicates in the Stripe dashboard, and see that their rows become refunded."),
+            Step(
+                "An order that is settled in another way is named in the exporter's setting postgres.settled_duplicates."
+            ),
+        ),
+    ),
+    hidden_by=(duplicate_charges,),
     serves=("ISS-04",),
 )
 

@@ -2,7 +2,7 @@
 
 from textwrap import indent
 
-from rules.payments import outcomes
+from rules.payments import authentication, outcomes
 from rules.payments.outcomes import RESULT, total
 from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
@@ -22,6 +22,7 @@ from rules.vocabulary import (
     above,
     minutes,
     only_if,
+    unless,
 )
 
 FAILURE_CLASS = Label(
@@ -100,8 +101,11 @@ failed_amount = Counter(
 )
 
 _ATTEMPTS = outcomes.attempts
-_DECLINED = _ATTEMPTS.where(result="issuer_declined")
-_BLOCKED = _ATTEMPTS.where(result="blocked")
+_ENDED = outcomes.ENDED
+_BY_CUSTOMERS = outcomes.KNOWN_BY_CUSTOMERS
+_DECLINED = _ATTEMPTS.where(result="issuer_declined", initiator=outcomes.BY_CUSTOMER)
+"""Customers' alone: a batch of Stripe's retries of old invoices is nearly all declined, each day at the same hour."""
+_BLOCKED = _ATTEMPTS.where(result="blocked", initiator=outcomes.BY_CUSTOMER)
 
 
 def _by_method(selector: str, window: str, function: str) -> str:
@@ -111,8 +115,17 @@ def _by_method(selector: str, window: str, function: str) -> str:
 _CARD_SUCCESS = _ATTEMPTS.where(result="success", payment_method="card", initiator="api")
 _CARD_FAILURE = _ATTEMPTS.where(result="technical_failure", payment_method="card", initiator="api")
 _LINK_SUCCESS = _ATTEMPTS.where(result="success", payment_method="link", initiator="api")
-_LINK_FAILURE = _ATTEMPTS.where(result="technical_failure", payment_method="link", initiator="automatic")
+_LINK_FAILURE = _ATTEMPTS.where(result="technical_failure", payment_method="link", initiator="unknown")
+_ASIDE = (
+    *(
+        (_ATTEMPTS.where(result=result, payment_method="card", initiator="automatic"), "0+7x10")
+        for result in ("success", "technical_failure", "issuer_declined", "blocked")
+    ),
+    (_ATTEMPTS.where(result="abandoned", payment_method="card", initiator="api"), "0+7x10"),
+)
+"""Renewals by Stripe, and abandoned attempts: no share counts them."""
 _PER_METHOD = (
+    *_ASIDE,
     (_CARD_SUCCESS, "0+9x10"),
     (_CARD_FAILURE, "0x5 1 1 3 5 5"),
     (_LINK_SUCCESS, "0+6x10"),
@@ -123,7 +136,7 @@ method_failures = Signal(
     "payment_method:technical_failures:increase5m",
     "Technical failures in 5 minutes, by payment method",
     Unit.COUNT,
-    f"{_by_method(outcomes.TECHNICAL, '5m', 'increase')}\nor 0 * {_by_method(_ATTEMPTS.name, '5m', 'increase')}",
+    f"{_by_method(outcomes.TECHNICAL, '5m', 'increase')}\nor 0 * {_by_method(_ENDED, '5m', 'increase')}",
     Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "5"), ('payment_method="link"', "10"))),
 )
 
@@ -131,8 +144,8 @@ method_failure_ratio_30m = Signal(
     "payment_method:technical_failure:ratio_rate30m",
     "Share of attempts that fail for technical reasons over 30 minutes, by payment method",
     Unit.RATIO,
-    f"(\n  {_by_method(outcomes.TECHNICAL, '30m', 'rate')}\n  or 0 * {_by_method(_ATTEMPTS.name, '30m', 'rate')}\n)\n"
-    f"/ on (payment_method) ({_by_method(_ATTEMPTS.name, '30m', 'rate')} > 0)",
+    f"(\n  {_by_method(outcomes.TECHNICAL, '30m', 'rate')}\n  or 0 * {_by_method(_ENDED, '30m', 'rate')}\n)\n"
+    f"/ on (payment_method) ({_by_method(_ENDED, '30m', 'rate')} > 0)",
     Example.over(minutes(30), _PER_METHOD, (('payment_method="card"', "0.1"), ('payment_method="link"', "0.25"))),
 )
 
@@ -140,8 +153,8 @@ method_failure_ratio = Signal(
     "payment_method:technical_failure:ratio_rate5m",
     "Share of attempts that fail for technical reasons, by payment method",
     Unit.RATIO,
-    f"(\n  {_by_method(outcomes.TECHNICAL, '5m', 'rate')}\n  or 0 * {_by_method(_ATTEMPTS.name, '5m', 'rate')}\n)\n"
-    f"/ on (payment_method) ({_by_method(_ATTEMPTS.name, '5m', 'rate')} > 0)",
+    f"(\n  {_by_method(outcomes.TECHNICAL, '5m', 'rate')}\n  or 0 * {_by_method(_ENDED, '5m', 'rate')}\n)\n"
+    f"/ on (payment_method) ({_by_method(_ENDED, '5m', 'rate')} > 0)",
     Example.over(minutes(5), _PER_METHOD, (('payment_method="card"', "0.1"), ('payment_method="link"', "0.25"))),
 )
 
@@ -149,10 +162,11 @@ declines_30m = Signal(
     "payments:issuer_declines:increase30m",
     "Attempts that issuers declined in 30 minutes",
     Unit.COUNT,
-    f"{total(_DECLINED, '30m')}\nor 0 * {total(_ATTEMPTS.name, '30m')}",
+    f"{total(_DECLINED, '30m')}\nor 0 * {total(_BY_CUSTOMERS, '30m')}",
     Example.over(
         minutes(30),
         (
+            *_ASIDE,
             (_CARD_SUCCESS, "0+9x10"),
             (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
             (_ATTEMPTS.where(result="issuer_declined", payment_method="link", initiator="api"), "0x5 2 2 4 8 10"),
@@ -165,12 +179,13 @@ decline_excess = Signal(
     "payments:issuer_decline_excess:ratio30m",
     "Share of attempts that issuers decline in 30 minutes, less their share over the day before",
     Unit.EXCESS,
-    f"{outcomes.share(_DECLINED, _ATTEMPTS.name, '30m')}\n"
-    f"- on () (\n{indent(outcomes.share(_DECLINED, _ATTEMPTS.name, '1d', '30m'), '  ')}\n)",
+    f"{outcomes.share(_DECLINED, _BY_CUSTOMERS, '30m')}\n"
+    f"- on () (\n{indent(outcomes.share(_DECLINED, _BY_CUSTOMERS, '1d', '30m'), '  ')}\n)",
     Example(
         series=(
             (_CARD_SUCCESS, "0+9x295 2655+5x20"),
             (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+1x295 295+5x20"),
+            *((name, "0+7x315") for name, _ in _ASIDE),
         ),
         every=minutes(6),
         at=minutes(1803),
@@ -182,10 +197,11 @@ blocked_30m = Signal(
     "payments:blocked:increase30m",
     "Attempts that fraud rules blocked in 30 minutes",
     Unit.COUNT,
-    f"{total(_BLOCKED, '30m')}\nor 0 * {total(_ATTEMPTS.name, '30m')}",
+    f"{total(_BLOCKED, '30m')}\nor 0 * {total(_BY_CUSTOMERS, '30m')}",
     Example.over(
         minutes(30),
         (
+            *_ASIDE,
             (_CARD_SUCCESS, "0+9x10"),
             (_ATTEMPTS.where(result="blocked", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
             (_ATTEMPTS.where(result="blocked", payment_method="link", initiator="api"), "0x5 2 2 4 8 10"),
@@ -198,14 +214,62 @@ blocked_ratio = Signal(
     "payments:blocked:ratio_rate30m",
     "Share of attempts that fraud rules block, over 30 minutes",
     Unit.RATIO,
-    outcomes.share(_BLOCKED, _ATTEMPTS.name, "30m"),
+    outcomes.share(_BLOCKED, _BY_CUSTOMERS, "30m"),
     Example.over(
         minutes(30),
         (
+            *_ASIDE,
             (_CARD_SUCCESS, "0+9x10"),
             (_ATTEMPTS.where(result="blocked", payment_method="card", initiator="api"), "0x5 1 1 3 5 5"),
         ),
         (("", "0.1"),),
+    ),
+)
+
+
+def _half_hour_of_yesterday(series: str) -> str:
+    return total(series, "30m", offset="23h45m")
+
+
+_USUAL_DECLINES = total(_DECLINED, "1d", "rate", "30m")
+_MORE_THAN_YESTERDAY = (
+    (_CARD_SUCCESS, "0+9x490"),
+    (
+        _ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"),
+        "0+1x248 250+2x4 259+1x230 495+6x5",
+    ),
+    *((name, "0+7x490") for name, _ in _ASIDE),
+)
+"""Two in the half-hour of yesterday for each one of the day, and six for each since half an hour."""
+
+declines_of_usual = Signal(
+    "payments:issuer_declines:of_usual30m",
+    "Declines by issuers in 30 minutes, in terms of the mean half-hour of the day before or of the same one, if that had more",
+    Unit.SHARE_OF_COUNTED,
+    f"{declines_30m}\n/ on () clamp_min(\n  (\n    1800 * {_USUAL_DECLINES}\n    > on () {_half_hour_of_yesterday(_DECLINED)}\n  )\n"
+    f"  or on () {_half_hour_of_yesterday(_DECLINED)}\n  or on () 1800 * {_USUAL_DECLINES},\n  1\n)",
+    Example(series=_MORE_THAN_YESTERDAY, every=minutes(6), at=minutes(2943), gives=(("", "3"),)),
+)
+
+_SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
+
+_PAID_YESTERDAY, _PAID_BEFORE = _half_hour_of_yesterday(_SUCCEEDED), f"0.5 * {total(_SUCCEEDED, '1h', offset='30m')}"
+
+successes_as_usual = Signal(
+    "payments:customer_successes:as_usual10m",
+    "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had fewer",
+    Unit.SHARE_OF_COUNTED,
+    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  (\n    (\n      {_PAID_YESTERDAY}\n      < on () {_PAID_BEFORE}\n    )\n"
+    f"    or on () {_PAID_BEFORE}\n  ) > 0\n)",
+    Example(
+        series=(
+            (_CARD_SUCCESS, "0+18x744 13400+8x14 13530+18x696 26070+12x15"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+7x1472"),
+            *((name, "0+7x1472") for name, _ in _ASIDE),
+        ),
+        every=minutes(2),
+        at=minutes(2943),
+        gives=(("", "1.5"),),
     ),
 )
 
@@ -242,6 +306,55 @@ method_degraded = Alert(
     serves=("SEV-P3",),
 )
 
+card_testing = Alert(
+    "PaymentCardTesting",
+    watches=declines_30m,
+    thresholds=(
+        above(
+            30,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(10),
+            tier="likely",
+            because="twice the usual declines while as many customers pay as ever: somebody tries out stolen cards",
+        ),
+        above(
+            1000,
+            Severity.CRITICAL,
+            Priority.P2,
+            lasting=minutes(2),
+            keep_firing=minutes(30),
+            tier="massive",
+            because="networks fine whoever lets thousands of cards be tried; an organisation sets its own bound "
+            "by an override of PaymentCardTesting/massive",
+        ),
+    ),
+    guards=(
+        only_if(declines_of_usual, ">=", 2, "declines against their own past; a busy shop has many every day"),
+        only_if(decline_excess, ">=", "0.05", "in a sale declines double with the customers, and their share stays"),
+        unless(successes_as_usual, "<", "0.8", "where customers fail instead of paying, a bank or a rule is at fault"),
+    ),
+    summary="More than {threshold} attempts of half an hour were declined, beyond the usual: card testing.",
+    description="Issuers declined {value} attempts in 30 minutes, at least twice the usual, while customers pay as ever.",
+    runbook=Runbook(
+        meaning="Somebody tries out stolen cards on us: many more attempts, nearly all declined, beside the usual ones.",
+        impact="Fees for each attempt, disputes for each card that works, and a network that may take us for the thief.",
+        diagnosis=(
+            Step("Look at the declines by code and at their amounts: card testers try small and equal ones."),
+            Step("Find what the attempts share: an address, an account, a country, a user agent, the endpoint."),
+        ),
+        mitigation=(
+            Step("Ask for a CAPTCHA or a login before the card, and lower the rate limit on creating payments."),
+            Step("Block by what they share in Stripe Radar."),
+            Step("Refund what succeeded, before its owner disputes it."),
+            CALL_STRIPE,
+        ),
+    ),
+    hidden_by=(outcomes.complete_failure,),
+    serves=("SEV-P2", "SEV-P3", "CHK-09"),
+)
+
 decline_rate_anomalous = Alert(
     "PaymentDeclineRateAnomalous",
     watches=decline_excess,
@@ -273,7 +386,7 @@ decline_rate_anomalous = Alert(
             CALL_STRIPE,
         ),
     ),
-    hidden_by=(outcomes.complete_failure,),
+    hidden_by=(outcomes.complete_failure, card_testing, authentication.authentication_failing),
     serves=("SEV-P3",),
 )
 

@@ -46,7 +46,7 @@ DATABASE = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
                     curves=(Curve(database.double_charges, "orders"),),
-                    alerts=(database.duplicate_charges,),
+                    alerts=(database.duplicate_charges, database.duplicate_charges_open),
                     nothing="not known",
                     width=4,
                     height=4,
@@ -153,11 +153,14 @@ DATABASE = Dashboard(
                 Panel(
                     id=20,
                     title="Orders charged more than once",
-                    description="In 24 hours. Each one is a customer who paid twice.",
+                    description="In 24 hours, and of the past hour. Each one is a customer who paid twice.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
-                    curves=(Curve(database.double_charges, "orders"),),
-                    alerts=(database.duplicate_charges,),
+                    curves=(
+                        Curve(database.double_charges, "orders of 24 hours"),
+                        Curve(database.new_double_charges, "more than an hour ago"),
+                    ),
+                    alerts=(database.duplicate_charges, database.duplicate_charges_open),
                     serves=("ISS-04",),
                 ),
                 Panel(

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from rules.payments import (
     account,
+    authentication,
     blindness,
     budget,
     cards,
@@ -701,6 +702,41 @@ OVERVIEW = Dashboard(
                     unit=Unit.EXCESS,
                     curves=(Curve(declines.decline_excess, "more than the day before"),),
                     alerts=(declines.decline_rate_anomalous,),
+                ),
+                Panel(
+                    id=83,
+                    title="3-D Secure fails or is abandoned more than usual",
+                    description="Share of customers' attempts that end in 3-D Secure, or that nobody went on with, less that of the day before.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.EXCESS,
+                    curves=(
+                        Curve(authentication.authentication_excess, "fails, 30 minutes"),
+                        Curve(authentication.abandoned_excess, "abandoned, known an hour later"),
+                    ),
+                    alerts=(authentication.authentication_failing, authentication.abandonment_high),
+                ),
+                Panel(
+                    id=84,
+                    title="Declines against their own past",
+                    description="1 is as many as usual. Twice as many while as many customers pay as ever is card testing.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.SHARE_OF_COUNTED,
+                    curves=(
+                        Curve(declines.declines_of_usual, "declines, as usual"),
+                        Curve(declines.successes_as_usual, "customers who pay, as usual"),
+                    ),
+                    alerts=(declines.card_testing,),
+                ),
+                Panel(
+                    id=85,
+                    title="3-D Secure and abandonment, counted",
+                    description="What the shares above are shares of.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(authentication.authentication_failures, "failed in 3-D Secure, 30 minutes"),
+                        Curve(authentication.abandoned_1h, "abandoned, an hour"),
+                    ),
                 ),
                 Panel(
                     id=45,

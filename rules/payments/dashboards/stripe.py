@@ -1,6 +1,6 @@
 """Stripe: does it reach us, may we take payments, and do customers take their money back?"""
 
-from rules.payments import account, declines, disputes, webhooks
+from rules.payments import account, arrival, declines, disputes, webhooks
 from rules.payments.dashboards.shapes import (
     ACCEPTED,
     INTERVAL,
@@ -206,6 +206,20 @@ STRIPE = Dashboard(
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(f"60 * sum by (outcome) (rate({webhooks.events}[{INTERVAL}]))", "{{outcome}}"),),
                     hues=OUTCOMES,
+                ),
+                Panel(
+                    id=36,
+                    title="Events that arrive, and what there is to tell of",
+                    description="In 10 minutes: events that reached us, beside attempts that ended at Stripe. None, where something happened, is a way that leads nowhere.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(arrival.received_10m, "reached the inbox"),
+                        Curve(arrival.requested_10m, "reached the service"),
+                        Curve(arrival.happened_10m, "attempts at Stripe"),
+                    ),
+                    alerts=(arrival.silent,),
+                    width=24,
                 ),
                 Panel(
                     id=9,

@@ -198,6 +198,13 @@ def test_an_order_with_two_payment_intents_is_a_duplicate_charge(payments_databa
     assert seen(payments_database).value(metrics.duplicates) == 2
 
 
+def test_an_order_that_is_named_as_settled_is_no_duplicate_charge_any_more(payments_database: PaymentsDatabase) -> None:
+    for order in ("settled", "open"):
+        payments_database.payment("completed", order_id=order, ago=90)
+        payments_database.payment("completed", order_id=order, ago=80)
+    assert seen(payments_database, settled_duplicates=("settled", "of old")).value(metrics.duplicates) == 1
+
+
 @pytest.mark.parametrize(
     ("why", "first", "second"),
     [

@@ -34,7 +34,7 @@ MOVED = at_stage(
 UNMEASURED = at_stage(1, name="unmeasured", without=frozenset({database.duplicates.name}))
 NO_RULES = at_stage(1, name="no-rules", without=frozenset({"ALERTS"}))
 DOUBLE_CHARGE = at_stage(
-    1, name="double-charge", changed={database.double_charges.name: lambda at: float(3000 < at < 3100)}
+    1, name="double-charge", changed={database.new_double_charges.name: lambda at: float(3000 < at < 3100)}
 )
 KILLED = at_stage(1, name="killed", killed_at=5000)
 NOT_RECORDED = at_stage(1, name="not-recorded", changed={database.gap.name: lambda at: 1.0})

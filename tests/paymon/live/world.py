@@ -103,7 +103,7 @@ class Story:
             old = 50.0 if source in self.old_sources else 0.7
             yield f'{monitoring.source_age}{{{rules},source="{source}"}}', _always(old)
         yield f"{database.duplicates}{{{target}}}", lambda at: 0
-        yield f"{database.double_charges}{{{rules}}}", lambda at: 0
+        yield f"{database.new_double_charges}{{{rules}}}", lambda at: 0
         yield f'{database.missing}{{{target},side="database"}}', lambda at: 0
         yield f'{database.gap}{{{rules},side="database"}}', lambda at: 0
         yield f'{webhooks.events}{{{application},outcome="invalid_signature"}}', lambda at: 0

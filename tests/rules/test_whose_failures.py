@@ -1,0 +1,116 @@
+"""Whose failures are they: customers', Stripe's own renewals', the authentication's, or a card tester's?"""
+
+from pathlib import Path
+
+from paymon.promtool import Promtool
+from rules.payments import authentication, cards, declines, outcomes
+from rules.vocabulary import minutes
+from tests.rules.playing import play
+
+NEVER = ()
+EVERY = minutes(2)
+BEGINS = 26 * 60
+"""Minutes of a day and two hours before anything happens."""
+
+
+def attempts(result: str, initiator: str = "api") -> str:
+    return outcomes.attempts.where(result=result, payment_method="card", initiator=initiator)
+
+
+def course(before: float, since: float, lasts: int, begins: int = BEGINS) -> str:
+    """A counter that grows by so many a minute, until and since it begins."""
+    first, then = 2 * before, 2 * since
+    past = begins // 2
+    return f"0+{first:g}x{past} {first * past + then:g}+{then:g}x{lasts // 2 - 1}"
+
+
+def ended_in_authentication(before: float, since: float, lasts: int) -> dict[str, str]:
+    failed = cards.attempts_by_authentication.where(result="issuer_declined", authentication="failed")
+    return {failed: course(before, since, lasts)}
+
+
+def test_a_daily_batch_of_renewals_is_no_wave_of_declines(promtool: Promtool, tmp_path: Path) -> None:
+    """In an hour Stripe tries 3,000 old invoices again, and nearly all are declined."""
+    until = minutes(BEGINS + 90)
+    fed = {
+        attempts("success"): course(11, 11, 90),
+        attempts("issuer_declined"): course(1, 1, 90),
+        attempts("issuer_declined", "automatic"): course(0, 50, 90),
+        attempts("blocked", "automatic"): course(0, 5, 90),
+    }
+
+    play(
+        promtool,
+        tmp_path,
+        fed,
+        {declines.decline_rate_anomalous: NEVER, declines.block_rate_high: NEVER},
+        until=until,
+        every=EVERY,
+    )
+
+
+def test_neither_abandoned_attempts_nor_renewals_delay_the_page(promtool: Promtool, tmp_path: Path) -> None:
+    """Of 125 attempts a minute 12 % fail; a quarter more is abandoned, and Stripe renews as many at the same time."""
+    fed = {
+        attempts("success"): "0+62x140 8735+55x80",
+        attempts("technical_failure"): "0x140 7.5+7.5x80",
+        attempts("abandoned"): "0+20x220",
+        attempts("success", "automatic"): "0x140 60+60x80",
+    }
+    until = minutes(110)
+
+    play(promtool, tmp_path, fed, {outcomes.degraded: ((minutes(77), until),)}, until=until)
+
+
+def test_3_d_secure_that_times_out_for_nine_percent_is_told(promtool: Promtool, tmp_path: Path) -> None:
+    """Of 100 attempts a minute 9 more end in it. Issuers decline no more than ever."""
+    fed = {
+        attempts("success"): course(90, 81, 90),
+        attempts("issuer_declined"): course(10, 19, 90),
+        **ended_in_authentication(3, 12, 90),
+    }
+    told = ((minutes(BEGINS + 30), minutes(BEGINS + 90)),)
+
+    play(
+        promtool,
+        tmp_path,
+        fed,
+        {authentication.authentication_failing: told, declines.decline_rate_anomalous: NEVER},
+        until=minutes(BEGINS + 90),
+        every=EVERY,
+    )
+
+
+def test_customers_who_never_come_back_from_3_d_secure_are_missed(promtool: Promtool, tmp_path: Path) -> None:
+    fed = {attempts("success"): course(96, 86, 120), attempts("abandoned"): course(4, 14, 120)}
+    told = ((minutes(BEGINS + 44), minutes(BEGINS + 120)),)
+    expected = {authentication.abandonment_high: told, outcomes.degraded: NEVER}
+
+    play(promtool, tmp_path, fed, expected, until=minutes(BEGINS + 120), every=EVERY)
+
+
+def test_four_times_the_attempts_all_declined_are_a_page_of_card_testing(promtool: Promtool, tmp_path: Path) -> None:
+    fed = {attempts("success"): course(115, 115, 60), attempts("issuer_declined"): course(10, 385, 60)}
+    until = minutes(BEGINS + 60)
+    told = ((minutes(BEGINS + 8), until),)
+    expected = {declines.card_testing: told, declines.decline_rate_anomalous: NEVER}
+
+    play(promtool, tmp_path, fed, expected, until=until, every=EVERY)
+
+
+def test_a_tenth_more_attempts_all_declined_are_told_within_an_hour(promtool: Promtool, tmp_path: Path) -> None:
+    fed = {attempts("success"): course(115, 115, 90), attempts("issuer_declined"): course(10, 22.5, 90)}
+    until = minutes(BEGINS + 90)
+
+    play(promtool, tmp_path, fed, {declines.card_testing: ((minutes(BEGINS + 38), until),)}, until=until, every=EVERY)
+
+
+def test_neither_a_sale_nor_a_bank_that_declines_is_card_testing(promtool: Promtool, tmp_path: Path) -> None:
+    until = minutes(BEGINS + 60)
+    sale = {attempts("success"): course(115, 575, 60), attempts("issuer_declined"): course(10, 50, 60)}
+    bank = {attempts("success"): course(115, 60, 60), attempts("issuer_declined"): course(10, 65, 60)}
+
+    for name, fed in (("sale", sale), ("bank", bank)):
+        folder = tmp_path / name
+        folder.mkdir()
+        play(promtool, folder, fed, {declines.card_testing: NEVER}, until=until, every=EVERY)
