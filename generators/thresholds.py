@@ -12,9 +12,9 @@ _INTRODUCTION = """
 # Thresholds by environment
 
 Every threshold as each environment has it. Where an environment differs from the first, its cell says so in bold, and
-the reason stands below. Thresholds are defined in `rules/`; what differs between environments, in
-`rules/payments/organisation.py`, where an Override names the threshold as it stands in the first column. An alert with
-several branches has a line for each: they last alike, so how long is overridden under the alert's name alone.
+the reason stands below. Thresholds are defined in `rules/`; what differs between environments,
+where each environment is: there an Override names the threshold as it stands in the first column. An alert with several
+branches has a line for each: they last alike, so how long is overridden under the alert's name alone.
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     catalogs = load_sound()
     from generators.files import OWNED, folder_of
     from generators.output import OutputError, differences, write
+    from paymon.gone import gone
     from paymon.versions import written_by_a_newer_one
 
     root = home() if out is None else out
@@ -72,7 +73,7 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     if check:
         _report(differences(root, files, owned), _cure(files, environment, out))
         return
-    gone = tuple(_environments_gone(root / OWNED, catalogs)) if environment is None else ()
+    missing = gone(root / OWNED, catalogs) if environment is None else ()
     try:
         written, removed = write(root, files, owned)
     except OutputError as error:
@@ -85,7 +86,7 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     if vmalert_tests:
         count = _write_vmalert_tests(vmalert_tests, catalogs, environment)
         click.echo(f"{count} test files for vmalert-tool in {vmalert_tests}")
-    for line in (*gone, *mentions(home(), renames(catalogs))):
+    for line in (*map(str, missing), *mentions(home(), renames(catalogs))):
         click.echo(line, err=True)
 
 
@@ -114,29 +115,6 @@ def _write_vmalert_tests(root: Path, catalogs: tuple[Catalog, ...], environment:
     except OutputError as error:
         raise click.ClickException(str(error)) from error
     return tests
-
-
-def _environments_gone(folder: Path, catalogs: tuple[Catalog, ...]) -> Iterator[str]:
-    """For each environment that was there the last time and is no more: what is left to do about it, elsewhere."""
-    from generators.manifest import MANIFEST
-    from paymon.versions import NotAManifest, read_manifest
-
-    for catalog in catalogs:
-        organisation = catalog.organisation
-        place = folder / organisation.service if len(catalogs) > 1 else folder
-        try:
-            before = read_manifest(place / MANIFEST)["environments"]
-        except NotAManifest:
-            continue
-        now = {environment.name for environment in organisation.environments}
-        for name in sorted(set(before) - now):
-            yield (
-                f"environment {name} of {organisation.service} is gone: take its rules out of Prometheus, load "
-                "Alertmanager's configuration anew, and end its heartbeat's check. What still fires there is shown by\n"
-                f"  amtool alert query environment={name} service={organisation.service} "
-                f"--alertmanager.url={organisation.alertmanager_url}\n"
-                "and ends once its rules are out; until then its runbook's address leads nowhere."
-            )
 
 
 def _files(catalogs: tuple[Catalog, ...], environment: str | None) -> tuple[Mapping[str, str], str]:

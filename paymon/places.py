@@ -25,6 +25,8 @@ _NO_DEFINITIONS = frozenset({"build", "dist", "docs", "generated", "node_modules
 
 _DEFINES = re.compile(rf"^\w[^=\n]*=\s*(?:\w+\.)*(?:{'|'.join(sorted(_DEFINING))})\(", re.MULTILINE)
 
+_ORGANISATION = re.compile(r"\b(?:Organisation|People|Service)\(\n")
+
 
 def placed(problem: Problem, folders: Iterable[Path]) -> str:
     """The problem as people read it, with `file:line: ` before it where its definition stands in one of the folders.
@@ -57,11 +59,18 @@ def strays(catalogs: Iterable[Catalog], folder: Path) -> Iterator[Problem]:
 
 
 def _places(module: str, name: str, folders: tuple[Path, ...]) -> Iterator[str]:
-    others = (path for one in list(sys.modules) if (path := _file(one)))
+    loaded = (path for one in list(sys.modules) if (path := _file(one)))
+    ours = [path for path in loaded if any(path.is_relative_to(folder) for folder in folders)]
+    others = sorted(ours, key=lambda path: not _says_who(path))
     for path in dict.fromkeys([own] if (own := _file(module)) else others):
         folder = next((one for one in folders if path.is_relative_to(one)), None)
         if folder is not None and (line := _lines_of_names(path).get(name)):
             yield f"{path.relative_to(folder.parent if folder.name == 'rules' else folder)}:{line}"
+
+
+def _says_who(path: Path) -> bool:
+    """Whether a module says who the people or the services are, of which most problems without a module speak."""
+    return _ORGANISATION.search(_text(path)) is not None
 
 
 def _file(module: str) -> Path | None:

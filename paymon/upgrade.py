@@ -7,9 +7,14 @@ from typing import Any
 
 import click
 
+from generators.files import OWNED, folder_of
+from generators.manifest import MANIFEST
 from paymon.definitions import home, load_all
+from paymon.gone import Gone, gone, still_firing
+from paymon.live.access import Access, NoAnswerError, access_from, access_options
 from paymon.renames import Rename, mentions, renames
 from paymon.versions import NotAManifest, newer, read_manifest
+from rules.vocabulary import Catalog
 
 __all__ = ["changes", "upgrade"]
 
@@ -24,14 +29,18 @@ _PAGES = ("P1", "P2")
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder that has generated/.  [default: the project's]",
 )
-def upgrade(out: Path | None) -> None:
+@access_options("alertmanager", required=False)
+def upgrade(out: Path | None, **_access: Any) -> None:
     """Say what the installed paymon changes for your team: alerts, numbers, names. Writes nothing.
 
     It compares your definitions, as the installed version reads them, with the manifest that the last `paymon generate`
-    wrote. Then `paymon generate` writes what was told.
+    wrote. Then `paymon generate` writes what was told. With --alertmanager it asks what still fires in environments and
+    services that go.
+
+    Exit status: 0 told, also that nothing changes; 1 definitions that do not hold, or no manifest; 2 wrong use;
+    3 cannot tell what still fires, because Alertmanager does not answer.
     """
-    from generators.files import folder_of
-    from generators.manifest import MANIFEST, manifest
+    from generators.manifest import manifest
 
     try:
         catalogs = load_all()
@@ -45,8 +54,13 @@ def upgrade(out: Path | None) -> None:
     told = False
     for catalog in catalogs:
         new = json.loads(json.dumps(manifest(catalog)))
+        place = _manifest_of(catalog, catalogs, root)
+        if not place.exists() and any((root / OWNED).glob(f"**/{MANIFEST}")):
+            click.echo(f"{catalog.organisation.service} is a new service: `paymon generate` writes its files")
+            told = True
+            continue
         try:
-            old = read_manifest(root / folder_of(catalog, catalogs) / MANIFEST)
+            old = read_manifest(place)
         except NotAManifest as error:
             raise click.ClickException(str(error)) from error
         if len(catalogs) > 1:
@@ -56,8 +70,39 @@ def upgrade(out: Path | None) -> None:
         click.echo("\nNames that your files still say")
         for line in renamed:
             click.echo(f"  {line}")
+    missing = gone(root / OWNED, catalogs)
+    if missing:
+        told = True
+        _say_what_goes(missing, access_from(click.get_current_context(), "alertmanager"))
     if not (told or renamed):
         click.echo("nothing changes")
+
+
+def _say_what_goes(missing: tuple[Gone, ...], access: Access | None) -> None:
+    """Say which environments go, and what still fires there. Ends the program with 3 where nobody answers."""
+    click.echo("\nEnvironments that go")
+    for one in missing:
+        click.echo("  " + str(one).replace("\n", "\n  "))
+    if access is None:
+        click.echo("  With --alertmanager URL, what still fires there is said here.")
+        return
+    try:
+        firing = list(still_firing(missing, access))
+    except NoAnswerError as error:
+        click.echo(f"\ncannot tell what still fires there: {error}", err=True)
+        raise SystemExit(3) from error
+    click.echo("\nWhat Alertmanager still has of them")
+    for line in firing:
+        click.echo(f"  {line}")
+
+
+def _manifest_of(catalog: Catalog, catalogs: tuple[Catalog, ...], root: Path) -> Path:
+    """Where the catalog's manifest lies, or lay while its project had another number of services."""
+    place = root / folder_of(catalog, catalogs) / MANIFEST
+    service = catalog.organisation.service
+    others = (root / OWNED / service / MANIFEST, root / OWNED / MANIFEST)
+    known = (one for one in others if one.exists() and f'"service": "{service}"' in one.read_text())
+    return place if place.exists() else next(known, place)
 
 
 def _shipped_renames() -> tuple[Rename, ...]:

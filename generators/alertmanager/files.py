@@ -45,7 +45,7 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     organisation = catalog.organisation
     delivery = organisation.delivery
     routes = routing(catalog, *others)
-    header = generated_header("rules/payments/organisation.py")
+    header = generated_header("your people and services")
     mail = mail_settings(delivery)
     rest = _receivers(catalog, routes)
     return {

@@ -183,7 +183,7 @@ def messages(organisation: Organisation) -> str:
     slack = "".join(f" · <{link.url}|{link.title}>" for link in links)
     mail = "".join(f' · <a href="{escape(link.url)}">{escape(link.title)}</a>' for link in links)
     return (
-        generated_header("rules/payments/organisation.py")
+        generated_header("your people and services")
         + _SHARED
         + _TEXT
         + _SLACK

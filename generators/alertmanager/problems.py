@@ -8,7 +8,7 @@ from rules.vocabulary import Alert, Catalog, Environment, Organisation, Priority
 
 __all__ = ["alertmanager_problems"]
 
-_PLACE = "rules.payments.organisation"
+_PLACE = "organisation"
 _MOST_URGENT_FIRST = tuple(Priority)
 
 

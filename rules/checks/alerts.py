@@ -75,7 +75,7 @@ def overridden_bounds(index: Index) -> Iterator[Problem]:
     for environment in index.organisation.environments:
         seen: set[str] = set()
         for override in environment.overrides:
-            where = f"rules.payments.organisation: environment {environment.name}"
+            where = f"organisation: environment {environment.name}"
             if override.threshold in seen:
                 yield Problem(where, f"overrides {override.threshold} twice", "remove one of the two")
             seen.add(override.threshold)
@@ -311,7 +311,7 @@ def policies(index: Index) -> Iterator[Problem]:
             yield Problem(
                 where,
                 f"has priority {threshold.priority.value}, for which there is no policy",
-                "add a PriorityPolicy to rules.payments.organisation",
+                "add a PriorityPolicy to the policies of your people",
             )
 
 

@@ -33,10 +33,10 @@ def two_of_one_name(index: Index) -> Iterator[Problem]:
         ("item", [(item.id, "rules.payments.runbook.items") for item in catalog.items]),
         (
             "environment",
-            [(environment.name, "rules.payments.organisation") for environment in organisation.environments],
+            [(environment.name, "organisation") for environment in organisation.environments],
         ),
-        ("contact", [(contact.name, "rules.payments.organisation") for contact in organisation.contacts]),
-        ("policy", [(policy.priority.value, "rules.payments.organisation") for policy in organisation.policies]),
+        ("contact", [(contact.name, "organisation") for contact in organisation.contacts]),
+        ("policy", [(policy.priority.value, "organisation") for policy in organisation.policies]),
         ("dashboard", [(dashboard.uid, "the dashboards") for dashboard in catalog.dashboards]),
     ):
         places = defaultdict(list)
@@ -111,7 +111,7 @@ def intervals(index: Index) -> Iterator[Problem]:
         ("evaluation_interval", organisation.evaluation_interval, LONGEST_INTERVAL),
         ("retention", organisation.retention, None),
     ):
-        where = f"rules.payments.organisation: {name}"
+        where = f"organisation: {name}"
         if value <= timedelta(0) or value.microseconds:
             yield Problem(where, f"is {value}", "give a whole number of seconds above 0")
         elif longest is not None and value > longest:

@@ -12,7 +12,7 @@ from rules.vocabulary import Curve, Panel
 
 __all__ = ["CHECKS"]
 
-PLACE = "rules.payments.organisation"
+PLACE = "organisation"
 
 _PROMETHEUS_S_OWN = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 _GRAFANA_S_OWN = re.compile(r"\$__(?:rate_interval|interval|range)\b")

@@ -33,7 +33,7 @@ def _definitions(catalog: Catalog) -> Iterator[tuple[str, Any]]:
         for kind in ("metrics", "signals", "objectives", "alerts"):
             for definition in getattr(area, kind):
                 yield f"{area.module}: {kind[:-1]} {definition.name}", definition
-    yield "rules.payments.organisation", catalog.organisation
+    yield "organisation", catalog.organisation
     for item in catalog.items:
         yield f"rules.payments.runbook.items: item {item.id}", item
     for chapter in catalog.chapters:

@@ -18,7 +18,7 @@ from rules.vocabulary import OTHER, Channel, Contact, Delivery, Environment, Org
 
 __all__ = ["CHECKS"]
 
-PLACE = "rules.payments.organisation"
+PLACE = "organisation"
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CURRENCIES = frozenset(

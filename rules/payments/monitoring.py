@@ -476,7 +476,9 @@ labels_overflowing = Alert(
         meaning="A payment method, currency or code is in use that the allow-list does not name.",
         impact="These payments are counted, yet nobody can tell them apart.",
         diagnosis=(Step("See in the Stripe dashboard which one is new."),),
-        mitigation=(Step("Add it to the allow-list in rules/payments/organisation.py, and generate."),),
+        mitigation=(
+            Step("Add it to the service's allow-list, where your definitions name the service, and generate."),
+        ),
     ),
     serves=("RSP-02",),
 )

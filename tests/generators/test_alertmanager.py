@@ -755,7 +755,7 @@ def with_policy(policy: PriorityPolicy) -> Catalog:
 def test_a_priority_that_is_told_by_phone_only_is_a_problem() -> None:
     by_phone = replace(ORGANISATION.policy(Priority.P2), notifies=(STRIPE_SUPPORT,))
     assert messages(with_policy(by_phone)) == [
-        "rules.payments.organisation: policy P2 notifies nobody whom Alertmanager can reach; "
+        "organisation: policy P2 notifies nobody whom Alertmanager can reach; "
         "name a contact with PagerDuty, Slack, e-mail or the ticket system"
     ]
 
@@ -763,7 +763,7 @@ def test_a_priority_that_is_told_by_phone_only_is_a_problem() -> None:
 def test_an_environment_that_wakes_nobody_needs_another_way_than_a_pager() -> None:
     pager_only = replace(ORGANISATION.policy(Priority.P3), notifies=(ON_CALL,))
     assert messages(with_policy(pager_only)) == [
-        "rules.payments.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
+        "organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
         "let P3 notify Slack or e-mail as well",
         "rules.payments.rollout: alert PaymentsKillSwitchActive is told at once, though it wakes nobody, and the "
         "policy of P3 notifies a pager only; let P3 notify Slack or e-mail as well",

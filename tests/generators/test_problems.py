@@ -51,9 +51,9 @@ def test_one_problem_hides_no_other_of_another_kind() -> None:
 
     said = said_of(broken)
 
-    assert "rules.payments.organisation: contact CTO has no address; give the one for e-mail" in said
+    assert "organisation: contact CTO has no address; give the one for e-mail" in said
     assert (
-        "rules.payments.organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
+        "organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
         "let P3 notify Slack or e-mail as well"
     ) in said
     assert any("has a title of 32 letters, of which 20 fit at 1280 pixels" in one for one in said)

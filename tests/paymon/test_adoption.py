@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -192,7 +193,11 @@ def exporter_page(machine: Machine, folder: Path) -> str:
     )
     with running(program, log) as process:
         wait_until_ready(f"http://127.0.0.1:{port}/-/healthy", process, log, within=60)
-        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        deadline = time.monotonic() + 60
+        while 'version="' not in (page := httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text):
+            assert time.monotonic() < deadline, page
+            time.sleep(0.2)
+        return page
 
 
 def test_the_exporter_takes_its_configuration_and_serves_its_page(machine: Machine, tmp_path: Path) -> None:

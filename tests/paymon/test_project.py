@@ -1,12 +1,18 @@
 """Does a folder's own project say which definitions are read, and is nothing written where that is in doubt?"""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from paymon.programs import find
 from tests.paymon.acme import acme
+from tests.servers import free_port, running, wait_until_ready
+from tests.versions import ALERTMANAGER
 
 ROOT = Path(__file__).parents[2]
 
@@ -223,3 +229,89 @@ def test_another_companys_rules_pass_their_tests_also_where_two_jobs_reach_the_e
     result = paymon(folder, "test", "--environment", "eu-production", "monitoring", "scraping", "checkout")
 
     assert (result.returncode, result.stdout.splitlines()[:-2]) == (0, [])
+
+
+@pytest.fixture(params=ALERTMANAGER)
+def alertmanager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A real Alertmanager without a configuration of ours, by its address."""
+    (tmp_path / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    port, log = free_port(), tmp_path / "alertmanager.log"
+    command = (
+        find("alertmanager", version_prefix=request.param),
+        f"--config.file={tmp_path / 'alertmanager.yml'}",
+        f"--storage.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    )
+    with running(command, log) as process:
+        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_of_an_environment_that_goes_upgrade_names_what_still_fires(alertmanager: str, tmp_path: Path) -> None:
+    folder = acme(tmp_path / "acme")
+    assert paymon(folder, "generate").returncode == 0
+    monitoring = folder / "monitoring.py"
+    monitoring.write_text(
+        monitoring.read_text().replace('            Environment(name="us-production", pages=True),\n', "")
+    )
+    fires = {"alertname": "PaymentsDegraded", "environment": "us-production", "service": "shop", "priority": "P1"}
+    others = (fires | {"environment": "staging", "alertname": "Here"}, fires | {"service": "other", "alertname": "Not"})
+    sent = [{"labels": labels, "annotations": {}} for labels in (fires, *others)]
+    assert httpx.post(f"{alertmanager}/api/v2/alerts", json=sent, timeout=20).status_code == 200
+
+    unasked = paymon(folder, "upgrade")
+    asked = paymon(folder, "upgrade", "--alertmanager", alertmanager)
+    unreachable = paymon(folder, "upgrade", "--alertmanager", f"http://127.0.0.1:{free_port()}")
+
+    assert "environment us-production of shop is gone: take its rules out of Prometheus" in unasked.stdout
+    assert "With --alertmanager URL, what still fires there is said here." in unasked.stdout
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(r"shop in us-production: PaymentsDegraded \(P1\) since \S+Z? still fires\n", asked.stdout)
+    assert "Here" not in asked.stdout
+    assert "Not (" not in asked.stdout
+    assert unreachable.returncode == 3
+    assert "cannot tell what still fires there" in unreachable.stderr
+
+    monitoring.write_text(monitoring.read_text().replace("us-production", "elsewhere"))
+    assert paymon(folder, "generate").returncode == 0
+    assert "us-production" not in paymon(folder, "upgrade", "--alertmanager", alertmanager).stdout
+
+
+def test_a_service_that_comes_and_one_that_goes_are_told(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    assert paymon(folder, "generate").returncode == 0
+    project = folder / "pyproject.toml"
+    project.write_text(project.read_text().replace("monitoring:CATALOG", "monitoring:TWO"))
+
+    comes = paymon(folder, "upgrade")
+    assert comes.returncode == 0, comes.stderr
+    assert "donations is a new service" in comes.stdout
+    assert paymon(folder, "generate").returncode == 0
+
+    project.write_text(project.read_text().replace("monitoring:TWO", "monitoring:CATALOG"))
+    goes = paymon(folder, "upgrade")
+    assert goes.returncode == 0, goes.stderr
+    assert "environment staging of donations is gone, as its service is" in goes.stdout
+    written_now = paymon(folder, "generate")
+    assert "environment staging of donations is gone, as its service is" in written_now.stderr
+    assert not (folder / "generated/donations").exists()
+
+
+def test_a_problem_of_people_or_environments_names_the_line_of_the_team_s_own_file(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    monitoring = folder / "monitoring.py"
+    monitoring.write_text(
+        monitoring.read_text()
+        .replace('channel=Channel.SLACK, address="#acme-pay"', 'channel=Channel.SLACK, address="acme pay"')
+        .replace("evaluation_interval=seconds(30)", "evaluation_interval=minutes(9)")
+    )
+    lines = monitoring.read_text().splitlines()
+    chat = next(number for number, line in enumerate(lines, 1) if line.startswith("CHAT = "))
+    interval = next(number for number, line in enumerate(lines, 1) if "evaluation_interval" in line)
+
+    result = paymon(folder, "generate")
+
+    assert result.returncode == 1
+    assert re.search(rf"^monitoring\.py:{chat}: contact Chat ", result.stderr, re.MULTILINE), result.stderr
+    assert re.search(rf"^monitoring\.py:{interval}: evaluation_interval is 9 minutes", result.stderr, re.MULTILINE)

@@ -166,10 +166,9 @@ def test_an_override_of_an_unknown_threshold_names_those_that_exist() -> None:
         Override(threshold="TooMuch", value=Decimal("0.7"), because="so"),
         Override(threshold="TooLittle", value=Decimal("0.7"), because="so"),
     ) == [
-        "rules.payments.organisation: environment staging overrides TooMuch, which is no threshold; "
+        "organisation: environment staging overrides TooMuch, which is no threshold; "
         "use TooMuch/critical or TooMuch/warning",
-        "rules.payments.organisation: environment staging overrides TooLittle, which is no threshold; "
-        "name an alert, or Alert/tier",
+        "organisation: environment staging overrides TooLittle, which is no threshold; name an alert, or Alert/tier",
     ]
 
 
@@ -178,9 +177,9 @@ def test_an_override_keeps_to_the_unit_and_to_whole_evaluations() -> None:
         Override(threshold="TooMuch/warning", value=Decimal(7), because="so"),
         Override(threshold="TooMuch/critical", lasting=seconds(15), because="so"),
     ) == [
-        "rules.payments.organisation: environment staging makes TooMuch/warning compare shop:queue:share (ratio) > 7, "
+        "organisation: environment staging makes TooMuch/warning compare shop:queue:share (ratio) > 7, "
         "which lies outside its range; choose a bound between its values",
-        "rules.payments.organisation: environment staging makes TooMuch/critical wait for 15 seconds, less than one "
+        "organisation: environment staging makes TooMuch/critical wait for 15 seconds, less than one "
         "evaluation; wait for 30 seconds or more, or not at all",
     ]
 
@@ -188,7 +187,7 @@ def test_an_override_keeps_to_the_unit_and_to_whole_evaluations() -> None:
 def test_an_override_is_written_once() -> None:
     twice = Override(threshold="TooMuch/warning", value=Decimal("0.7"), because="so")
     assert overridden(twice, twice) == [
-        "rules.payments.organisation: environment staging overrides TooMuch/warning twice; remove one of the two"
+        "organisation: environment staging overrides TooMuch/warning twice; remove one of the two"
     ]
 
 
@@ -235,7 +234,7 @@ def test_an_override_of_one_branch_s_bound_or_of_how_long_all_of_them_last_is_fi
     ],
 )
 def test_an_override_says_which_branch_s_bound_it_means(override: Override, verdict: str) -> None:
-    assert overridden_branch(override) == [f"rules.payments.organisation: environment staging {verdict}"]
+    assert overridden_branch(override) == [f"organisation: environment staging {verdict}"]
 
 
 def test_branches_on_one_signal_with_unlike_bounds_cannot_be_overridden() -> None:
@@ -243,7 +242,7 @@ def test_branches_on_one_signal_with_unlike_bounds_cannot_be_overridden() -> Non
     override = Override(threshold="TooMuch/shop:orders:increase5m", value=Decimal(7), because="so")
     staging = Environment(name="staging", pages=False, overrides=(override,))
     assert problems(area(ORDERS_5M, alerts=(alert(ORDERS_5M, or_else=(branch,)),)), environments=(staging,)) == [
-        "rules.payments.organisation: environment staging overrides the bound of TooMuch/shop:orders:increase5m, "
+        "organisation: environment staging overrides the bound of TooMuch/shop:orders:increase5m, "
         "which has several; split the alert"
     ]
 
@@ -472,5 +471,5 @@ def test_a_priority_has_a_policy() -> None:
     one: Alert = alert(ORDERS_5M)
     assert problems(area(ORDERS_5M, alerts=(one,)), policies=few) == [
         "rules.shop: alert TooMuch has priority P3, for which there is no policy; "
-        "add a PriorityPolicy to rules.payments.organisation"
+        "add a PriorityPolicy to the policies of your people"
     ]

@@ -29,8 +29,7 @@ def test_two_signals_of_one_area_with_one_name_are_told_once() -> None:
 def test_environments_have_names_of_their_own() -> None:
     twice = Environment(name=PRODUCTION.name, pages=False)
     assert problems(area(), environments=(PRODUCTION, twice)) == [
-        "rules.payments.organisation: environment production is defined 2 times, in rules.payments.organisation; "
-        "rename or remove all but one"
+        "organisation: environment production is defined 2 times, in organisation; rename or remove all but one"
     ]
 
 
@@ -74,14 +73,14 @@ def test_periods_are_whole_seconds() -> None:
     assert problems(
         area(), scrape_interval=timedelta(milliseconds=1), evaluation_interval=seconds(0), retention=seconds(-1)
     ) == [
-        "rules.payments.organisation: scrape_interval is 0:00:00.001000; give a whole number of seconds above 0",
-        "rules.payments.organisation: evaluation_interval is 0:00:00; give a whole number of seconds above 0",
-        "rules.payments.organisation: retention is -1 day, 23:59:59; give a whole number of seconds above 0",
+        "organisation: scrape_interval is 0:00:00.001000; give a whole number of seconds above 0",
+        "organisation: evaluation_interval is 0:00:00; give a whole number of seconds above 0",
+        "organisation: retention is -1 day, 23:59:59; give a whole number of seconds above 0",
     ]
 
 
 def test_an_interval_is_shorter_than_prometheus_memory_of_a_series() -> None:
     assert problems(area(), scrape_interval=minutes(6)) == [
-        "rules.payments.organisation: scrape_interval is 6 minutes, after which Prometheus takes a series for gone; "
+        "organisation: scrape_interval is 6 minutes, after which Prometheus takes a series for gone; "
         "give at most 5 minutes"
     ]

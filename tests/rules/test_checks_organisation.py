@@ -11,7 +11,7 @@ WATCHED = signal("sum(queue_length)", name="shop:queue:sum")
 
 def test_a_contact_has_an_address() -> None:
     assert problems(area(), contacts=(replace(ON_CALL, address=" "),)) == [
-        "rules.payments.organisation: contact On-call has no address; give the one for PagerDuty"
+        "organisation: contact On-call has no address; give the one for PagerDuty"
     ]
 
 
@@ -19,8 +19,8 @@ def test_a_policy_tells_somebody_who_is_known() -> None:
     silent = replace(ORGANISATION.policies[0], notifies=())
     elsewhere = replace(ORGANISATION.policies[1], escalates_to=(replace(ON_CALL, name="Nobody"),))
     assert problems(area(), policies=(silent, elsewhere)) == [
-        "rules.payments.organisation: policy P1 notifies nobody; name at least one contact",
-        "rules.payments.organisation: policy P2 names Nobody, who is not among the contacts; add the contact there",
+        "organisation: policy P1 notifies nobody; name at least one contact",
+        "organisation: policy P2 names Nobody, who is not among the contacts; add the contact there",
     ]
 
 

@@ -15,7 +15,7 @@ HOURS = small.ORGANISATION.business_hours
 def said(**changed: Any) -> list[str]:
     """What the checks say of the organisation with these changes, without the place."""
     found = check(small.catalog(small.area(), **changed))
-    return [str(one).removeprefix("rules.payments.organisation: ") for one in found]
+    return [str(one).removeprefix("organisation: ") for one in found]
 
 
 @pytest.mark.parametrize("name", ["Payments", "our team", "payments_eu", "-x", "x-", "a" * 31, "zahlung\u00e4", ""])
