@@ -262,7 +262,7 @@ def _selectors(dashboard: _Dashboard) -> Iterator[tuple[str, Selector]]:
 def _with_sentinels(expr: str) -> str:
     """The expression with recognisable ranges in place of Grafana's two variables."""
     for name, value in (("$__rate_interval", _RATE_INTERVAL), ("$__range", _SHOWN_RANGE)):
-        expr = expr.replace(f"[{name}]", f"[{value // timedelta(seconds=1)}s]")
+        expr = expr.replace(f"[{name}", f"[{value // timedelta(seconds=1)}s")
     return expr
 
 

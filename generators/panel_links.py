@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from urllib.parse import quote
 
 from rules.vocabulary import Alert, Catalog, Dashboard, Environment, Panel, Picture
 
-__all__ = ["panel_link", "panel_of"]
+__all__ = ["chosen", "panel_link", "panel_of"]
 
 
 def panel_of(catalog: Catalog, alert: Alert) -> tuple[Dashboard, Panel] | None:
@@ -35,4 +36,10 @@ def panel_link(catalog: Catalog, alert: Alert, environment: Environment) -> str:
     if found is None:
         return ""
     dashboard, panel = found
-    return f"/d/{dashboard.uid}?viewPanel={panel.id}&var-environment={environment.name}"
+    return f"/d/{dashboard.uid}?viewPanel={panel.id}&{chosen(catalog, environment)}"
+
+
+def chosen(catalog: Catalog, environment: Environment) -> str:
+    """What a dashboard's address says so that it opens on that environment, in the data source that has it."""
+    data_source = catalog.organisation.at(environment).data_source
+    return f"var-datasource={quote(data_source, safe='')}&var-environment={environment.name}"

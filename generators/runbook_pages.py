@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 
 from generators.alertmanager.routing import told_calmly
-from generators.panel_links import panel_link, panel_of
+from generators.panel_links import chosen, panel_link, panel_of
 from generators.rules import Expressions, RuleGroup, expressions_of, runbook_anchor
 from generators.text import generated_header
 from generators.wording import spoken_bound
@@ -188,7 +188,7 @@ class _Pages:
             *(
                 Link(
                     title=title,
-                    url=f"{organisation.dashboard_url}/d/{uid}?var-environment={self._environment.name}",
+                    url=f"{organisation.dashboard_url}/d/{uid}?{chosen(self.catalog, self._environment)}",
                 )
                 for uid, title in dashboards.items()
             ),

@@ -99,7 +99,12 @@ def without_alert(panel: Panel) -> str:
 
 
 def judges(panel: Panel) -> tuple[Alert, ...]:
-    """The panel's alerts and all that hide them: while a louder one fires, it alone says that something is wrong."""
+    """The panel's alerts and all that hide them: while a louder one fires, it alone says that something is wrong.
+
+    Where the value is a state, it says so itself; the louder alert would only contradict it.
+    """
+    if panel.states:
+        return panel.alerts
     found = {one.name: one for alert in panel.alerts for one in (alert, *alert.louder)}
     return tuple(found.values())
 

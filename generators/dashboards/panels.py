@@ -28,7 +28,13 @@ _ALERT_NAME = "alertname"
 _CHOSEN = "${environment}"
 """Grafana puts the environment that is chosen there."""
 
-_WORD_PIXELS, _NUMBER_PIXELS = 16, 30
+_OF_NOTHING = {Unit.COUNT: Decimal(4), Unit.PER_MINUTE: Decimal(4), Unit.SECONDS: Decimal(1)}
+"""How far an axis without bounds reaches while there is nothing: Grafana would draw it up to 100."""
+
+_NARROWEST = 70
+"""Pixels of a table's column where they are many; Grafana would push the numbers out at 150."""
+
+_WORD_PIXELS, _NUMBER_PIXELS = 16, 26
 """Sizes of a tile's text: the same on every tile, so that what shouts is the colour."""
 
 PanelBuilder = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
@@ -53,7 +59,7 @@ def panel_builder(panel: Panel, catalog: Catalog, queries: Queries) -> PanelBuil
 def _common(built: _AnyPanel, panel: Panel, catalog: Catalog) -> _AnyPanel:
     built.id(panel.id).title(panel.title).description(_description(panel, catalog)).datasource(DATASOURCE)
     built.unit(GRAFANA_UNITS[panel.unit])
-    if panel.unit.whole:
+    if panel.unit.whole or panel.unit is Unit.MONEY:
         built.decimals(0)
     built.links([_runbook_link(alert, catalog) for alert in panel.alerts])
     return built
@@ -146,6 +152,8 @@ def _stat(panel: Panel, catalog: Catalog, queries: Queries) -> stat.Panel:
     built.text_mode(common_models.BigValueTextMode.VALUE_AND_NAME).orientation(common_models.VizOrientation.HORIZONTAL)
     built.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
     built.mappings([*(_words(panel.states) if panel.states else ()), _nothing(panel)])
+    if panel.unit is Unit.SECONDS:
+        built.decimals(1)
     tones = word_tones(panel)
     if not tones:
         return built.targets(list(_now(panel, queries)))
@@ -200,13 +208,15 @@ def _timeseries(panel: Panel, catalog: Catalog, queries: Queries) -> timeseries.
 
 def _axis(panel: Panel, bounds: tuple[Bound, ...]) -> tuple[Decimal | None, Decimal | None]:
     """Between which values the axis runs while the series stay there: each bound is on it, and in its middle half."""
-    values = [one.value for one in bounds if one.value is not None]
+    values = [value for one in bounds for value in one.values]
     downward = [one for one in bounds if one.comparison in (Comparison.BELOW, Comparison.AT_MOST)]
-    nearest = max((one.value for one in downward if one.value is not None), default=None)
+    nearest = max((value for one in downward for value in one.values), default=None)
     if nearest is not None and panel.unit.highest is not None:
         return max(Decimal(0), panel.unit.highest - 2 * (panel.unit.highest - nearest)), panel.unit.highest
-    from_zero = panel.unit.lowest == 0 or panel.unit is Unit.SECONDS
-    highest = 2 * max(values) if values and max(values) > 0 else panel.unit.highest
+    from_zero = panel.from_zero and (panel.unit.lowest == 0 or panel.unit is Unit.SECONDS)
+    highest = panel.unit.highest or _OF_NOTHING.get(panel.unit)
+    if values and max(values) > 0:
+        highest = min(2 * max(values), panel.unit.highest or 2 * max(values))
     return Decimal(0) if from_zero else None, highest
 
 
@@ -267,7 +277,7 @@ def _table(panel: Panel, catalog: Catalog, queries: Queries) -> table.Panel:
     built = _common(table.Panel(), panel, catalog)
     targets = _now(panel, queries)
     built.targets([target.format(prometheus_models.PromQueryFormat.TABLE) for target in targets])
-    built.no_value("none")
+    built.no_value("none").min_width(_NARROWEST)
     built.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     built.with_transformation(
         models.DataTransformerConfig(
@@ -289,7 +299,7 @@ def _table(panel: Panel, catalog: Catalog, queries: Queries) -> table.Panel:
     value = panel.curves[0].legend
     order = [(column.label, False) for column in panel.columns] + [(value, False)] if panel.columns else [(value, True)]
     built.sort_by([common.TableSortByFieldState().display_name(name).desc(down) for name, down in order])
-    built.show_header(True)
+    built.show_header(not panel.columns)
     return built
 
 

@@ -30,7 +30,7 @@ def provisioning_files(catalog: Catalog) -> Mapping[str, str]:
         "datasources": [
             {
                 "name": "Payments Prometheus",
-                "uid": "paymon-prometheus",
+                "uid": catalog.organisation.data_source,
                 "type": "prometheus",
                 "access": "proxy",
                 "url": "${PAYMON_PROMETHEUS_URL}",

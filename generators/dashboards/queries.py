@@ -11,6 +11,7 @@ from generators.wording import spoken_value
 from rules.index import index_of
 from rules.promql import labels_carried, selectors, with_either, with_matchers
 from rules.vocabulary import (
+    STALE_AFTER_INTERVALS,
     Alert,
     Catalog,
     Comparison,
@@ -53,8 +54,13 @@ class Bound:
     legend: str
     severity: Severity
     comparison: Comparison
-    value: Decimal | None
-    """Where it lies, the same in every environment; None where they differ, so that it has to be asked for."""
+    values: tuple[Decimal, ...]
+    """Where it lies in each environment."""
+
+    @property
+    def value(self) -> Decimal | None:
+        """Where it lies, the same in every environment; None where they differ, so that it has to be asked for."""
+        return self.values[0] if len(set(self.values)) == 1 else None
 
 
 def without_variables(expr: str) -> str:
@@ -127,7 +133,7 @@ class Queries:
         The word is the state of the most urgent of the panel's judges, with their guards and their environment's
         bounds: panel and page agree. An alert that fires is told even where there is no number, as NaN. Where none has
         anything to say, the word is that of the number's level, or says that all is well: either only while this
-        environment's rules are evaluated at all.
+        environment's rules are evaluated at all, and what the number comes from is sampled, as alerts demand it.
         """
         value = self.curve(panel.curves[0], panel.unit)
         cases = []
@@ -136,7 +142,7 @@ class Queries:
             cases.append((f"(({value}) or on () NaN * max({fires})) and on () {fires}", firing(priority)))
         if panel.alerts:
             cases.append((f"({value}) and on () {self._alerts(panel.alerts, 'pending')}", PENDING))
-        judged = f"and on () {self.scoped(self._always)}"
+        judged = " ".join(f"and on () {one}" for one in (self.scoped(self._always), *self._fresh(panel.curves[0])))
         for level in panel.levels:
             reached = f"({value})" if level.above is None else f"(({value}) > {plain(level.above)})"
             cases.append((f"{reached} {judged}", level.word))
@@ -144,6 +150,15 @@ class Queries:
             cases.append((f"({value}) {judged}", without_alert(panel)))
         cases.append((value, NOT_JUDGED))
         return "\nor on ()\n".join(_labelled(expr, WORD_LABEL, word) for expr, word in cases)
+
+    def _fresh(self, curve: Curve) -> Iterator[str]:
+        """That each source behind the curve was sampled lately: without it its alerts are quiet, which says nothing."""
+        age = self._index.source_age
+        read = (one.name for one in selectors(without_variables(curve.expr)))
+        sources = {source for name in read for source in self._index.sources(name)}
+        for source in sorted(sources, key=lambda one: one.value):
+            if source.sampled and age is not None:
+                yield f"({self.scoped(age.where(source=source.value))} < {STALE_AFTER_INTERVALS})"
 
     def _firing(self, panel: Panel, priority: Priority) -> str:
         of_it = [one for one in judges(panel) if any(each.priority is priority for each in one.thresholds)]
@@ -165,8 +180,7 @@ class Queries:
             names = ", ".join(dict.fromkeys(name for name, _ in alerts))
             severity = min((severity for _, severity in alerts), key=_SEVEREST_FIRST.index)
             expr, spoken = self._line(values, panel.unit)
-            constant = values[0] if len(set(values)) == 1 else None
-            lines.append(Bound(expr, f"{names}: {comparison.words} {spoken}", severity, comparison, constant))
+            lines.append(Bound(expr, f"{names}: {comparison.words} {spoken}", severity, comparison, values))
         return tuple(sorted(lines, key=lambda line: _SEVEREST_FIRST.index(line.severity)))
 
     def _watched(self, panel: Panel) -> Iterator[tuple[Alert, Comparison, tuple[Decimal, ...], Severity, str]]:

@@ -6,7 +6,7 @@ Each dimension is a counter of its own, for attempts by card: their product woul
 from textwrap import indent
 
 from rules.payments import outcomes
-from rules.payments.outcomes import RESULT
+from rules.payments.outcomes import RESULT, total_by
 from rules.payments.runbook.procedures import CALL_STRIPE, STRIPE_STATUS
 from rules.vocabulary import (
     OTHER,
@@ -57,6 +57,24 @@ attempts_by_authentication = Counter(
     Source.STRIPE_EVENTS,
     labels=(RESULT, AUTHENTICATION),
     serves=("RSP-02",),
+)
+
+by_authentication = Signal(
+    "authentication_result:payment_attempts:increase5m",
+    "Attempts by card in 5 minutes, by authentication and result",
+    Unit.COUNT,
+    total_by(attempts_by_authentication, "authentication", "result"),
+    Example.over(
+        minutes(5),
+        (
+            (attempts_by_authentication.where(authentication="none", result="success"), "0+1x10"),
+            (attempts_by_authentication.where(authentication="none", result="blocked"), "0+2x10"),
+        ),
+        (
+            ('authentication="none",result="success"', "5"),
+            ('authentication="none",result="blocked"', "10"),
+        ),
+    ),
 )
 
 _FAILED = ("issuer_declined", "blocked", "technical_failure")

@@ -3,7 +3,7 @@
 from textwrap import indent
 
 from rules.payments import authentication, outcomes
-from rules.payments.outcomes import RESULT, total
+from rules.payments.outcomes import RESULT, total, total_by
 from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
     CURRENCIES,
@@ -20,6 +20,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     above,
+    hours,
     minutes,
     only_if,
     unless,
@@ -30,6 +31,12 @@ FAILURE_CLASS = Label(
     ("issuer_soft", "issuer_hard", "authentication", "customer_data", "fraud_block", "technical", "integration", OTHER),
 )
 CURRENCY = Label("currency", (CURRENCIES, OTHER))
+TECHNICAL_CODES = (
+    *("api_error", "issuer_not_available", "lock_timeout", "payment_method_not_available"),
+    *("payment_method_provider_timeout", "processing_error", "rate_limit", "reenter_transaction", "try_again_later"),
+)
+"""Codes of failures that are neither the customer's nor a decision of the issuer's."""
+
 DECLINE_CODE = Label(
     "decline_code",
     (
@@ -47,10 +54,7 @@ DECLINE_CODE = Label(
         "transaction_not_allowed",
         "card_velocity_exceeded",
         "authentication_required",
-        "processing_error",
-        "issuer_not_available",
-        "try_again_later",
-        "reenter_transaction",
+        *TECHNICAL_CODES,
         OTHER,
     ),
 )
@@ -98,6 +102,93 @@ failed_amount = Counter(
     Source.STRIPE_EVENTS,
     labels=(CURRENCY,),
     serves=("RSP-02",),
+)
+
+declines_by_code = Signal(
+    "decline_code:payment_declines:increase5m",
+    "Failed attempts in 5 minutes, by code",
+    Unit.COUNT,
+    total_by(declines, "decline_code"),
+    Example.over(
+        minutes(5),
+        (
+            (declines.where(decline_code="do_not_honor"), "0+1x10"),
+            (declines.where(decline_code="processing_error"), "0+2x10"),
+        ),
+        (('decline_code="do_not_honor"', "5"), ('decline_code="processing_error"', "10")),
+    ),
+)
+
+by_currency = Signal(
+    "currency_result:payment_attempts:increase5m",
+    "Attempts in 5 minutes, by currency and result",
+    Unit.COUNT,
+    total_by(attempts_by_currency, "currency", "result"),
+    Example.over(
+        minutes(5),
+        (
+            (attempts_by_currency.where(currency="usd", result="success"), "0+1x10"),
+            (attempts_by_currency.where(currency="eur", result="success"), "0+2x10"),
+            (attempts_by_currency.where(currency="eur", result="blocked"), "0+4x10"),
+        ),
+        (
+            ('currency="usd",result="success"', "5"),
+            ('currency="eur",result="success"', "10"),
+            ('currency="eur",result="blocked"', "20"),
+        ),
+    ),
+)
+
+amount_by_currency = Signal(
+    "currency:payment_amount_minor_units:increase5m",
+    "Amount of successful payments in 5 minutes, by currency",
+    Unit.MINOR_UNITS,
+    total_by(amount, "currency"),
+    Example.over(
+        minutes(5),
+        ((amount.where(currency="usd"), "0+100x10"), (amount.where(currency="jpy"), "0+200x10")),
+        (('currency="usd"', "500"), ('currency="jpy"', "1000")),
+    ),
+)
+
+failed_amount_by_currency = Signal(
+    "currency:payment_failed_amount_minor_units:increase5m",
+    "Amount of failed attempts in 5 minutes, by currency",
+    Unit.MINOR_UNITS,
+    total_by(failed_amount, "currency"),
+    Example.over(
+        minutes(5),
+        ((failed_amount.where(currency="usd"), "0+100x10"), (failed_amount.where(currency="jpy"), "0+200x10")),
+        (('currency="usd"', "500"), ('currency="jpy"', "1000")),
+    ),
+)
+
+failed_attempts_1h = Signal(
+    "payments:failed_attempts:increase1h",
+    "Attempts that failed in an hour",
+    Unit.COUNT,
+    total(outcomes.attempts.where(result=("issuer_declined", "blocked", "technical_failure")), "1h"),
+    Example.over(
+        hours(1),
+        (
+            (outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api"), "0+1x10"),
+            (outcomes.attempts.where(result="blocked", payment_method="card", initiator="api"), "0+2x10"),
+            (outcomes.attempts.where(result="success", payment_method="card", initiator="api"), "0+8x10"),
+        ),
+        (("", "15"),),
+    ),
+)
+
+lost_payments_1h = Signal(
+    "payments:failed_intents:increase1h",
+    "Payments of which no attempt succeeded, in an hour",
+    Unit.COUNT,
+    total(outcomes.intents.where(outcome="failed"), "1h"),
+    Example.over(
+        hours(1),
+        ((outcomes.intents.where(outcome="failed"), "0+1x10"), (outcomes.intents.where(outcome="succeeded"), "0+8x10")),
+        (("", "5"),),
+    ),
 )
 
 _ATTEMPTS = outcomes.attempts

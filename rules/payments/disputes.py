@@ -5,7 +5,7 @@ from textwrap import indent
 
 from rules.payments.cards import NETWORK
 from rules.payments.declines import CURRENCY
-from rules.payments.outcomes import WINDOW
+from rules.payments.outcomes import WINDOW, total_by
 from rules.payments.rare_events import kept_events
 from rules.payments.runbook.procedures import CALL_STRIPE
 from rules.vocabulary import (
@@ -129,6 +129,50 @@ refunded = Counter(
     Source.STRIPE_EVENTS,
     labels=(CURRENCY,),
     serves=("KM-06",),
+)
+
+opened_by_reason = Signal(
+    "dispute_reason:disputes_opened:increase5m",
+    "Disputes opened in 5 minutes, by reason",
+    Unit.COUNT,
+    total_by(opened, "reason"),
+    Example.over(
+        minutes(5),
+        ((opened.where(reason="fraudulent"), "0+1x10"), (opened.where(reason="duplicate"), "0+2x10")),
+        (('reason="fraudulent"', "5"), ('reason="duplicate"', "10")),
+    ),
+)
+
+closed_by_outcome = Signal(
+    "dispute_outcome:disputes_closed:increase5m",
+    "Disputes closed in 5 minutes, by how they ended",
+    Unit.COUNT,
+    total_by(closed, "outcome"),
+    Example.over(
+        minutes(5),
+        ((closed.where(outcome="won"), "0+1x10"), (closed.where(outcome="lost"), "0+2x10")),
+        (('outcome="won"', "5"), ('outcome="lost"', "10")),
+    ),
+)
+
+warnings_5m = Signal(
+    "stripe_early_fraud:warnings:increase5m",
+    "Early fraud warnings in 5 minutes",
+    Unit.COUNT,
+    f"sum(max without (instance, pod) (increase({warnings}[5m])))",
+    Example.over(minutes(5), ((warnings.name, "0+1x10"),), (("", "5"),)),
+)
+
+refunded_by_currency = Signal(
+    "currency:refund_amount_minor_units:increase5m",
+    "Amount of refunds in 5 minutes, by currency",
+    Unit.MINOR_UNITS,
+    total_by(refunded, "currency"),
+    Example.over(
+        minutes(5),
+        ((refunded.where(currency="usd"), "0+100x10"), (refunded.where(currency="jpy"), "0+200x10")),
+        (('currency="usd"', "500"), ('currency="jpy"', "1000")),
+    ),
 )
 
 need_response = Gauge(

@@ -99,6 +99,11 @@ def total(series: Series, window: str, function: str = "increase", offset: str =
     return f"sum(max without (instance, pod) ({grown}))"
 
 
+def total_by(counter: Counter, *labels: str) -> str:
+    """PromQL for what was counted in 5 minutes, told apart by labels: what tables over a month add up."""
+    return f"sum by ({', '.join(labels)}) (max without (instance, pod) (increase({counter}[5m])))"
+
+
 def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
     everything = total(whole, window, "rate", offset)

@@ -160,6 +160,8 @@ class Panel:
     """The labels of a table in their order, which is also that of its rows; without any, the largest number comes first."""
     hues: tuple[tuple[str, Hue], ...] = ()
     """The colours of the series that have one everywhere, by their legends."""
+    from_zero: bool = True
+    """Whether the axis of what cannot be negative begins at 0: not where 95 must be told from 99 %."""
     width: int = 8
     height: int = 8
     serves: tuple[str, ...] = ()

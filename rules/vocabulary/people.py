@@ -186,6 +186,7 @@ class Environment:
     flags_url: str | None = None
     alertmanager_url: str | None = None
     dashboard_url: str | None = None
+    data_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,9 @@ class People:
     evaluation_interval: timedelta
     retention: timedelta
     stakeholder_update_every: timedelta
+    data_source: str = "paymon-prometheus"
+    """The uid of Grafana's data source for the Prometheus that evaluates the rules. The provisioning file makes one of that
+    uid, and every link to a dashboard chooses it."""
     runbook_suffix: str = ""
     """How the published pages' addresses end: nothing where they are rendered, `.md` where files are shown as they are."""
     serves: tuple[str, ...] = field(default=())
@@ -301,7 +305,7 @@ class Organisation(People, Service):
         """The organisation with that environment's own addresses and jobs where it has any."""
         own = {
             name: value
-            for name in ("jobs", "api_url", "flags_url", "alertmanager_url", "dashboard_url")
+            for name in ("jobs", "api_url", "flags_url", "alertmanager_url", "dashboard_url", "data_source")
             if (value := getattr(environment, name))
         }
         return replace(self, **own)

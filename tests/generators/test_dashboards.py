@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,9 +26,23 @@ from generators.panel_links import panel_link, panel_of
 from generators.rules import Expressions
 from generators.runbook_pages import first_queries
 from paymon.programs import find
+from paymon.promtool import Promtool
 from rules.catalog import catalog
-from rules.payments import budget, database, disputes, health, latency, monitoring, outcomes, rollout, silence
+from rules.payments import (
+    budget,
+    database,
+    declines,
+    disputes,
+    health,
+    latency,
+    monitoring,
+    outcomes,
+    rollout,
+    silence,
+)
 from rules.payments.dashboards import DASHBOARDS
+from rules.payments.dashboards.shapes import told
+from rules.promql import selectors
 from rules.vocabulary import Curve, Environment, Hue, Level, Panel, Picture, Row, State, Tone, Unit
 from tests.generators.history import import_history, openmetrics
 from tests.servers import prometheus
@@ -346,6 +361,9 @@ RECORDED = 'environment="production",instance="rules",job="paymon",service="paym
 ATTEMPTS = f"{silence.attempts_5m}{{{RECORDED}}}"
 STOPPED = f'ALERTS{{alertname="PaymentsTrafficStopped",priority="P1",{RECORDED}}}'
 BEATS = f"{monitoring.heartbeat}{{{RECORDED}}}"
+SAMPLED = f'{monitoring.source_age}{{source="stripe_events",{RECORDED}}}'
+JUDGED = {BEATS: "1", SAMPLED: "1"}
+"""The rules are evaluated, on data that are an interval old."""
 
 
 @pytest.mark.parametrize("version", PROMETHEUS)
@@ -363,20 +381,25 @@ def test_no_attempt_at_night_is_ok_and_by_day_what_its_alert_says(
         version,
         tmp_path,
         with_defaults(target["expr"]),
-        {ATTEMPTS: "0", BEATS: "1", **alerts},
+        {ATTEMPTS: "0", **JUDGED, **alerts},
         {ATTEMPTS.replace("}", f',state="{word}"}}'): 0},
     )
     assert target["legendFormat"] == "{{state}}"
 
 
-def test_a_number_at_which_no_rule_looks_is_not_called_ok(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "beside",
+    [{}, {SAMPLED: "1"}, {BEATS: "1"}, {BEATS: "1", SAMPLED: "3"}],
+    ids=["no rule", "no rule on what is sampled", "rules on what is not sampled", "rules on what is old"],
+)
+def test_a_number_at_which_no_rule_looks_is_not_called_ok(beside: dict[str, str], tmp_path: Path) -> None:
     (target,) = panel("paymon-overview", "Attempts in 5 min")["targets"]
 
     answers(
         "3.5",
         tmp_path,
         with_defaults(target["expr"]),
-        {ATTEMPTS: "0"},
+        {ATTEMPTS: "0", **beside},
         {ATTEMPTS.replace("}", ',state="NOT JUDGED"}'): 0},
     )
 
@@ -448,7 +471,7 @@ def test_a_budget_of_which_nothing_is_left_is_called_spent(left: float, word: st
         "3.5",
         tmp_path,
         with_defaults(target["expr"]),
-        {series: str(left), BEATS: "1"},
+        {series: str(left), **JUDGED},
         {series.replace("}", f',state="{word}"}}'): left},
     )
 
@@ -519,7 +542,7 @@ def test_whose_fault_it_is_and_what_changed_stand_in_one_line_below_the_status()
     line = [one["id"] for one in panels(board) if one["gridPos"]["y"] == answers_ + 1]
 
     assert status == 0
-    assert line == [40, 41, 70, 74]
+    assert line == [40, 76, 70, 74]
     assert max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in panels(board) if one["id"] in line) <= 26
 
 
@@ -534,7 +557,7 @@ def test_the_reasons_of_disputes_and_their_outcomes_are_two_tables() -> None:
 def test_early_fraud_warnings_are_counted_over_the_time_shown_as_their_title_says() -> None:
     (target,) = panel("paymon-stripe", "Early fraud warnings in the time shown")["targets"]
 
-    assert "[$__range]" in target["expr"]
+    assert "[$__range:5m]" in target["expr"]
     assert target["instant"] is True
 
 
@@ -576,6 +599,10 @@ def test_a_panel_leads_to_the_runbook_entry_of_each_of_its_alerts() -> None:
     links = [(link["title"], link["url"]) for link in panel("paymon-overview", "Health checks")["links"]]
 
     assert links == [
+        (
+            "Runbook: PaymentsStripeUnreachable",
+            "https://wiki.gametriq.com/payments/runbook/${environment}/health#paymentsstripeunreachable",
+        ),
         (
             "Runbook: PaymentHealthDown",
             "https://wiki.gametriq.com/payments/runbook/${environment}/health#paymenthealthdown",
@@ -625,12 +652,14 @@ def test_every_alert_leads_to_a_panel_that_shows_what_it_watches(alert: Any) -> 
     assert found is not None
     dashboard, shown = found
     assert any(alert.watches.name in curve.expr for curve in shown.curves)
-    assert panel_link(CATALOG, alert, STAGING) == f"/d/{dashboard.uid}?viewPanel={shown.id}&var-environment=staging"
+    assert panel_link(CATALOG, alert, STAGING) == (
+        f"/d/{dashboard.uid}?viewPanel={shown.id}&var-datasource=paymon-prometheus&var-environment=staging"
+    )
 
 
 def test_an_alert_leads_to_its_course_over_time_not_to_a_stat() -> None:
     assert panel_link(CATALOG, outcomes.success_rate_low, PRODUCTION) == (
-        "/d/paymon-overview?viewPanel=20&var-environment=production"
+        "/d/paymon-overview?viewPanel=20&var-datasource=paymon-prometheus&var-environment=production"
     )
 
 
@@ -811,3 +840,130 @@ def test_a_live_grafana_imports_them_and_answers_every_query() -> None:
             if answer.status_code != 200 or answer.json()["status"] != "success":
                 complaints[place] = answer.text
         assert complaints == {}
+
+
+# ---- what does not go wrong
+
+MINUTES = 125
+
+
+def replicas() -> list[dict[str, str]]:
+    """Every series that a query reads, from two exporters that run side by side, and from two services' instances."""
+    places = [
+        f'environment="production",service="payments",job="{job}",instance="{instance}"'
+        for job in (*CATALOG.organisation.jobs.exporter, *CATALOG.organisation.jobs.application, "paymon")
+        for instance in ("a", "b")
+    ]
+    names = sorted(
+        {selector.name for _, query in queries() for selector in selectors(with_defaults(query))}
+        - {"ALERTS", "ALERTS_FOR_STATE"}
+    )
+    return [{"series": f"{name}{{{place}}}", "values": f"1+1x{MINUTES}"} for name in names for place in places]
+
+
+@pytest.mark.parametrize("version", PROMETHEUS)
+def test_prometheus_refuses_no_query_where_everything_is_there_twice(version: str, tmp_path: Path) -> None:
+    asked = sorted({with_defaults(query) for _, query in queries()})
+    alerts = [
+        {"series": f"{name}{{{labels}}}", "values": f"1x{MINUTES}"}
+        for name in ("ALERTS", "ALERTS_FOR_STATE")
+        for labels in (
+            f'alertname="{alert.name}",alertstate="{state}",priority="P2",environment="production",service="payments",'
+            f'job="paymon",instance="{instance}"'
+            for alert in CATALOG.alerts
+            for state in ("pending", "firing")
+            for instance in ("a", "b")
+        )
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [*replicas(), *alerts],
+        "promql_expr_test": [{"expr": one, "eval_time": f"{MINUTES - 1}m", "exp_samples": []} for one in asked],
+    }
+    file = tmp_path / "twice.yml"
+    file.write_text(yaml.safe_dump({"tests": [test]}))
+
+    (result,) = Promtool.find(version_prefix=version, timeout_seconds=300).run_tests([file])
+
+    assert [failure.raw for failure in result.failures if failure.error] == []
+    assert len({failure.expr for failure in result.failures}) > len(asked) / 2
+
+
+@pytest.mark.parametrize("version", PROMETHEUS)
+def test_a_table_over_hours_counts_what_was_counted(version: str, tmp_path: Path) -> None:
+    """One decline a minute over two hours, recorded every minute: in the hour shown there were 60."""
+    recorded = f"{declines.declines_by_code}{{{RECORDED},decline_code="
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": f'{recorded}"do_not_honor"}}', "values": f"5x{MINUTES}"},
+            {"series": f'{recorded}"expired_card"}}', "values": f"0x{MINUTES}"},
+        ],
+        "promql_expr_test": [
+            {
+                "expr": told(declines.declines_by_code, "decline_code").replace("$__range", "1h"),
+                "eval_time": "120m30s",
+                "exp_samples": [{"labels": '{decline_code="do_not_honor"}', "value": 60}],
+            },
+            {
+                "expr": told(declines.declines_by_code, "decline_code").replace("$__range", "1m"),
+                "eval_time": "122m30s",
+                "exp_samples": [{"labels": '{decline_code="do_not_honor"}', "value": 5}],
+            },
+        ],
+    }
+    file = tmp_path / "table.yml"
+    file.write_text(yaml.safe_dump({"tests": [test]}))
+
+    (result,) = Promtool.find(version_prefix=version, timeout_seconds=300).run_tests([file])
+
+    assert result.passed, result.raw
+
+
+def test_what_is_counted_over_a_month_is_recorded_but_for_the_exporters_own_errors() -> None:
+    heavy = [place for place, query in queries() if re.search(r"increase\([^\[]*\[\$__range\]", query)]
+
+    assert heavy == ["paymon-monitoring, Failed samples in the time shown, A"]
+
+
+def test_a_state_is_judged_by_its_own_alerts_so_that_a_louder_one_does_not_contradict_it() -> None:
+    (target,) = panel("paymon-overview", "Service's health")["targets"]
+
+    assert "PaymentHealthDown" in target["expr"]
+    assert "PaymentsCompleteFailure" not in target["expr"]
+
+
+def test_a_bound_that_differs_between_environments_is_on_the_axis_too() -> None:
+    custom = panel("paymon-overview", "API requests over 0.5 s, as a share")["fieldConfig"]["defaults"]["custom"]
+
+    assert (custom["axisSoftMin"], custom["axisSoftMax"]) == (0, 0.4)
+
+
+def test_no_axis_of_a_share_reaches_beyond_100_percent() -> None:
+    shares = [one.title for board in DASHBOARDS for one in board.panels if one.unit is Unit.RATIO]
+    drawn = [one for board in BOARDS.values() for one in panels(board) if one["title"] in shares]
+    axes = [one["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] for one in drawn if one["type"] == "timeseries"]
+
+    assert len(axes) > 10
+    assert max(axes) == 1
+
+
+def test_where_95_must_be_told_from_99_percent_the_axis_does_not_begin_at_0() -> None:
+    custom = panel("paymon-overview", "Success by payment method, as a share")["fieldConfig"]["defaults"]["custom"]
+
+    assert "axisSoftMin" not in custom
+    assert custom["axisSoftMax"] == 1
+
+
+def test_amounts_are_whole_units() -> None:
+    for title in ("Balance by currency", "Volume and refunds by currency, in the time shown"):
+        assert panel("paymon-stripe", title)["fieldConfig"]["defaults"]["decimals"] == 0
+
+
+def test_a_link_names_the_environments_own_data_source_as_an_address_must() -> None:
+    elsewhere = replace(STAGING, data_source="Prometheus (staging)")
+    organisation = replace(CATALOG.organisation, environments=(PRODUCTION, elsewhere))
+
+    assert "&var-datasource=Prometheus%20%28staging%29&" in panel_link(
+        replace(CATALOG, organisation=organisation), outcomes.success_rate_low, elsewhere
+    )

@@ -155,7 +155,10 @@ def test_what_else_has_to_hold_stands_below_the_way_to_fire_that_it_belongs_to()
 def test_yes_and_no_are_said_in_words() -> None:
     outcomes, monitoring = PAGES["runbook/outcomes.md"], PAGES["runbook/monitoring.md"]
 
-    assert "Fires when **The counter of attempts is missing altogether**: yes for 5 minutes." in outcomes
+    assert (
+        "Fires when **The counter of attempts is missing altogether**: yes for 5 minutes."
+        in PAGES["runbook/blindness.md"]
+    )
     assert "unless **Live payments are switched off, by the kill switch or by a rollout of 0 %**: yes." in outcomes
     assert "answers Prometheus; 0 where there is none at all**: no for 5 minutes." in monitoring
     assert "missing where the counter is younger**: known." in PAGES["runbook/budget.md"]

@@ -10,7 +10,7 @@ from paymon.promtool import Promtool
 from simulator.postgres_server import installations, running
 from simulator.world import prepare
 from tests.look.drawing import Job, MissingError, painter
-from tests.look.scenes import SCENES, answers, boards
+from tests.look.scenes import SCENES, answers, boards, opened
 from tests.scenarios.staging import EMPTY, Stage
 
 SCREENS = (("1920", 1920, 1080), ("1280", 1280, 800), ("phone", 390, 844))
@@ -45,31 +45,17 @@ def main(folder: Path) -> int:
 
 
 def _jobs(stage: Stage, promtool: Promtool, scratch: Path) -> Iterator[Job]:
+    drawn = {uid: opened(board) for uid, board in boards().items()}
     for scene in SCENES:
-        for uid, board in boards().items():
-            place = scratch / f"{scene.name}-{uid}"
-            place.mkdir()
-            found = answers(scene, board, stage, promtool, place, collapsed=True)
-            sys.stderr.write(f"{scene.name}: {uid}" + "\n")
+        place = scratch / scene.name
+        place.mkdir()
+        found = answers(scene, drawn.values(), stage, promtool, place)
+        sys.stderr.write(f"look: {scene.name}: played, and asked\n")
+        for uid, board in drawn.items():
             for screen, width, height in SCREENS:
                 for theme in ("dark", "light"):
                     name = f"{uid} {scene.name} {screen} {theme}".replace(" ", "-")
-                    yield Job(name, opened(board), found, width, height, theme, whole=True)
-
-
-def opened(board: dict[str, object]) -> dict[str, object]:
-    """The dashboard with its collapsed rows open."""
-    panels: list[object] = []
-    below = 0
-    for row in board["panels"]:  # type: ignore[attr-defined]
-        inner = row.get("panels") or []
-        moved = {**row, "gridPos": {**row["gridPos"], "y": row["gridPos"]["y"] + below}, "collapsed": False}
-        panels.append({**moved, "panels": []} if row["type"] == "row" else moved)
-        panels += [{**one, "gridPos": {**one["gridPos"], "y": one["gridPos"]["y"] + below}} for one in inner]
-        if inner:
-            bottom = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in inner)
-            below += bottom - row["gridPos"]["y"] - 1
-    return {**board, "panels": panels}
+                    yield Job(name, board, found[uid], width, height, theme, whole=True)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,35 @@
 """Which situations are the dashboards drawn in, and what does each of their queries answer there?
 
-The simulated world is sampled by the real exporter, and promtool evaluates the generated rules on what it exposed: it
-is asked every query of a dashboard, told to expect nothing, and says what it got instead.
+The simulated world is sampled by the real exporter, and promtool evaluates the generated rules on what it exposed.
 """
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from generators.dashboards import CLASSIC, dashboard_files
-from generators.rules import rule_groups
-from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments.organisation import PRODUCTION
 from simulator.conditions import USUAL
 from simulator.incidents import BUSY, Incident, incident
-from tests.scenarios.evaluation import of_the_watchers, rule_files
+from tests.scenarios.asking import SHOWN, STEP, Series, ask
 from tests.scenarios.series import Scrapes
 from tests.scenarios.staging import Stage
 
-__all__ = ["SCENES", "Answers", "Scene", "answers", "ask", "boards"]
+__all__ = ["QUESTIONS", "SCENES", "Answers", "Board", "Scene", "answers", "boards", "opened", "queries", "with_values"]
 
-STEP = 60
-"""Seconds between two points of a curve, and between two evaluations of the rules."""
-SHOWN = 3600
-"""Seconds that a dashboard shows."""
+Board = dict[str, Any]
+"""A dashboard as Grafana imports it."""
 
-_SAMPLE = re.compile(r"\{(?P<labels>(?:[^{}\"]|\"(?:[^\"\\]|\\.)*\")*)\}\s+(?P<value>[^\s,]+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+BROKEN, SINCE_WHEN, HOW_BADLY = "Is it broken?", "Since when?", "How badly?"
+WHOSE_FAULT, WHAT_CHANGED = "Whose fault is it?", "What changed?"
+QUESTIONS = (BROKEN, SINCE_WHEN, HOW_BADLY, WHOSE_FAULT, WHAT_CHANGED)
+"""What people ask within the first ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,8 @@ class Scene:
     after: timedelta = timedelta(minutes=7)
     """How long after the incident began somebody looks."""
     says: dict[str, str] = field(default_factory=dict)
+    told: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Which panel of the overview answers each of the first questions, and a regular expression for what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,18 @@ class Answers:
     """What a dashboard's queries answer at the end of a scene, by panel and query."""
 
     now: int
-    series: dict[str, list[dict[str, Any]]]
+    series: Mapping[str, list[Series] | str]
+    """A text is Prometheus' refusal."""
 
+
+VALUES = {
+    "$__rate_interval": "4m",
+    "$__range": "1h",
+    "$environment": PRODUCTION.name,
+    "$job": ".+",
+    "$instance": ".+",
+    "$payment_method": ".+",
+}
 
 _NOTHING_HAPPENS = Incident(
     name="all-well",
@@ -62,6 +71,8 @@ _NOTHING_HAPPENS = Incident(
     watched_for=timedelta(minutes=10),
     setting=BUSY,
 )
+
+_NOTHING_CHANGED = ("Releases that run", r"1\.5\.0: 1\b")
 
 SCENES = (
     Scene(
@@ -73,28 +84,79 @@ SCENES = (
             "Webhooks that wait": "OK",
             "Kill switch": "watched",
         },
+        told={
+            BROKEN: ("Payments succeed", r"OK\s+9\d"),
+            SINCE_WHEN: ("Firing now, and since when", "none"),
+            HOW_BADLY: ("Failures in 1 hour", r"OK\s+\d"),
+            WHOSE_FAULT: ("Ours or Stripe's?", r"(.+: OK\n?){5}"),
+            WHAT_CHANGED: _NOTHING_CHANGED,
+        },
     ),
     Scene(
         "complete failure",
         incident("complete-failure"),
         says={"Payments succeed": "P1 FIRING", "Technical success": "P1 FIRING", "Failures in 1 hour": "P1 FIRING"},
+        told={
+            BROKEN: ("Payments succeed", "P1 FIRING"),
+            SINCE_WHEN: ("Firing now, and since when", r"P1\s+PaymentsCompleteFailure\s+\d+ minutes ago"),
+            HOW_BADLY: ("Payments succeed", r"\b0\s*%"),
+            WHOSE_FAULT: ("Attempts by outcome", r"technical_failure: \d\d"),
+            WHAT_CHANGED: _NOTHING_CHANGED,
+        },
     ),
-    Scene("webhooks failing", incident("webhook-signatures"), says={"Webhooks that wait": "P2 FIRING"}),
-    Scene("database slow", incident("database-slow"), says={"API over 0.5 s": "PENDING", "Payments succeed": "OK"}),
+    Scene(
+        "webhooks failing",
+        incident("webhook-signatures"),
+        says={"Webhooks that wait": "P2 FIRING"},
+        told={
+            BROKEN: ("Webhooks that wait", "P2 FIRING"),
+            SINCE_WHEN: ("Firing now, and since when", r"P2\s+StripeWebhookSignatureFailures\s+\d+ minutes ago"),
+            HOW_BADLY: ("Webhooks that wait", r"\d\s*mins"),
+            WHOSE_FAULT: ("Ours or Stripe's?", r"the service reaches Stripe: OK\n(.+\n)?we accept webhooks: Failing"),
+            WHAT_CHANGED: _NOTHING_CHANGED,
+        },
+    ),
+    Scene(
+        "database slow",
+        incident("database-slow"),
+        says={"API over 0.5 s": "PENDING", "Payments succeed": "OK"},
+        told={
+            BROKEN: ("API over 0.5 s", "PENDING"),
+            SINCE_WHEN: ("Alerts: pending and firing", "P3 PaymentApiLatencyHigh: Pending"),
+            HOW_BADLY: ("API over 0.5 s", r"100\s*%"),
+            WHOSE_FAULT: ("Ours or Stripe's?", "the service answers in time: Failing"),
+            WHAT_CHANGED: _NOTHING_CHANGED,
+        },
+    ),
     Scene(
         "exporter gone",
         incident("exporter-killed"),
-        says={"Payments succeed": "P2 FIRING", "Attempts in 5 min": "PENDING", "Webhooks that wait": "not known"},
+        after=timedelta(minutes=13),
+        says={"Attempts in 5 min": "P2 FIRING", "Webhooks that wait": "not known"},
+        told={
+            BROKEN: ("Attempts in 5 min", r"P2 FIRING\s+not counted"),
+            SINCE_WHEN: ("Firing now, and since when", r"P3\s+PaymentExporterDown\s+\d+ minutes ago"),
+            HOW_BADLY: ("Failures in 1 hour", "."),
+            WHOSE_FAULT: ("Ours or Stripe's?", r"the exporter reads Stripe: (\n|$)"),
+            WHAT_CHANGED: _NOTHING_CHANGED,
+        },
     ),
     Scene(
         "nothing measured yet",
         None,
         says={"Payments succeed": "none counted", "Service's health": "not known", "Webhooks that wait": "not known"},
+        told={
+            BROKEN: ("Attempts in 5 min", r"P2 FIRING\s+not counted"),
+            SINCE_WHEN: ("Firing now, and since when", r"P2\s+PaymentMetricsAbsent\s+an hour ago"),
+            HOW_BADLY: ("Failures in 1 hour", "not counted"),
+            WHOSE_FAULT: ("Ours or Stripe's?", "nothing to show"),
+            WHAT_CHANGED: ("Releases that run", "No data"),
+        },
     ),
 )
 
 
-def boards() -> dict[str, dict[str, Any]]:
+def boards() -> dict[str, Board]:
     """The generated dashboards, by their uid."""
     files = dashboard_files(catalog())
     found = (json.loads(text) for path, text in files.items() if path.startswith(CLASSIC))
@@ -102,87 +164,54 @@ def boards() -> dict[str, dict[str, Any]]:
 
 
 def answers(
-    scene: Scene, board: dict[str, Any], stage: Stage, promtool: Promtool, folder: Path, *, collapsed: bool
-) -> Answers:
-    """What the dashboard's queries answer; those of collapsed rows only where asked for."""
+    scene: Scene, asking: Iterable[Board], stage: Stage, promtool: Promtool, folder: Path
+) -> dict[str, Answers]:
+    """What the queries of each dashboard answer, by its uid; those of collapsed rows are not asked.
+
+    The scene is played up to the moment at which somebody looks, once for all dashboards.
+    """
     if scene.incident is None:
         scrapes, now = Scrapes(0, 15), SHOWN
     else:
-        past, scrapes = stage.play(scene.incident)
+        past, scrapes = stage.play(replace(scene.incident, watched_for=scene.after))
         now = past.began + round(scene.after.total_seconds())
         now -= now % STEP
     asked = {
-        place: (_without_variables(target["expr"]), not target.get("range", False))
-        for place, target in _targets(board, collapsed=collapsed)
+        (board["uid"], place): (with_values(target["expr"]), not target.get("range", False))
+        for board in asking
+        for place, target in queries(board)
     }
-    return Answers(now, ask(asked, scrapes, now, promtool, folder))
+    series: dict[str, dict[str, list[Series]]] = {}
+    for (uid, place), found in ask(asked, scrapes, now, promtool, folder).items():
+        series.setdefault(uid, {})[place] = found
+    return {uid: Answers(now, of_board) for uid, of_board in series.items()}
 
 
-def _targets(board: dict[str, Any], *, collapsed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    for row in board["panels"]:
-        for panel in (row, *(row.get("panels", ()) if collapsed else ())):
-            for target in panel.get("targets", ()):
-                yield f"{panel['id']}/{target['refId']}", target
+def queries(board: Board) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What Grafana asks to draw the board, by panel and query: nothing for what lies in a collapsed row."""
+    for panel in board["panels"]:
+        for target in panel.get("targets", ()):
+            yield f"{panel['id']}/{target['refId']}", target
 
 
-def _without_variables(expr: str) -> str:
-    for variable, value in (
-        ("$__rate_interval", "4m"),
-        ("$__range", "1h"),
-        ("$environment", PRODUCTION.name),
-        ("$job", ".+"),
-        ("$instance", ".+"),
-        ("$payment_method", ".+"),
-    ):
+def with_values(expr: str, values: Mapping[str, str] = VALUES) -> str:
+    """The expression with the variables' values in their places."""
+    for variable, value in values.items():
         expr = expr.replace(variable, value)
     return expr
 
 
-def ask(
-    asked: dict[str, tuple[str, bool]], scrapes: Scrapes, now: int, promtool: Promtool, folder: Path
-) -> dict[str, list[dict[str, Any]]]:
-    """The answers to PromQL, by place: over the hour that is shown, or only at `now`, in seconds of the history."""
-    for name, text in rule_files().items():
-        (folder / name).write_text(text)
-    moments = range(max(0, now - SHOWN), now + 1, STEP)
-    questions = {(expr, at) for expr, only_now in asked.values() for at in ((now,) if only_now else moments)}
-    document = {
-        "rule_files": sorted(rule_files()),
-        "evaluation_interval": f"{STEP}s",
-        "group_eval_order": [group.name for group in rule_groups(catalog(), PRODUCTION)],
-        "tests": [
-            {
-                "interval": f"{scrapes.every}s",
-                "input_series": [*scrapes.input_series(_names()), *of_the_watchers(now // scrapes.every + 1)],
-                "promql_expr_test": [
-                    {"expr": expr, "eval_time": f"{at}s", "exp_samples": []} for expr, at in sorted(questions)
-                ],
-            }
-        ],
-    }
-    path = folder / "scene.yml"
-    path.write_text(as_yaml(document))
-    (result,) = promtool.run_tests([path])
-    errors = [failure.raw for failure in result.failures if failure.error]
-    assert not errors, "\n".join(errors)
-    got = {(failure.expr, _seconds(failure.eval_time or "")): failure.got or "" for failure in result.failures}
-    assert got, result.raw[-2000:]
-    return {place: _curves(expr, (now,) if only_now else moments, got) for place, (expr, only_now) in asked.items()}
-
-
-def _names() -> frozenset[str]:
-    return frozenset(name for metric in catalog().metrics for name in metric.series_names) | {"up"}
-
-
-def _curves(expr: str, moments: Any, got: dict[tuple[str | None, int], str]) -> list[dict[str, Any]]:
-    found: dict[tuple[tuple[str, str], ...], list[tuple[int, str]]] = {}
-    for at in moments:
-        for sample in _SAMPLE.finditer(got.get((expr, at), "")):
-            labels = tuple(sorted(_LABEL.findall(sample["labels"])))
-            found.setdefault(labels, []).append((at, sample["value"]))
-    return [{"labels": dict(labels), "points": points} for labels, points in found.items()]
-
-
-def _seconds(duration: str) -> int:
-    parts = re.findall(r"(\d+)([hms])", duration)
-    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+def opened(board: Board) -> Board:
+    """The dashboard with its collapsed rows open."""
+    panels: list[Board] = []
+    below = 0
+    for row in board["panels"]:
+        inner = row.get("panels") or []
+        for one in (row, *inner):
+            place = {**one["gridPos"], "y": one["gridPos"]["y"] + below}
+            panels.append(
+                {**one, "gridPos": place, **({"panels": [], "collapsed": False} if one is row and inner else {})}
+            )
+        if inner:
+            below += max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in inner) - row["gridPos"]["y"] - 1
+    return {**board, "panels": panels}

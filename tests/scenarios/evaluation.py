@@ -4,20 +4,20 @@ promtool is asked at every evaluation what fires, is told to expect nothing, and
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from generators.rules import Expressions, rule_file, rule_groups
 from generators.text import as_yaml
-from paymon.promtool import Promtool
+from paymon.promtool import Promtool, TestFileResult
 from rules.catalog import catalog
 from rules.payments.organisation import PRODUCTION
 from rules.vocabulary import Alert, Gauge, Source
 from tests.scenarios.series import Scrapes
 
-__all__ = ["Evaluated", "Firing", "Notification", "evaluate", "of_the_watchers", "rule_files"]
+__all__ = ["Evaluated", "Firing", "Notification", "evaluate", "run_on", "seconds_of"]
 
 _FIRING = 'ALERTS{alertstate="firing",alertname!="PaymentsWatchdog"}'
 _WATCHDOG = 'count(ALERTS{alertstate="firing",alertname="PaymentsWatchdog"}) or vector(0)'
@@ -63,34 +63,14 @@ def evaluate(
 
     `asked` is the alert whose notification is wanted: as it is when it is first seen firing on a full minute.
     """
-    for name, text in rule_files().items():
-        (folder / name).write_text(text)
     moments = range(0, until + 1, every)
-    document = {
-        "rule_files": sorted(rule_files()),
-        "evaluation_interval": f"{every}s",
-        "group_eval_order": [group.name for group in rule_groups(catalog(), PRODUCTION)],
-        "tests": [
-            {
-                "interval": f"{scrapes.every}s",
-                "input_series": [*scrapes.input_series(_read()), *of_the_watchers(until // scrapes.every + 1)],
-                "promql_expr_test": [
-                    *({"expr": _FIRING, "eval_time": f"{moment}s", "exp_samples": []} for moment in moments),
-                    {"expr": _WATCHDOG, "eval_time": f"{until}s", "exp_samples": []},
-                ],
-                "alert_rule_test": [
-                    {"alertname": asked.name, "eval_time": f"{moment}s", "exp_alerts": []}
-                    for moment in moments
-                    if asked and moment % 60 == 0
-                ],
-            }
-        ],
-    }
-    path = folder / "scenario.yml"
-    path.write_text(as_yaml(document))
-    (result,) = promtool.run_tests([path])
-    errors = [failure.raw for failure in result.failures if failure.error]
-    assert not errors, "\n".join(errors)
+    questions = [(_FIRING, moment) for moment in moments] + [(_WATCHDOG, until)]
+    wanted: list[dict[str, object]] = [
+        {"alertname": asked.name, "eval_time": f"{moment}s", "exp_alerts": []}
+        for moment in moments
+        if asked and moment % 60 == 0
+    ]
+    result = run_on(promtool, scrapes, _read(), until, every, questions, folder, wanted)
     expressions = [failure for failure in result.failures if failure.expr]
     # The watchdog always fires: had the rules not been evaluated, silence would prove nothing.
     assert any(failure.expr == _WATCHDOG and "1E+00" in (failure.got or "") for failure in expressions), result.raw[
@@ -99,7 +79,7 @@ def evaluate(
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
     for failure in expressions:
         if failure.expr == _FIRING:
-            moment = _seconds(failure.eval_time or "")
+            moment = seconds_of(failure.eval_time or "")
             for labels in _labels(failure.got or ""):
                 name = labels["alertname"]
                 own = tuple(sorted((key, value) for key, value in labels.items() if key not in _OF_TARGETS))
@@ -111,15 +91,55 @@ def evaluate(
     return Evaluated(tuple(sorted(firings, key=lambda one: (one.first, one.alert, one.labels))), said)
 
 
-def of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
+def _of_the_watchers(samples: int) -> Iterator[dict[str, str]]:
     """What Prometheus and Alertmanager count of themselves while neither loses anything."""
     for metric in catalog().metrics:
         if metric.source in (Source.PROMETHEUS, Source.ALERTMANAGER):
             yield {"series": metric.name, "values": f"{int(isinstance(metric, Gauge))}x{samples}"}
 
 
+def run_on(
+    promtool: Promtool,
+    scrapes: Scrapes,
+    names: frozenset[str],
+    until: int,
+    every: int,
+    questions: Iterable[tuple[str, int]],
+    folder: Path,
+    alerts: Iterable[dict[str, object]] = (),
+) -> TestFileResult:
+    """What promtool says where it expects no answer to any question: PromQL, and a second of the history.
+
+    It evaluates production's rules every so many seconds on those of the scraped series that have one of the names,
+    while Prometheus and Alertmanager lose nothing. Fails where promtool refuses something.
+    """
+    for name, text in _rule_files().items():
+        (folder / name).write_text(text)
+    document = {
+        "rule_files": sorted(_rule_files()),
+        "evaluation_interval": f"{every}s",
+        "group_eval_order": [group.name for group in rule_groups(catalog(), PRODUCTION)],
+        "tests": [
+            {
+                "interval": f"{scrapes.every}s",
+                "input_series": [*scrapes.input_series(names), *_of_the_watchers(until // scrapes.every + 1)],
+                "promql_expr_test": [
+                    {"expr": expr, "eval_time": f"{moment}s", "exp_samples": []} for expr, moment in questions
+                ],
+                "alert_rule_test": [*alerts],
+            }
+        ],
+    }
+    path = folder / "history.yml"
+    path.write_text(as_yaml(document))
+    (result,) = promtool.run_tests([path])
+    errors = [failure.raw for failure in result.failures if failure.error]
+    assert not errors, "\n".join(errors)
+    return result
+
+
 @lru_cache
-def rule_files() -> dict[str, str]:
+def _rule_files() -> dict[str, str]:
     """Production's rules, by the file's name."""
     return {f"{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog(), PRODUCTION)}
 
@@ -152,7 +172,8 @@ def _notification(got: str) -> Notification:
     return Notification(dict(_LABEL.findall(first["labels"])), dict(_LABEL.findall(first["annotations"])))
 
 
-def _seconds(duration: str) -> int:
+def seconds_of(duration: str) -> int:
+    """Of a duration as promtool writes it."""
     return sum(
         int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"(\d+)([hms])", duration)
     )

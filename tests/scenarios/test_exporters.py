@@ -19,7 +19,7 @@ from simulator.arithmetic import week_shape
 from simulator.conditions import USUAL, Conditions, Database, StripeApi
 from simulator.incidents import DAY, Setting
 from simulator.world import World
-from tests.look.scenes import ask
+from tests.scenarios.asking import ask
 from tests.scenarios.evaluation import Evaluated, evaluate
 from tests.scenarios.series import Scrapes, Target
 from tests.scenarios.staging import EXPORTER, Past, Stage, exporter_beside, tick

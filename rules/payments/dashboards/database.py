@@ -1,7 +1,7 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
 from rules.payments import completion, database
-from rules.payments.dashboards.shapes import DUE, INTERVAL, OK
+from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, RANGE
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["DATABASE"]
@@ -229,10 +229,13 @@ DATABASE = Dashboard(
                 Panel(
                     id=31,
                     title="What our queries cost",
-                    description="Duration of each of the exporter's queries.",
-                    picture=Picture.TIMESERIES,
+                    description="Duration of each of the exporter's queries: the latest, and the longest in the time shown.",
+                    picture=Picture.TABLE,
                     unit=Unit.SECONDS,
-                    curves=(Curve(f"max by (query) ({database.query_duration})", "{{query}}"),),
+                    curves=(
+                        Curve(f"max by (query) ({database.query_duration})", "latest"),
+                        Curve(f"max by (query) (max_over_time({database.query_duration}[{RANGE}]))", "longest"),
+                    ),
                 ),
                 Panel(
                     id=32,

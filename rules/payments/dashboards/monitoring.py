@@ -119,7 +119,6 @@ MONITORING = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.INTERVALS,
                     curves=(
-                        Curve(monitoring.source_age, "{{source}}"),
                         Curve(blindness.events_age, "{{source}}, unless it catches up"),
                         Curve(blindness.other_age, "{{source}}, on which no P1 depends"),
                     ),
@@ -140,8 +139,8 @@ MONITORING = Dashboard(
                     title="Failed samples by reason",
                     description="Why sampling failed: not permitted is a key or a role, unreachable is the network.",
                     picture=Picture.STACKED,
-                    unit=Unit.EVENTS_PER_SECOND,
-                    curves=(Curve(f"sum by (class) (rate({monitoring.errors}[{INTERVAL}]))", "{{class}}"),),
+                    unit=Unit.PER_MINUTE,
+                    curves=(Curve(f"60 * sum by (class) (rate({monitoring.errors}[{INTERVAL}]))", "{{class}}"),),
                 ),
                 Panel(
                     id=14,
@@ -150,7 +149,7 @@ MONITORING = Dashboard(
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
                     curves=(
-                        Curve(f"sum by (source, class) (increase({monitoring.errors}[{RANGE}]))", "failed samples"),
+                        Curve(f"sum by (source, class) (increase({monitoring.errors}[{RANGE}])) > 0", "failed samples"),
                     ),
                 ),
                 Panel(
@@ -190,10 +189,10 @@ MONITORING = Dashboard(
                     title="Late and doubled events",
                     description="Events that came after their hour was counted, and events that came twice and were counted once.",
                     picture=Picture.TIMESERIES,
-                    unit=Unit.EVENTS_PER_SECOND,
+                    unit=Unit.PER_MINUTE,
                     curves=(
-                        Curve(f"sum(rate({monitoring.late_events}[{INTERVAL}]))", "late"),
-                        Curve(f"sum(rate({monitoring.doubled_events}[{INTERVAL}]))", "came twice"),
+                        Curve(f"60 * sum(rate({monitoring.late_events}[{INTERVAL}]))", "late"),
+                        Curve(f"60 * sum(rate({monitoring.doubled_events}[{INTERVAL}]))", "came twice"),
                     ),
                 ),
                 Panel(
@@ -225,7 +224,7 @@ MONITORING = Dashboard(
                     ),
                     states=YES_OR_NO,
                     width=24,
-                    height=6,
+                    height=11,
                 ),
             ),
         ),

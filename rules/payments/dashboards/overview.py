@@ -21,18 +21,18 @@ from rules.payments import (
     webhooks,
 )
 from rules.payments.dashboards.shapes import (
+    ACCEPTED,
     INTERVAL,
     OK,
     OUTCOMES,
     READY,
     SWITCH,
     buckets,
-    counted,
-    counted_of,
+    money,
     pace,
     quantile,
+    told,
 )
-from rules.payments.money import in_whole_units
 from rules.vocabulary import Column, Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit, hours
 
 __all__ = ["OVERVIEW"]
@@ -266,16 +266,16 @@ OVERVIEW = Dashboard(
                     unit=Unit.COUNT,
                     curves=(
                         Curve(
-                            "max by (priority, alertname) (\n"
-                            f"  2 * {_FIRING_NOW}\n"
-                            f"  or ignoring (alertstate) {_PEOPLE_HEAR_OF}\n"
-                            ")",
-                            "{{priority}} {{alertname}}",
+                            "label_join(\n  max by (priority, alertname) (\n"
+                            f"    2 * {_FIRING_NOW}\n"
+                            f"    or ignoring (alertstate) {_PEOPLE_HEAR_OF}\n"
+                            '  ),\n  "alert", " ", "priority", "alertname"\n)',
+                            "{{alert}}",
                         ),
                     ),
                     states=_FIRING,
                     width=14,
-                    height=5,
+                    height=4,
                 ),
                 Panel(
                     id=14,
@@ -293,7 +293,7 @@ OVERVIEW = Dashboard(
                     ),
                     columns=(Column("priority", 64), Column("alertname", 270)),
                     width=10,
-                    height=5,
+                    height=4,
                     serves=("RSP-02",),
                 ),
             ),
@@ -309,24 +309,32 @@ OVERVIEW = Dashboard(
                     picture=Picture.STACKED,
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(pace(outcomes.attempts, "result"), "{{result}}"),),
-                    width=6,
+                    width=7,
                     height=5,
                 ),
                 Panel(
-                    id=41,
-                    title="Failures by class",
-                    description="Why attempts failed: soft and hard declines, authentication, customers' data, fraud rules, technical reasons, integration errors.",
-                    hues=OUTCOMES,
-                    picture=Picture.STACKED,
-                    unit=Unit.PER_MINUTE,
-                    curves=(Curve(pace(declines.failures, "class"), "{{class}}"),),
-                    width=6,
+                    id=76,
+                    title="Ours or Stripe's?",
+                    description="Whether the service and the exporter reach Stripe: both failing is Stripe, or the way there. Whether we accept half of its webhooks, read our database, and answer half of requests within half a second: failing alone is ours.",
+                    picture=Picture.STATE_TIMELINE,
+                    unit=Unit.BOOLEAN,
+                    curves=(
+                        Curve(f"min({health.check_ok.where(check='stripe_api')})", "the service reaches Stripe"),
+                        Curve(
+                            f"max({monitoring.source_up.where(source='stripe_events')})", "the exporter reads Stripe"
+                        ),
+                        Curve(f"({ACCEPTED}) >= bool 0.5", "we accept webhooks"),
+                        Curve(f"max({monitoring.source_up.where(source='postgres')})", "we read our database"),
+                        Curve(f"{latency.api_slow} < bool 0.5", "the service answers in time"),
+                    ),
+                    states=OK,
+                    width=7,
                     height=5,
                     serves=("RSP-02",),
                 ),
                 Panel(
                     id=70,
-                    title="Rollout: the flag and the plan",
+                    title="Rollout: flag and plan",
                     description="Share of customers for whom live payments are on, beside the share that the plan declares.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
@@ -334,7 +342,7 @@ OVERVIEW = Dashboard(
                         Curve(f"max({rollout.rollout})", "the flag"),
                         Curve(f"max({rollout.expected})", "the plan"),
                     ),
-                    width=6,
+                    width=5,
                     height=5,
                     serves=("STEP-01", "STEP-06", "STEP-07", "STEP-08", "RB-03"),
                 ),
@@ -345,27 +353,51 @@ OVERVIEW = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(f"count by (version) ({latency.application_build})", "{{version}}"),),
-                    width=6,
+                    width=5,
                     height=5,
                     serves=("STEP-05",),
                 ),
                 Panel(
-                    id=76,
-                    title="Ours or Stripe's?",
-                    description="Whether the service reaches Stripe, by its own account, and whether the exporter does: both failing is Stripe, or the way there.",
-                    picture=Picture.STATE_TIMELINE,
-                    unit=Unit.BOOLEAN,
-                    curves=(
-                        Curve(f"min({health.check_ok.where(check='stripe_api')})", "the service reaches Stripe"),
-                        Curve(
-                            f"max({monitoring.source_up.where(source='stripe_events')})", "the exporter reads Stripe"
-                        ),
-                        Curve(health.healthy, "the service is healthy"),
-                    ),
-                    states=OK,
-                    width=24,
-                    height=5,
+                    id=41,
+                    title="Failures by class",
+                    description="Why attempts failed: soft and hard declines, authentication, customers' data, fraud rules, technical reasons, integration errors.",
+                    hues=OUTCOMES,
+                    picture=Picture.STACKED,
+                    unit=Unit.PER_MINUTE,
+                    curves=(Curve(pace(declines.failures, "class"), "{{class}}"),),
+                    width=8,
+                    height=7,
                     serves=("RSP-02",),
+                ),
+                Panel(
+                    id=90,
+                    title="Technical error codes in the time shown",
+                    description="Codes of failures that are neither customers' nor issuers' decisions; what has another code is listed among all codes below.",
+                    picture=Picture.TABLE,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(
+                            told(
+                                declines.declines_by_code.where(decline_code=declines.TECHNICAL_CODES), "decline_code"
+                            ),
+                            "failures",
+                        ),
+                    ),
+                    height=7,
+                    serves=("RSP-02",),
+                ),
+                Panel(
+                    id=91,
+                    title="Retries, and what they save",
+                    description="Attempts that failed within an hour, beside payments that failed in the end: what lies between was saved by another try. A payment has failed when no try succeeded within an hour.",
+                    hues=OUTCOMES,
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(declines.failed_attempts_1h, "attempts that failed, in an hour"),
+                        Curve(declines.lost_payments_1h, "payments that failed in the end, in an hour"),
+                    ),
+                    height=7,
                 ),
             ),
         ),
@@ -510,8 +542,8 @@ OVERVIEW = Dashboard(
                 ),
                 Panel(
                     id=72,
-                    title="Attempts while switched off",
-                    description="Attempts that customers made in 2 minutes: while the kill switch is engaged there must be none.",
+                    title="Attempts: none while switched off",
+                    description="Attempts that customers made in 2 minutes, always drawn: while the kill switch is engaged there must be none.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(outcomes.known_attempts_2m, "by customers in 2 minutes"),),
@@ -615,6 +647,7 @@ OVERVIEW = Dashboard(
                             "{{payment_method}}",
                         ),
                     ),
+                    from_zero=False,
                     width=24,
                 ),
                 Panel(
@@ -623,12 +656,7 @@ OVERVIEW = Dashboard(
                     description="Amounts of attempts that failed, in whole units of each currency, over the time range of the dashboard; a customer who tries again counts each time.",
                     picture=Picture.TABLE,
                     unit=Unit.MONEY,
-                    curves=(
-                        Curve(
-                            in_whole_units(str(declines.failed_amount), lambda of: f"{counted_of(of, 'currency')} > 0"),
-                            "failed",
-                        ),
-                    ),
+                    curves=(Curve(f"(\n{money(declines.failed_amount_by_currency)}\n) > 0", "failed"),),
                     width=24,
                     height=6,
                 ),
@@ -654,25 +682,33 @@ OVERVIEW = Dashboard(
                 ),
                 Panel(
                     id=79,
-                    title="Failures by network and by country, counted",
+                    title="Failures by card network",
                     description="Attempts by card that failed in 10 minutes, for any reason: a share of few attempts says little.",
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
-                    curves=(
-                        Curve(cards.network_failures, "{{network}}"),
-                        Curve(cards.country_failures, "cards of {{country}}"),
-                    ),
+                    curves=(Curve(cards.network_failures, "{{network}}"),),
+                    width=5,
                 ),
                 Panel(
                     id=80,
                     title="Networks' distance from the others",
                     description="Share that fails less the share of all others: over 10 minutes, and over the day before.",
-                    picture=Picture.TIMESERIES,
+                    picture=Picture.TABLE,
                     unit=Unit.EXCESS,
                     curves=(
-                        Curve(cards.network_gap, "{{network}}, 10 minutes"),
-                        Curve(cards.network_usual_gap, "{{network}}, the day before"),
+                        Curve(cards.network_gap, "10 minutes"),
+                        Curve(cards.network_usual_gap, "the day before"),
                     ),
+                    width=6,
+                ),
+                Panel(
+                    id=92,
+                    title="Failures by country",
+                    description="Attempts by cards of each country that failed in 10 minutes, for any reason.",
+                    picture=Picture.TABLE,
+                    unit=Unit.COUNT,
+                    curves=(Curve(f"{cards.country_failures} > 0", "failures"),),
+                    width=5,
                 ),
                 Panel(
                     id=82,
@@ -684,6 +720,7 @@ OVERVIEW = Dashboard(
                         Curve(cards.country_gap, "10 minutes"),
                         Curve(cards.country_usual_gap, "the day before"),
                     ),
+                    width=8,
                 ),
                 Panel(
                     id=81,
@@ -691,7 +728,7 @@ OVERVIEW = Dashboard(
                     description="How 3-D Secure authenticated customers, and what came of it, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(Curve(counted(cards.attempts_by_authentication, "authentication, result"), "attempts"),),
+                    curves=(Curve(told(cards.by_authentication, "authentication", "result"), "attempts"),),
                     width=24,
                 ),
                 Panel(
@@ -764,7 +801,7 @@ OVERVIEW = Dashboard(
                     description="What issuers answered, by Stripe's decline code, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(Curve(counted(declines.declines, "decline_code"), "declines"),),
+                    curves=(Curve(told(declines.declines_by_code, "decline_code"), "declines"),),
                 ),
                 Panel(
                     id=48,
@@ -772,7 +809,7 @@ OVERVIEW = Dashboard(
                     description="Attempts by currency and outcome over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(Curve(counted(declines.attempts_by_currency, "currency, result"), "attempts"),),
+                    curves=(Curve(told(declines.by_currency, "currency", "result"), "attempts"),),
                 ),
                 Panel(
                     id=49,

@@ -1,7 +1,8 @@
 """Which words and shapes of PromQL do several dashboards share?"""
 
 from rules.payments import webhooks
-from rules.vocabulary import Histogram, Hue, Metric, State, Tone
+from rules.payments.money import in_whole_units
+from rules.vocabulary import Histogram, Hue, Metric, Signal, State, Tone
 
 __all__ = [
     "ACCEPTED",
@@ -17,9 +18,10 @@ __all__ = [
     "YES_OR_NO",
     "buckets",
     "counted",
-    "counted_of",
+    "money",
     "pace",
     "quantile",
+    "told",
 ]
 
 INTERVAL = "$__rate_interval"
@@ -42,18 +44,26 @@ OUTCOMES = (
     ("processed", Hue.BLUE),
     ("issuer_declined", Hue.PURPLE),
     ("blocked", Hue.OLIVE),
+    ("issuer_soft", Hue.PURPLE),
+    ("issuer_hard", Hue.PURPLE),
+    ("authentication", Hue.SKY),
+    ("customer_data", Hue.GREY),
+    ("fraud_block", Hue.OLIVE),
+    ("other", Hue.GREEN),
     ("technical_failure", Hue.VERMILLION),
     ("technical", Hue.VERMILLION),
     ("failed", Hue.VERMILLION),
     ("technical failures, 5 minutes", Hue.VERMILLION),
     ("technical failures in 5 minutes", Hue.VERMILLION),
     ("technical failures in an hour", Hue.ORANGE),
+    ("attempts that failed, in an hour", Hue.GREY),
+    ("payments that failed in the end, in an hour", Hue.VERMILLION),
     ("integration", Hue.ORANGE),
     ("invalid_signature", Hue.ORANGE),
     ("abandoned", Hue.GREY),
     ("canceled", Hue.GREY),
 )
-"""What has the same colour on every panel."""
+"""What has the same colour on every panel: that of whose doing it is, so that both kinds of issuers' declines share one."""
 
 
 def _requests(which: str) -> str:
@@ -73,14 +83,24 @@ def pace(metric: Metric | str, by: str) -> str:
     return f"60 * sum by ({by}) (max without (instance, pod) (rate({metric}[{INTERVAL}])))"
 
 
-def counted_of(selector: str, by: str) -> str:
-    """PromQL for events in the time shown by a label, where two exporters that count the same count once."""
-    return f"sum by ({by}) (max without (instance, pod) (increase({selector}[{RANGE}])))"
+def counted(recorded: Signal | str, *by: str) -> str:
+    """PromQL for how many there were in the time shown, of a signal that records how many there are in 5 minutes.
+
+    A month of it is 8,640 samples of a series; of what is scraped every 15 seconds it would be 172,800. Where fewer than
+    5 minutes are shown or recorded, it is the latest 5 minutes.
+    """
+    grouped = f" by ({', '.join(by)})" if by else ""
+    return f"sum{grouped} (sum_over_time({recorded}[{RANGE}:5m]) or {recorded})"
 
 
-def counted(metric: Metric, by: str) -> str:
-    """PromQL for events in the time shown by a label, without the values of which there were none."""
-    return f"{counted_of(str(metric), by)} > 0"
+def told(recorded: Signal | str, *by: str) -> str:
+    """PromQL for the same without the values of which there were none."""
+    return f"{counted(recorded, *by)} > 0"
+
+
+def money(recorded: Signal) -> str:
+    """PromQL for amounts in the time shown, by currency and in whole units of each."""
+    return in_whole_units(str(recorded), lambda of: counted(of, "currency"))
 
 
 def quantile(share: str, histogram: Histogram) -> str:

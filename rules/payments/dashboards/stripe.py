@@ -6,17 +6,22 @@ from rules.payments.dashboards.shapes import (
     INTERVAL,
     OK,
     OUTCOMES,
-    RANGE,
     WAITING,
     buckets,
     counted,
-    counted_of,
+    money,
     quantile,
+    told,
 )
 from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["STRIPE"]
+
+
+def _by_state(of: str) -> str:
+    return f"max by (currency, state) ({of})"
+
 
 STRIPE = Dashboard(
     uid="paymon-stripe",
@@ -304,11 +309,11 @@ STRIPE = Dashboard(
                     id=22,
                     title="Disputes and activity, counted",
                     description="Few disputes say little, whatever their share.",
-                    picture=Picture.TIMESERIES,
+                    picture=Picture.TABLE,
                     unit=Unit.COUNT,
                     curves=(
-                        Curve(disputes.disputes_30d, "{{network}}, disputes of 30 days"),
-                        Curve(disputes.activity, "{{network}}, activity this month"),
+                        Curve(disputes.disputes_30d, "disputes of 30 days"),
+                        Curve(disputes.activity, "activity this month"),
                     ),
                 ),
                 Panel(
@@ -335,12 +340,7 @@ STRIPE = Dashboard(
                     picture=Picture.STAT,
                     unit=Unit.COUNT,
                     nothing="none",
-                    curves=(
-                        Curve(
-                            f"sum(max without (instance, pod) (increase({disputes.warnings}[{RANGE}])))",
-                            "early fraud warnings",
-                        ),
-                    ),
+                    curves=(Curve(counted(disputes.warnings_5m), "early fraud warnings"),),
                 ),
                 Panel(
                     id=25,
@@ -348,7 +348,7 @@ STRIPE = Dashboard(
                     description="Why customers disputed payments, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(Curve(counted(disputes.opened, "reason"), "opened"),),
+                    curves=(Curve(told(disputes.opened_by_reason, "reason"), "opened"),),
                     width=12,
                 ),
                 Panel(
@@ -357,7 +357,7 @@ STRIPE = Dashboard(
                     description="How disputes ended, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(Curve(counted(disputes.closed, "outcome"), "closed"),),
+                    curves=(Curve(told(disputes.closed_by_outcome, "outcome"), "closed"),),
                     width=12,
                 ),
                 Panel(
@@ -441,7 +441,7 @@ STRIPE = Dashboard(
                     unit=Unit.MONEY,
                     curves=(
                         Curve(
-                            in_whole_units(str(account.balance), lambda of: f"max by (currency, state) ({of})"),
+                            f"(\n{in_whole_units(str(account.balance), _by_state)}\n) != 0",
                             "balance",
                         ),
                     ),
@@ -454,10 +454,8 @@ STRIPE = Dashboard(
                     picture=Picture.TABLE,
                     unit=Unit.MONEY,
                     curves=(
-                        Curve(in_whole_units(str(declines.amount), lambda of: counted_of(of, "currency")), "paid"),
-                        Curve(
-                            in_whole_units(str(disputes.refunded), lambda of: counted_of(of, "currency")), "refunded"
-                        ),
+                        Curve(f"(\n{money(declines.amount_by_currency)}\n) > 0", "paid"),
+                        Curve(f"(\n{money(disputes.refunded_by_currency)}\n) > 0", "refunded"),
                     ),
                     width=12,
                 ),

@@ -1,5 +1,6 @@
 // Draws pages in headless Chromium: draw.mjs CHROMIUM JOBS.json, where a job is {page, data, width, height, png, facts}.
 import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -14,12 +15,21 @@ const browser = await chromium.launch({
 function seen() {
   return [...document.querySelectorAll('.panel')].map((panel) => {
     const box = panel.getBoundingClientRect();
-    const cut = [...panel.querySelectorAll('*')].filter((one) => one.children.length === 0 && one.textContent.trim()
-      && (one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0 && getComputedStyle(one).overflow === 'hidden')).map((one) => one.textContent);
+    const texts = [...panel.querySelectorAll('*')].filter((one) => one.children.length === 0 && one.textContent.trim());
+    const hidden = texts.filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
+      && getComputedStyle(one).overflow === 'hidden');
+    const outside = texts.filter((one) => {
+      const [tile, text] = [one.closest('[data-word]'), one].map((each) => each?.getBoundingClientRect());
+      return tile && (text.top < tile.top - 1 || text.bottom > tile.bottom + 1 || text.right > tile.right + 1);
+    });
+    const cut = [...new Set([...hidden, ...outside])].map((one) => one.textContent);
     return {
       id: Number(panel.dataset.id), title: panel.dataset.title, type: panel.dataset.type,
       words: [...panel.querySelectorAll('[data-word]')].map((one) => one.dataset.word),
       values: [...panel.querySelectorAll('[data-value]')].map((one) => one.dataset.value),
+      latest: Object.fromEntries(JSON.parse(panel.querySelector('[data-latest]')?.dataset.latest ?? '[]')),
+      rows: Object.fromEntries([...panel.querySelectorAll('[data-row]')].map((one) => [one.dataset.row, one.dataset.word])),
+      refused: panel.dataset.refused ?? '',
       empty: panel.querySelector('.nothing') !== null,
       broken: [...panel.querySelectorAll('.broken')].map((one) => one.textContent),
       text: panel.innerText, cut, box: [box.x, box.y, box.width, box.height].map(Math.round),
@@ -27,19 +37,31 @@ function seen() {
   });
 }
 
-try {
-  for (const job of JSON.parse(await readFile(jobs, 'utf8'))) {
-    const page = await browser.newPage({ viewport: { width: job.width, height: job.height } });
+// One page draws one picture after the other: what it loads, it loads once.
+async function drawing(jobs) {
+  let page, loaded;
+  for (let job = jobs.shift(); job; job = jobs.shift()) {
+    if (loaded !== job.locale) {
+      await page?.context().close();
+      page = await (await browser.newContext({ locale: job.locale })).newPage();
+      await page.goto(pathToFileURL(job.page).href);
+      loaded = job.locale;
+    }
     const faults = [];
-    page.on('pageerror', (error) => faults.push(String(error)));
-    await page.addInitScript(`window.LOOK = ${await readFile(job.data, 'utf8')};
-      Object.assign(window.LOOK, ${JSON.stringify({ width: job.width, theme: job.theme })});`);
-    await page.goto(pathToFileURL(job.page).href);
-    await page.waitForSelector('body[data-drawn]', { timeout: 60_000 });
+    const noticed = (error) => faults.push(String(error));
+    page.on('pageerror', noticed);
+    await page.setViewportSize({ width: job.width, height: job.height });
+    const look = JSON.parse(await readFile(job.data, 'utf8'));
+    await page.evaluate((one) => window.draw(one), { ...look, width: job.width, theme: job.theme });
     await page.screenshot({ path: job.png, fullPage: job.whole });
     await writeFile(job.facts, JSON.stringify({ panels: await page.evaluate(seen), faults }));
-    await page.close();
+    page.off('pageerror', noticed);
   }
+}
+
+try {
+  const waiting = JSON.parse(await readFile(jobs, 'utf8'));
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, () => drawing(waiting)));
 } finally {
   await browser.close();
 }

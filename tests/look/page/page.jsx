@@ -4,11 +4,12 @@ import { BigValue, GlobalStyles, PanelChrome, PanelContextProvider, Table, Theme
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import 'uplot/dist/uPlot.min.css';
+import './page.css';
 
 const GRID = { columns: 24, height: 30, gap: 8 };
-const { board, answers, now, theme: mode, width } = window.LOOK;
-const theme = createTheme({ colors: { mode } });
 const BUS = new EventBusSrv();
+// What is drawn at the moment, and the moment at which it is looked at.
+let board, answers, now, width, theme, timeRange;
 Date.now = () => now * 1000;
 
 const GRAPH = {
@@ -16,13 +17,12 @@ const GRAPH = {
   showPoints: 'auto', pointSize: 5, spanNulls: false, stacking: { mode: 'none', group: 'A' }, scaleDistribution: { type: 'linear' },
   hideFrom: { legend: false, tooltip: false, viz: false }, axisColorMode: 'text', axisBorderShow: false,
 };
-const timeRange = {
-  from: dateTime((now - 3600) * 1000), to: dateTime(now * 1000), raw: { from: 'now-1h', to: 'now' },
-};
-
 const legend = (format, labels) => format.replace(/\{\{\s*(\w+)\s*\}\}/g, (_, name) => labels[name] ?? '');
 const number = (text) => ({ NaN: NaN, '+Inf': Infinity, '-Inf': -Infinity })[text] ?? Number(text);
-const seriesOf = (panel, target) => answers[`${panel.id}/${target.refId}`] ?? [];
+const answerTo = (panel, target) => answers[`${panel.id}/${target.refId}`] ?? [];
+// Prometheus' refusal is a text where series would be; Grafana shows it in the panel's corner, and draws the rest.
+const refusal = (panel) => panel.targets.map((target) => answerTo(panel, target)).find((one) => typeof one === 'string');
+const seriesOf = (panel, target) => [answerTo(panel, target)].flat().filter((one) => typeof one !== 'string');
 
 function configured(panel, name, target) {
   const { defaults, overrides } = panel.fieldConfig;
@@ -91,8 +91,9 @@ function Graph({ panel, width, height }) {
   const drawn = frames(panel);
   if (!drawn.length) return <Nothing panel={panel} />;
   const rows = panel.options.legend.showLegend ? { ...panel.options.legend, displayMode: 'list', placement: 'bottom' } : panel.options.legend;
-  return <TimeSeries frames={drawn} structureRev={1} width={width} height={height} timeRange={timeRange} timeZone="utc"
-    legend={rows} options={panel.options} />;
+  const latest = drawn.map(({ fields: [, field] }) => [field.state.displayName, field.values.at(-1) ?? null]);
+  return <div data-latest={JSON.stringify(latest)}><TimeSeries frames={drawn} structureRev={1} width={width} height={height} timeRange={timeRange} timeZone="utc"
+    legend={rows} options={panel.options} /></div>;
 }
 
 function Nothing({ panel }) {
@@ -105,16 +106,17 @@ function Timeline({ panel, width, height }) {
   const drawn = frames(panel);
   if (!drawn.length) return <Nothing panel={panel} />;
   const row = Math.max(14, Math.min(26, height / drawn.length));
-  const names = Math.min(250, width * 0.4);
+  const names = Math.min(250, width * 0.5);
   return <div className="timeline" style={{ height, overflow: 'hidden' }}>{drawn.map((frame, index) => {
     const [times, field] = frame.fields;
     const cells = times.values.map((at, place) => ({ at, place, value: field.values[place] })).filter(({ value }) => value !== null);
-    const word = cells.length ? field.display(cells.at(-1).value).text : '';
+    const last = field.values.at(-1);
+    const word = last === null ? '' : field.display(last).text;
     return <div key={index} className="track" style={{ height: row }} data-row={field.state.displayName} data-word={word}>
       <span className="name" style={{ width: names }}>{field.state.displayName}</span>
       <span className="bars">{cells.map(({ place, value }) => <i key={place} style={{
         left: `${(100 * place) / times.values.length}%`, width: `${100 / times.values.length + 0.1}%`,
-        background: field.display(value).color }} />)}<b>{word}</b></span></div>;
+        background: field.display(value).color }} />)}{word && <b>{word}</b>}</span></div>;
   })}</div>;
 }
 
@@ -157,7 +159,7 @@ function Rows({ panel, width, height }) {
   const frame = createDataFrame({ fields });
   frame.fields.forEach((field) => { field.state = { displayName: field.name }; withDisplay(field); });
   const sortBy = (panel.options.sortBy ?? []).map(({ displayName, desc }) => ({ id: displayName, desc, displayName }));
-  return <Table data={frame} width={width} height={height} initialSortBy={sortBy} noHeader={false} />;
+  return <Table data={frame} width={width} height={height} initialSortBy={sortBy} noHeader={panel.options.showHeader === false} />;
 }
 
 const PICTURES = { stat: Stat, timeseries: Graph, 'state-timeline': Timeline, heatmap: Heat, table: Rows };
@@ -166,6 +168,18 @@ class Guard extends React.Component {
   state = {};
   static getDerivedStateFromError(error) { return { error }; }
   render() { return this.state.error ? <div className="broken">{String(this.state.error)}</div> : this.props.children; }
+}
+
+// What Grafana puts above a board: its navigation, then variables, annotations and links, in as many lines as they need.
+function Above() {
+  const { templating, annotations, links } = board;
+  const shown = [...templating.list, ...annotations.list].filter(({ hide }) => !hide);
+  return <header className="above">
+    <nav>Home › Dashboards › Payments › {board.title}<span>{timeRange.raw.from} to {timeRange.raw.to}</span></nav>
+    {width >= 768 && <div className="controls">
+      {shown.map((one) => <span key={one.name}><b>{one.label ?? one.name}</b>{one.type ? <i>{one.current?.text ?? 'Payments Prometheus'} ▾</i> : <i>●</i>}</span>)}
+      {links.map(({ title }) => <span key={title}><a>{title} ↗</a></span>)}</div>}
+  </header>;
 }
 
 function Board() {
@@ -180,15 +194,15 @@ function Board() {
     below += height + GRID.gap;
     return place;
   });
-  const whole = Math.max(...placed.map(({ top, height }) => top + height));
-  return <ThemeContext.Provider value={theme}><GlobalStyles /><div id="board" style={{ position: 'relative', width, height: whole,
+  const whole = Math.max(0, ...placed.map(({ top, height }) => top + height));
+  return <ThemeContext.Provider value={theme}><GlobalStyles /><Above /><div id="board" style={{ position: 'relative', width, height: whole,
     background: theme.colors.background.canvas, color: theme.colors.text.primary, fontFamily: theme.typography.fontFamily }}>
     {placed.map(({ panel, ...box }) => panel.type === 'row'
       ? <h3 key={panel.id} className="row" style={{ position: 'absolute', ...box, margin: 0, fontSize: 16, lineHeight: `${box.height}px` }}>
         {panel.collapsed ? '› ' : '⌄ '}{panel.title}{panel.collapsed ? ` (${panel.panels.length} panels)` : ''}</h3>
       : <section key={panel.id} className="panel" data-id={panel.id} data-title={panel.title} data-type={panel.type}
-        style={{ position: 'absolute', ...box }}>
-        <PanelChrome title={panel.title} width={box.width} height={box.height}>{(innerWidth, innerHeight) => {
+        data-refused={refusal(panel)} style={{ position: 'absolute', ...box }}>
+        <PanelChrome title={panel.title} statusMessage={refusal(panel)} width={box.width} height={box.height}>{(innerWidth, innerHeight) => {
           const Picture = PICTURES[panel.type];
           return <PanelContextProvider value={{ eventBus: BUS, eventsScope: 'look', sync: () => 0 }}><Guard>
             <Picture panel={panel} width={innerWidth} height={innerHeight} /></Guard></PanelContextProvider>;
@@ -196,5 +210,23 @@ function Board() {
   </div></ThemeContext.Provider>;
 }
 
-createRoot(document.getElementById('root')).render(<Board />);
-requestAnimationFrame(() => setTimeout(() => { document.body.dataset.drawn = 'yes'; }, 300));
+const rootElement = document.getElementById('root');
+let root;
+const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+
+// Draws one look, and ends when the page has been the same for five frames.
+window.draw = async (look) => {
+  root?.unmount();
+  ({ board, answers, now, width } = look);
+  theme = createTheme({ colors: { mode: look.theme } });
+  timeRange = { from: dateTime((now - 3600) * 1000), to: dateTime(now * 1000), raw: { from: 'now-1h', to: 'now' } };
+  root = createRoot(rootElement);
+  root.render(<Board />);
+  await document.fonts.ready;
+  for (let same = 0, before = ''; same < 5;) {
+    await frame();
+    const drawn = rootElement.innerHTML;
+    same = drawn && drawn === before ? same + 1 : 0;
+    before = drawn;
+  }
+};
