@@ -322,7 +322,7 @@ def _half_hour_of_yesterday(series: str) -> str:
     return total(series, "30m", offset="23h45m")
 
 
-_USUAL_DECLINES = total(_DECLINED, "1d", "rate", "30m")
+_USUAL_DECLINES = f"{total(_DECLINED, '1d', offset='30m')} / 48"
 _MORE_THAN_YESTERDAY = (
     (_CARD_SUCCESS, "0+9x490"),
     (
@@ -337,8 +337,8 @@ declines_of_usual = Signal(
     "payments:issuer_declines:of_usual30m",
     "Declines by issuers in 30 minutes, in terms of the mean half-hour of the day before or of the same one, if that had more",
     Unit.SHARE_OF_COUNTED,
-    f"{declines_30m}\n/ on () clamp_min(\n  (\n    1800 * {_USUAL_DECLINES}\n    > on () {_half_hour_of_yesterday(_DECLINED)}\n  )\n"
-    f"  or on () {_half_hour_of_yesterday(_DECLINED)}\n  or on () 1800 * {_USUAL_DECLINES},\n  1\n)",
+    f"{declines_30m}\n/ on () clamp_min(\n  (\n    {_USUAL_DECLINES}\n    > on () {_half_hour_of_yesterday(_DECLINED)}\n  )\n"
+    f"  or on () {_half_hour_of_yesterday(_DECLINED)}\n  or on () {_USUAL_DECLINES},\n  1\n)",
     Example(series=_MORE_THAN_YESTERDAY, every=minutes(6), at=minutes(2943), gives=(("", "3"),)),
 )
 

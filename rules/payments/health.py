@@ -213,7 +213,7 @@ pace = Signal(
     "payments_health:attempts:per_minute15m",
     "Attempts per minute over 15 minutes, as the exporter counts them",
     Unit.PER_MINUTE,
-    f"60 * {outcomes.total(outcomes.attempts.name, '15m', 'rate')}",
+    f"{outcomes.total(outcomes.attempts.name, '15m')} / 15",
     Example.over(minutes(15), outcomes.FIVE_FAILURES_IN_FIFTY[:4], (("", "3.333333333333333"),)),
 )
 

@@ -65,7 +65,7 @@ expected_recently = Signal(
     "payments:attempts_expected:from_past_half_hour",
     "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
     Unit.COUNT,
-    f"300 * {total(outcomes.BY_CUSTOMERS, '30m', 'rate', '10m')}",
+    f"{total(outcomes.BY_CUSTOMERS, '30m', offset='10m')} / 6",
     Example(
         series=HALF_AN_HOUR_AGO,
         every=minutes(6),
@@ -93,7 +93,7 @@ expected_lately = Signal(
     "payments:attempts_expected:from_past_hours",
     "Attempts by customers that 20 minutes would hold at the pace of the two hours that ended 20 minutes ago",
     Unit.COUNT,
-    f"1200 * {total(outcomes.BY_CUSTOMERS, '2h', 'rate', '20m')}",
+    f"{total(outcomes.BY_CUSTOMERS, '2h', offset='20m')} / 6",
     Example(
         series=(
             (_CARD_SUCCESS, "1+4x5 22+1x5"),
@@ -145,7 +145,7 @@ expected_weekly = Signal(
     "payments:attempts_expected:from_past_week",
     "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
     Unit.COUNT,
-    f"300 * {total(outcomes.BY_CUSTOMERS, '1h', 'rate', '7d')}",
+    f"{total(outcomes.BY_CUSTOMERS, '1h', offset='7d')} / 12",
     Example(
         series=(
             (_CARD_SUCCESS, "0+4x5 30+1x5"),

@@ -37,12 +37,17 @@ _SLOPE = "1.5"
 """By how much an hour of a usual day can differ from the next: where nights have a ninth of noon's traffic, by 1.42."""
 _PAST, _BEFORE_NOW = "1h", "1h"
 
+_MINUTES = {"10m": 10, "30m": 30, "1h": 60}
+
 
 def _pace(series: tuple[str, ...], window: str, offset: str = "", by: Label | None = None) -> str:
-    """PromQL for attempts a minute, replicas taken once."""
+    """PromQL for attempts a minute, replicas taken once.
+
+    Their number by the window's minutes: VictoriaMetrics' rate() of a series that is younger is that of its own time.
+    """
     of = f"[{window}]{f' offset {offset}' if offset else ''}"
-    rates = " or ".join(f"rate({selector}{of})" for selector in series)
-    return f"60 * sum{f' by ({by.name})' if by else ''} (max without (instance, pod) ({rates}))"
+    grown = " or ".join(f"increase({selector}{of})" for selector in series)
+    return f"sum{f' by ({by.name})' if by else ''} (max without (instance, pod) ({grown})) / {_MINUTES[window]}"
 
 
 def _on(by: Label | None) -> str:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from generators.rules import AlertingRule, RecordingRule, RuleGroup, rule_file
+from generators.rules import AlertingRule, Expressions, RecordingRule, RuleGroup, rule_file
 from paymon.programs import find
+from rules.catalog import catalog
+from rules.payments import outcomes, silence
 from rules.promql import selectors
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
 from tests.servers import free_port, running, wait_until_ready
@@ -24,18 +27,7 @@ SLACK = 60
 def test_a_replay_through_vmalert_fires_the_same_alerts_in_time(incident: Incident, tmp_path: Path) -> None:
     ends = incident.ends + SLACK
     start = int(time.time()) // 60 * 60 - ends - 3600
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "victoria.log"
-    command = (
-        find("victoria-metrics"),
-        f"-storageDataPath={tmp_path / 'data'}",
-        f"-httpListenAddr=127.0.0.1:{port}",
-        "-search.latencyOffset=0s",
-        "-retentionPeriod=10d",
-    )
-    with running(command, log) as server:
-        wait_until_ready(f"{url}/health", server, log)
+    with _victoria(tmp_path) as url:
         lines = [
             f"{series} {value} {(start + index * EVERY) * 1000}"
             for series, values in incident.series(start).items()
@@ -57,6 +49,51 @@ def test_a_replay_through_vmalert_fires_the_same_alerts_in_time(incident: Incide
         assert moment is not None, f"{alert} never fired"
         assert start + BEGINS < moment <= start + BEGINS + within + SLACK
     assert [alert.name for alert in incident.stays_quiet if first[alert] is not None] == []
+
+
+def test_a_counter_that_is_minutes_old_promises_no_more_than_it_counted(tmp_path: Path) -> None:
+    """40 attempts a minute for 13 minutes: three minutes of the half-hour that ended 10 minutes ago."""
+    production = catalog().organisation.environment("production")
+    expressions = Expressions(catalog(), production)
+    ours = 'environment="production",job="payments-exporter",service="payments"'
+    attempts = f'{outcomes.attempts}{{{ours},payment_method="card",initiator="api",result="success"}}'
+    now = int(time.time()) // 15 * 15
+    counted = [f"{attempts} {10 * index} {(now - 13 * 60 + 15 * index) * 1000}" for index in range(13 * 4 + 1)]
+    numbers = [f"{name} {value} {now * 1000}" for name, value in (("a", 10), ("b", 3), ("c", 2))]
+
+    with _victoria(tmp_path) as url:
+        assert httpx.post(f"{url}/api/v1/import/prometheus", content="\n".join(counted + numbers)).status_code == 204
+        httpx.get(f"{url}/internal/force_flush")
+        expected = _value(url, expressions.recorded(silence.expected_recently), now + 1)
+        in_an_hour = _value(url, expressions.recorded(outcomes.attempts_1h), now + 1)
+        left = _value(url, "a - (b + c)", now + 1)
+
+    assert 3 * 40 / 6 - 2 <= expected <= 3 * 40 / 6 + 2
+    assert in_an_hour == pytest.approx(13 * 40, rel=0.02)
+    assert left == 5
+
+
+def _value(url: str, query: str, at: int) -> float:
+    answer = httpx.get(f"{url}/api/v1/query", params={"query": query, "time": at, "nocache": 1}, timeout=60).json()
+    (result,) = answer["data"]["result"]
+    return float(result["value"][1])
+
+
+@contextmanager
+def _victoria(folder: Path) -> Iterator[str]:
+    """A VictoriaMetrics of its own: the address at which it answers."""
+    port = free_port()
+    log = folder / "victoria.log"
+    command = (
+        find("victoria-metrics"),
+        f"-storageDataPath={folder / 'data'}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        "-search.latencyOffset=0s",
+        "-retentionPeriod=10d",
+    )
+    with running(command, log) as server:
+        wait_until_ready(f"http://127.0.0.1:{port}/health", server, log)
+        yield f"http://127.0.0.1:{port}"
 
 
 def _stages() -> Iterator[list[RuleGroup]]:
