@@ -762,7 +762,6 @@ OVERVIEW = Dashboard(
                         Curve(declines.declines_of_usual, "declines, as usual"),
                         Curve(declines.successes_as_usual, "customers who pay, as usual"),
                     ),
-                    alerts=(declines.card_testing,),
                 ),
                 Panel(
                     id=85,
@@ -794,6 +793,7 @@ OVERVIEW = Dashboard(
                         Curve(declines.declines_30m, "declined in 30 minutes"),
                         Curve(declines.blocked_30m, "blocked in 30 minutes"),
                     ),
+                    alerts=(declines.card_testing,),
                 ),
                 Panel(
                     id=47,
