@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
-from benchmarks import false_pages
+from benchmarks import false_pages, fewer_customers
 from rules.payments import budget, outcomes
 from rules.vocabulary import Alert, days, hours
 from simulator.arithmetic import CORE, Evaluation, History, evenly_spaced, poisson
@@ -114,6 +114,11 @@ def document(days_simulated: int) -> str:
         _FOR_NOTHING,
         "\n".join(false_pages.false_page_table(counted)),
         _SETTLED,
+        "## Customers who do not come",
+        _FEWER,
+        "\n".join(fewer_customers.detection_table()),
+        _FOR_NO_REASON,
+        "\n".join(fewer_customers.false_alarm_table(false_pages.MONTH)),
         "## Burn rates without and with their floor",
         _TIERS,
         "\n".join(false_pages.tier_table(counted)),
@@ -148,6 +153,15 @@ on it decides: at 1,000 a minute the objective itself allows 120 failures an hou
 
 `PaymentErrorBudgetBurnSlow` fires at 0.2 %, two or three times a day from 12.5 attempts a minute on: that is the
 budget's very edge. It pages nobody."""
+
+_FEWER = """\
+What is to be expected comes from last week and from the hours before
+([how](decisions/0043-what-traffic-is-to-be-expected.md)). Seconds from the moment at which only so many customers are
+left, on a Thursday at noon:"""
+
+_FOR_NO_REASON = """\
+Firings in 30 days, P2 / P3, after nine days of history; one world for each cell. Without these alerts a fall by 95 %
+was nobody's business:"""
 
 _TIERS = """\
 A burn rate compares shares. On a quiet night one failure is a large share, so each tier also asks for a number of

@@ -59,7 +59,7 @@ SHOPS: tuple[tuple[str, Shape], ...] = (
     ("summer: 3 % fewer each day", lambda s: week_shape(s) * 0.97 ** (s // _DAY)),
 )
 ROLLBACK = ((8, 0.5), (11, 0.1), (14, 0.01), (17, 0.1), (40, 1.0))
-PACES = (1.25, 10.0, 100.0, 1000.0)
+PACES = (10.0, 100.0)
 _MIX = Mix(declined=0.08, technical=0.001)
 
 
@@ -117,7 +117,7 @@ def detection_table() -> Iterator[str]:
     yield _row("a minute", "left", *(f"{alert} ({alert.thresholds[0].priority.value})" for alert in TRAFFIC))
     yield "|" + "---|" * (len(TRAFFIC) + 2)
     for pace in PACES:
-        for left in (0.5, 0.2, 0.05):
+        for left in (0.5, 0.05):
             found = detected(left, pace)
             yield _row(
                 f"{pace:g}", f"{left:.0%}", *("-" if found[alert] is None else str(found[alert]) for alert in TRAFFIC)
