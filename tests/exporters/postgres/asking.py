@@ -61,9 +61,10 @@ class Seen:
 
 @asynccontextmanager
 async def asking(dsn: str, *, stripe: SucceededPayments | None = None, **settings: Any) -> AsyncIterator[Asked]:
-    """The exporter's samplers on that database, closed at the end."""
+    """The exporter's samplers on that database, closed at the end; patient unless told otherwise."""
     overflow, elapsed = LabelOverflow(), Ticks()
-    made = samplers(PostgresSettings.model_validate({"dsn": dsn, **settings}), overflow, stripe, elapsed)
+    wanted = {"dsn": dsn, "statement_timeout": 60, **settings}
+    made = samplers(PostgresSettings.model_validate(wanted), overflow, stripe, elapsed)
     try:
         yield Asked({sampler.source: sampler for sampler in made}, overflow, elapsed)
     finally:
