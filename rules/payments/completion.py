@@ -1,5 +1,7 @@
 """Completion: are payments completed, by what the database records, though Stripe may have nothing to say?"""
 
+from decimal import Decimal
+
 from rules.payments import monitoring, outcomes, rollout, silence
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
@@ -17,6 +19,8 @@ from rules.payments.runbook.procedures import (
 from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
     Alert,
+    Branch,
+    Comparison,
     Example,
     Gauge,
     Priority,
@@ -128,6 +132,13 @@ none_completed = Alert(
     serves=("SEV-P1", "RSP-01", "RSP-03"),
 )
 
+_SWITCHED_OFF = unless(
+    rollout.switched_off_in_10m,
+    ">=",
+    1,
+    "switched off, no payment completes, as intended; after a release the first needs some minutes",
+)
+
 processing_lag_high = Alert(
     "PaymentProcessingLagHigh",
     watches=since_completed,
@@ -143,11 +154,22 @@ processing_lag_high = Alert(
     ),
     guards=(
         only_if(silence.expected_recently, ">=", 20, "at night five minutes without a payment are nothing unusual"),
-        unless(
-            rollout.switched_off_in_10m,
-            ">=",
-            1,
-            "switched off, no payment completes, as intended; after a release the first needs some minutes",
+        silence.CLOSING,
+        _SWITCHED_OFF,
+    ),
+    or_else=(
+        Branch(
+            watches=since_completed,
+            comparison=Comparison.ABOVE,
+            value=Decimal(1200),
+            guards=(
+                only_if(
+                    silence.expected_lately, ">=", 20, "where hardly anybody pays, twenty minutes are nothing unusual"
+                ),
+                silence.CLOSING,
+                _SWITCHED_OFF,
+            ),
+            because="below 4 payments a minute 20 are usual in 20 minutes",
         ),
     ),
     summary="No payment has been completed for more than {threshold}.",

@@ -40,6 +40,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    seconds,
     unless,
 )
 
@@ -66,6 +67,15 @@ successes = Counter(
     Source.STRIPE_EVENTS,
     labels=(PAYMENT_METHOD, INITIATOR),
     serves=("AL-01",),
+)
+
+distinct_attempts = Counter(
+    "payment_distinct_attempts_total",
+    "Payment attempts without those that ended like an earlier one of the same payment: who tries ten times counts once",
+    Unit.COUNT,
+    Source.STRIPE_EVENTS,
+    labels=(RESULT, INITIATOR),
+    serves=("SEV-P1",),
 )
 
 intents = Counter(
@@ -211,6 +221,58 @@ success_ratio_15m = Signal(
     serves=("RSP-05",),
 )
 
+_TRIED = distinct_attempts.where(initiator=BY_CUSTOMER, result=("issuer_declined", "blocked", "technical_failure"))
+_TRIED_IN_VAIN = distinct_attempts.where(initiator=BY_CUSTOMER, result="technical_failure")
+_DISTINCT = (
+    (_TRIED_IN_VAIN, "0+1x5 6 7 9 10 12"),
+    (distinct_attempts.where(initiator=BY_CUSTOMER, result="issuer_declined"), "3x5 4 4 5 7 8"),
+    (distinct_attempts.where(initiator=BY_CUSTOMER, result="success"), "0+9x10"),
+    (distinct_attempts.where(initiator=BY_STRIPE, result="technical_failure"), "0+9x10"),
+)
+
+success_ratio_4m = Signal(
+    "payments:customer_success:ratio_rate4m",
+    "Share of customers' attempts that succeed, over 4 minutes",
+    Unit.RATIO,
+    share(SUCCESS_BY_CUSTOMERS, BY_CUSTOMERS, "4m"),
+    Example.over(minutes(4), AND_RENEWALS, (("", "0.9"),)),
+)
+
+failing_payments_4m = Signal(
+    "payments:failing_payments:increase4m",
+    "Payments by customers that failed for a technical reason in 4 minutes, each once however often it was tried",
+    Unit.COUNT,
+    total(_TRIED_IN_VAIN, "4m"),
+    Example.over(minutes(4), _DISTINCT, (("", "7.5"),)),
+)
+
+unpaid_payments_15m = Signal(
+    "payments:unpaid_payments:increase15m",
+    "Payments by customers that failed for whatever reason in 15 minutes, each once however often it was tried",
+    Unit.COUNT,
+    total(_TRIED, "15m"),
+    Example.over(minutes(15), _DISTINCT, (("", "12.5"),)),
+)
+
+_SUCCESSES_BEFORE = total(SUCCESS_BY_CUSTOMERS, "30m", "rate", "10m")
+_DECLINES = attempts.where(initiator=BY_CUSTOMER, result=("issuer_declined", "blocked"))
+
+success_kept = Signal(
+    "payments:customer_success:of_before",
+    "Customers' successes as a share of those before: over 2 minutes where 15 are usual in them, else over 15 minutes; "
+    "and where fewer are usual in those, too, the share of declines, if it is above 80 %",
+    Unit.SHARE_OF_COUNTED,
+    f"{total(SUCCESS_BY_CUSTOMERS, '2m')} / on () (120 * {_SUCCESSES_BEFORE} >= 15)\n"
+    f"or on ()\n{total(SUCCESS_BY_CUSTOMERS, '15m')} / on () (900 * {_SUCCESSES_BEFORE} >= 15)\n"
+    f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '15m')}) > 0.8\n"
+    f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '2m')}) > 0.8",
+    Example(
+        series=((_CARD_SUCCESS, "0+30x50 1500+15x10"), (_RENEWALS, "0+7x60"), (_CARD_FAILURE, "0x60")),
+        at=minutes(60) + seconds(30),
+        gives=(("", "0.5"),),
+    ),
+)
+
 failures_5m = Signal(
     "payments:technical_failures:increase5m",
     "Technical failures in 5 minutes",
@@ -244,6 +306,14 @@ technical_success_5m = Signal(
     serves=("KM-01",),
 )
 
+_SEVERAL = unless(unpaid_payments_15m, "<", 8, "one customer who tries ten times is one payment")
+_OTHERS_PAY = unless(
+    success_kept,
+    ">=",
+    "0.2",
+    "customers pay as before; those who fail beside them are a card tester's, or where hardly anybody pays, may be",
+)
+
 complete_failure = Alert(
     "PaymentsCompleteFailure",
     watches=success_ratio_2m,
@@ -259,6 +329,8 @@ complete_failure = Alert(
     ),
     guards=(
         only_if(attempts_2m, ">=", 20, "a handful of attempts says nothing about all of them"),
+        _SEVERAL,
+        _OTHERS_PAY,
         unless(
             rollout.kill_switch, ">=", 1, "payments are off on purpose; those that go on have an alert of their own"
         ),
@@ -270,6 +342,8 @@ complete_failure = Alert(
             value=Decimal("0.05"),
             guards=(
                 only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
+                _SEVERAL,
+                _OTHERS_PAY,
                 unless(
                     rollout.switched_off_in_10m,
                     ">=",
@@ -278,6 +352,27 @@ complete_failure = Alert(
                 ),
             ),
             because="at little traffic two minutes hold too few attempts to tell",
+        ),
+        Branch(
+            watches=success_ratio_4m,
+            comparison=Comparison.BELOW,
+            value=Decimal("0.05"),
+            guards=(
+                only_if(
+                    failing_payments_4m,
+                    ">=",
+                    6,
+                    "six payments in a row that fail for a technical reason are no accident, and no card tester either: "
+                    "those are declined",
+                ),
+                unless(
+                    rollout.switched_off_in_10m,
+                    ">=",
+                    1,
+                    "after a release the window still holds the failures for which the switch was pulled",
+                ),
+            ),
+            because="where all fail for a technical reason, four minutes tell, from 2 payments a minute on",
         ),
     ),
     stays_while=only_if(

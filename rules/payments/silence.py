@@ -229,7 +229,7 @@ _STILL_ON_LATELY = unless(expected_lately_after_rollback, "<", 20, "a planned ro
 _STILL_ON_WEEKLY = unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers")
 _BUSY = only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own")
 _BUSY_LATELY = only_if(expected_lately, ">=", 20, "quiet hours have gaps of their own")
-_CLOSING = unless(
+CLOSING = unless(
     quietest_weekly,
     "<",
     1,
@@ -254,7 +254,7 @@ traffic_stopped = Alert(
             because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
         ),
     ),
-    guards=(_BUSY, _CLOSING, _STILL_ON, _ON),
+    guards=(_BUSY, CLOSING, _STILL_ON, _ON),
     or_else=(
         _none(
             attempts_10m,
@@ -265,13 +265,13 @@ traffic_stopped = Alert(
             _ON,
         ),
         _none(
-            attempts_20m, "below 4 a minute, 20 are usual in 20 minutes", _BUSY_LATELY, _CLOSING, _STILL_ON_LATELY, _ON
+            attempts_20m, "below 4 a minute, 20 are usual in 20 minutes", _BUSY_LATELY, CLOSING, _STILL_ON_LATELY, _ON
         ),
         _none(
             attempts_20m,
             "an outage that outlasts the hours before it is still one",
             only_if(expected_weekly, ">=", 5, "a week ago this hour was busy, so it should be now"),
-            _CLOSING,
+            CLOSING,
             _OPEN,
             _STILL_ON_WEEKLY,
             _ON,

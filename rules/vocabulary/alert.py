@@ -292,7 +292,8 @@ class Alert:
     longer window, so that a steady fault at the bound is told once. It begins nothing."""
     hidden_by: tuple["Alert", ...] = ()
     """The alerts whose firing says the same thing louder: while one of them fires, and for as long as this one's window
-    still holds what it told of, this one is not true. What had been told of it ends when the louder one takes over."""
+    still holds what it told of, this one is not true. What had been told of it ends once the louder one has taken over and
+    this one's own `keep_firing` is over, which does not know why the expression stopped being true."""
     serves: tuple[str, ...] = ()
     always: bool = False
     """True for the one alert that must always fire."""

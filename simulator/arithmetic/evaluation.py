@@ -169,6 +169,7 @@ TRAFFIC = (traffic.collapsed, traffic.fallen)
 
 _FAILED = "technical_failure"
 _SUCCEEDED = "success"
+_DECLINED = "issuer_declined"
 
 Measure = Callable[[Evaluation], Column]
 
@@ -291,6 +292,36 @@ def _never(evaluation: Evaluation) -> Column:
     return [NO_RESULT] * evaluation.history.evaluations
 
 
+def _unpaid(evaluation: Evaluation) -> Column:
+    """What failed for whatever reason in 15 minutes, no payment of it tried twice."""
+    failed = [result for result in evaluation.history.counts if result != _SUCCEEDED]
+    return list(map(sum, zip(*(evaluation.increase(result, minutes(15)) for result in failed), strict=True)))
+
+
+def _success_kept(evaluation: Evaluation) -> Column:
+    """Successes against those before; where 15 minutes hold too few, the share of declines, if it is large."""
+    lag = minutes(10) // timedelta(seconds=evaluation.history.clock.evaluation)
+    before = delayed([value / 30 for value in evaluation.increase(_SUCCEEDED, minutes(30))], lag)
+    declines = [
+        evaluation.share(_DECLINED, window)
+        if _DECLINED in evaluation.history.counts
+        else [NO_RESULT] * evaluation.history.evaluations
+        for window in (minutes(15), minutes(2))
+    ]
+    declined = [next((share for share in shares if share > 0.8), NO_RESULT) for shares in zip(*declines, strict=True)]
+    told = zip(
+        before,
+        evaluation.increase(_SUCCEEDED, minutes(2)),
+        evaluation.increase(_SUCCEEDED, minutes(15)),
+        declined,
+        strict=True,
+    )
+    return [
+        now / (2 * pace) if 2 * pace >= 15 else lately / (15 * pace) if 15 * pace >= 15 else share
+        for pace, now, lately, share in told
+    ]
+
+
 def _counted_before(offset: timedelta) -> Measure:
     return lambda evaluation: evaluation.history.total_before(int(offset.total_seconds()))
 
@@ -302,6 +333,10 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.attempts_15m: _increase("", minutes(15)),
     outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),
     outcomes.success_ratio_15m: _share(_SUCCEEDED, minutes(15)),
+    outcomes.success_ratio_4m: _share(_SUCCEEDED, minutes(4)),
+    outcomes.failing_payments_4m: _increase(_FAILED, minutes(4)),
+    outcomes.unpaid_payments_15m: _unpaid,
+    outcomes.success_kept: _success_kept,
     outcomes.failures_5m: _increase(_FAILED, minutes(5)),
     outcomes.failure_ratio_5m: _share(_FAILED, minutes(5)),
     outcomes.failure_ratio_30m: _share(_FAILED, minutes(30)),

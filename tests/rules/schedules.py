@@ -120,6 +120,10 @@ def _series(history: History) -> dict[str, Iterable[float]]:
         f'{outcomes.attempts}{{{ours},payment_method="card",initiator="api",result="{result}"}}': values
         for result, values in history.counts.items()
     }
+    series |= {
+        f'{outcomes.distinct_attempts}{{{ours},initiator="api",result="{result}"}}': values
+        for result, values in history.counts.items()
+    }
     series[f"{rollout.killed}{{{ours}}}"] = history.killed or [0 for _ in scrapes]
     series[f"{rollout.rollout}{{{ours}}}"] = history.rollout or [1 for _ in scrapes]
     series[f"{rollout.closed}{{{ours}}}"] = history.closed or [0 for _ in scrapes]

@@ -1,7 +1,6 @@
 """Does a shop that closes, changes its clocks or rolls back page nobody, and does a stop page whenever it is?"""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -82,9 +81,12 @@ def test_a_roll_back_by_plan_pages_nobody(steps: tuple[float, ...]) -> None:
 
 @pytest.mark.slow
 def test_promtool_pages_at_the_very_evaluations_for_sixteen_days_of_a_shop_with_a_holiday_and_a_roll_back(
-    promtool: Promtool, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    """Every two and a half minutes; the shop's doors stay shut on the last day, and nobody declared that."""
+    """Every two and a half minutes; the shop's doors stay shut on the last day, and nobody declared that.
+
+    In 2.42 a subquery also counts the point on its left edge, and one evaluation in nine hours differs.
+    """
     clock = Clock(scrape=150, evaluation=150, phase=50)
     history = attempts(
         Random(8),
@@ -96,6 +98,6 @@ def test_promtool_pages_at_the_very_evaluations_for_sixteen_days_of_a_shop_with_
     )
     assert [firing.begins // DAY for firing in Evaluation(history).firings(STOPPED)][-1] == 15
 
-    result = ask_promtool(replace(promtool, timeout_seconds=600), history, (STOPPED,), tmp_path)
+    result = ask_promtool(Promtool.find(version_prefix="3.5", timeout_seconds=600), history, (STOPPED,), tmp_path)
 
     assert result.passed, "\n".join(failure.raw for failure in result.failures[:5])

@@ -75,6 +75,8 @@ class AttemptEnded:
     intent: str = ""
     amount: int = 0
     card: CardUsed | None = None
+    again: bool = False
+    """Whether its payment had ended like this before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,8 +371,16 @@ class Ledger:
             if isinstance(fact, MoneyTaken | ChargeAuthorized)
         }
         known = self._networks(facts)
-        for fact, at in self._in_context(facts) if work.tally.live else facts:
+        in_context = self._in_context(facts) if work.tally.live else facts
+        ended = self._ended_before(in_context)
+        for fact, at in in_context:
             match fact:
+                case AttemptEnded() if _is_repeatable(fact):
+                    change = _ending(fact)
+                    work.tally.add(replace(fact, again=change in ended), at)
+                    if change not in ended:
+                        ended.add(change)
+                        work.changes[change] = self._until(at, self._known_marks())
                 case IntentStep():
                     work.steps.setdefault(fact.intent, []).append((at, fact))
                 case MoneyTaken():
@@ -391,6 +399,12 @@ class Ledger:
                     self._follow(fact, at, networks | known, work)
                 case _:
                     work.tally.add(fact, at)
+
+    def _ended_before(self, facts: Sequence[tuple[Fact, int]]) -> set[int]:
+        """Which of the endings among these facts their payments had before."""
+        endings = {_ending(fact) for fact, _ in facts if isinstance(fact, AttemptEnded) and _is_repeatable(fact)}
+        rows = self._among("SELECT change FROM paymon_changes WHERE change IN", list(endings))
+        return {change for (change,) in rows}
 
     def _networks(self, facts: Sequence[tuple[Fact, int]]) -> dict[int, str]:
         """The networks of charges that these facts name, as far as they are known."""
@@ -606,6 +620,16 @@ def _once(fact: Fact) -> str:
         case RefundEnded():
             return f"refund {fact.result}:{fact.refund}"
     return ""
+
+
+def _is_repeatable(fact: AttemptEnded) -> bool:
+    """Whether its payment can end like this once more; one that succeeded is over."""
+    return bool(fact.intent) and fact.result != "success"
+
+
+def _ending(fact: AttemptEnded) -> int:
+    """How a payment ended, and by whose doing."""
+    return _hash(f"ended {fact.result} {fact.initiator}:{fact.intent}")
 
 
 def _wants_context(fact: Fact) -> TypeGuard[AttemptEnded]:

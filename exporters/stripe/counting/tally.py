@@ -30,6 +30,7 @@ __all__ = ["COUNTERS", "WINDOWED", "Bucket", "Tally", "counter_readings", "count
 COUNTERS: tuple[Counter, ...] = (
     outcomes.attempts,
     outcomes.successes,
+    outcomes.distinct_attempts,
     outcomes.intents,
     declines.failures,
     declines.declines,
@@ -120,6 +121,8 @@ class Tally:
     def _attempt(self, fact: AttemptEnded, at: int) -> None:
         method = self.bounded(outcomes.PAYMENT_METHOD, fact.method)
         self._grow(outcomes.attempts, fact.result, method, fact.initiator)
+        if not fact.again:
+            self._grow(outcomes.distinct_attempts, fact.result, fact.initiator)
         currency = self.bounded(declines.CURRENCY, fact.currency)
         self._grow(declines.attempts_by_currency, fact.result, currency)
         if fact.card:

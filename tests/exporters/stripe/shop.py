@@ -81,6 +81,8 @@ class Shop:
     fake: FakeStripe
     books: Counter[tuple[str, ...]] = field(default_factory=Counter)
     intents: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    endings: set[tuple[str, str, str]] = field(default_factory=set)
+    """How each payment ended, by its intent, by whose doing."""
 
     def pay(self, end: str = "success", after: Payment | None = None, **options: Any) -> Payment:
         """Attempt to pay."""
@@ -90,6 +92,7 @@ class Shop:
         payment = self.fake.pay(outcome=outcome, after=after, **options)
         method = label
         self.books["payment_attempts_total", result, method, initiator] += 1
+        self._end(payment, result, initiator)
         self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
         if payment.network:
             authentication = "failed" if failure == "authentication" else options.get("authentication", "none")
@@ -133,6 +136,7 @@ class Shop:
         outcome, result, failure, code = ENDS[end]
         payment = self.fake.settle(payment, outcome)
         self.books["payment_attempts_total", result, method, "unknown"] += 1
+        self._end(payment, result, "unknown")
         self.books["payment_attempts_by_currency_total", result, payment.currency] += 1
         if result == "success":
             self.books["payment_success_total", method, "unknown"] += 1
@@ -202,6 +206,11 @@ class Shop:
                 found[key] += 1
         return {key: float(count) for key, count in found.items() if count}
 
+    def _end(self, payment: Payment, result: str, initiator: str) -> None:
+        if not payment.intent or (payment.intent, result, initiator) not in self.endings:
+            self.books["payment_distinct_attempts_total", result, initiator] += 1
+        self.endings.add((payment.intent, result, initiator))
+
     def _step(self, payment: Payment, kind: str) -> None:
         at = self.fake.event_time(payment.events[-1])
         self.intents.setdefault(payment.intent, []).append((at, kind))
@@ -222,6 +231,7 @@ def folded(steps: list[tuple[int, str]]) -> Iterator[tuple[str, ...]]:
         before = [kind for at, kind in answers if kind != "C" and (not canceled or at <= canceled[0])]
         if not before:
             yield ("payment_attempts_total", "abandoned", "card", "api")
+            yield ("payment_distinct_attempts_total", "abandoned", "api")
             yield ("payment_attempts_by_currency_total", "abandoned", "usd")
 
 

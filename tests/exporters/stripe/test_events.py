@@ -79,6 +79,22 @@ def test_retries_of_a_payment_are_attempts_but_one_payment(world: Watched) -> No
     assert found["payment_attempts_total", "issuer_declined", "card", "api"] == 2
 
 
+def test_who_tries_three_times_in_vain_and_then_pays_counts_once_among_those_who_failed(world: Watched) -> None:
+    shop = world.begun().shop
+    payment = shop.pay("no money")
+    world.rest()
+    for _ in range(2):
+        world.clock.on(60)
+        payment = shop.pay("no money", after=payment)
+        world.rest()
+    shop.pay(after=payment)
+    shop.pay("no money")
+    found = counters(world.rest())
+    assert found["payment_attempts_total", "issuer_declined", "card", "api"] == 4
+    assert found["payment_distinct_attempts_total", "issuer_declined", "api"] == 2
+    assert found["payment_distinct_attempts_total", "success", "api"] == 1
+
+
 def test_a_payment_has_failed_after_an_hour_and_a_later_success_does_not_count_it_again(world: Watched) -> None:
     shop = world.begun().shop
     first = shop.pay("no money")
