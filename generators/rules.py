@@ -33,6 +33,7 @@ from rules.vocabulary import (
 )
 
 __all__ = [
+    "RECORDED_BY",
     "AlertingRule",
     "Conjunct",
     "Expressions",

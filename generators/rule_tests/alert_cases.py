@@ -14,32 +14,17 @@ from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
 from generators.rule_tests.series import MISSING, Series, of_runs
 from generators.rule_tests.text import Firing, Firings, Probe, TestGroup
-from generators.rules import AlertingRule, Conjunct
+from generators.rules import RECORDED_BY, AlertingRule, Conjunct
 from rules.vocabulary import Comparison, Signal, Unit, plain, prometheus_duration
 
-__all__ = ["alert_cases", "evaluation_step"]
+__all__ = ["alert_cases"]
 
 EPSILON = Decimal("0.001")
-"""How near to a bound the tests go, as a share of it; equality of floating-point numbers is nothing to test."""
+"""How near to a bound the tests go, as a share of it; the bound itself is tried too, since what is fed is exact."""
 
-_STEPS = tuple(timedelta(minutes=n) for n in (4, 3, 2, 1))
-_FEWEST_STEPS = 10
 _ELSEWHERE = "elsewhere"
 _FED = "fed"
 Values = Mapping[Series, Decimal | None]
-
-
-def evaluation_step(rules: Sequence[AlertingRule], interval: timedelta) -> timedelta:
-    """The pace at which these thresholds are tested: `interval`, or slower where an alert waits for hours.
-
-    It divides every duration of the rules, and stays under the 5 minutes for which a sample counts.
-    """
-    durations = [d for rule in rules for d in (rule.threshold.lasting, rule.threshold.keep_firing) if d]
-    for step in _STEPS:
-        divides = not any(duration % step for duration in durations) and not step % interval
-        if durations and step * _FEWEST_STEPS <= max(durations) and divides:
-            return step
-    return interval
 
 
 def alert_cases(rules: Sequence[AlertingRule], step: timedelta, known: Known) -> Iterator[TestGroup]:
@@ -86,6 +71,8 @@ class _Condition:
     """For each carried label another value than that of `series`."""
     within: timedelta = timedelta(0)
     """How long a value that passes goes on to count."""
+    strangers: tuple[Series, ...] = ()
+    """The series with another value of one label by which it is picked: they must not count."""
 
     @property
     def favourable(self) -> Decimal | None:
@@ -115,6 +102,7 @@ class _Condition:
             *_around(conjunct.comparison, conjunct.value, signal.unit),
             carried,
             {label: second for label, (_, second) in values.items()},
+            strangers=_strangers(series, conjunct.where),
         )
 
     @classmethod
@@ -133,6 +121,7 @@ class _Condition:
             conjunct.on,
             {label: watched.other_values[label] for label in conjunct.on},
             conjunct.within,
+            _strangers(series, conjunct.where),
         )
 
 
@@ -256,7 +245,7 @@ class _Cases:
             one.series.having(**{label: _ELSEWHERE}): one.holding[0]
             for label in ("environment", "service")
             for one in (branch.watched, *branch.others)
-        }
+        } | {other: one.holding[0] for one in branch.others for other in one.strangers}
 
         def silent(values: Values, what: str) -> None:
             last = line.hold(self.long_enough, elsewhere | dict(values))
@@ -265,7 +254,9 @@ class _Cases:
         for condition in branch.others:
             for value in condition.adverse:
                 verdict = "met" if condition.forbids else "unmet"
-                silent(self._with(condition, value), f"{verdict} at {plain(value)}: {condition.text}")
+                # A label more on what forbids: only the labels that both have in common may decide.
+                series = condition.series.having(shard="y") if condition.forbids else condition.series
+                silent(self.values | {series: value}, f"{verdict} at {plain(value)}: {condition.text}")
             if not condition.forbids:
                 silent(self._with(condition, MISSING), f"missing: {condition.text}")
             if condition.within:
@@ -287,24 +278,32 @@ class _Cases:
         return self._group(name, line, probes)
 
     def ramp(self) -> TestGroup:
-        """Steadily across the bound: the time counts from the crossing. A label more on each series changes nothing."""
+        """Steadily across the bound: the time counts from the crossing. A label more on each series changes nothing.
+
+        It has another value on what guards, so that only the labels that both have in common may decide.
+        """
         name = f"{self.where}a ramp, with a label more on every series"
         watched, line, probes = self.branch.watched, _Timeline(), []
         half = len(watched.slope) // 2
         for value in watched.slope:
-            line.hold(1, _labelled(self._with(watched, value)))
-        line.hold(self.waiting + 1, _labelled(self._with(watched, watched.slope[-1])))
+            line.hold(1, self._labelled(self._with(watched, value)))
+        line.hold(self.waiting + 1, self._labelled(self._with(watched, watched.slope[-1])))
         fires = half + self.waiting
         probes.append(self._probe(name, fires - 1, 0, "one evaluation before it is due"))
         probes.append(self._probe(name, fires, 1, "counted from the crossing"))
+        probes.append(self._probe(name, fires, 1, "with its own labels", **self._own_labels))
         return self._group(name, line, probes)
 
     def extra_label(self) -> TestGroup:
         """A label more on every series, as another scrape configuration would add it, where there is no ramp."""
         name = f"{self.where}an extra label"
         line = _Timeline()
-        last = line.hold(self.waiting + 1, _labelled(self.values))
-        return self._group(name, line, [self._probe(name, last, 1, "with a label more on every series")])
+        last = line.hold(self.waiting + 1, self._labelled(self.values))
+        probes = [
+            self._probe(name, last, 1, "with a label more on every series"),
+            self._probe(name, last, 1, "with its own labels", **self._own_labels),
+        ]
+        return self._group(name, line, probes)
 
     def two_series(self, label: str) -> TestGroup:
         """Each value of a label that the signal carries alerts on its own, with its own guards."""
@@ -339,6 +338,20 @@ class _Cases:
         probes.append(self._probe(name, self.long_enough, 1 if fires else 0, "no series"))
         return self._group(name, _Timeline(), probes)
 
+    @property
+    def _own_labels(self) -> dict[str, str]:
+        """The labels that the rule gives, whatever its series carry."""
+        return {label: value for label, value in self.rule.labels if label != "tier"}
+
+    def _labelled(self, values: Values) -> Values:
+        """The series with a label more, and without the labels of who has recorded them."""
+        return {
+            Series(one.name, tuple(pair for pair in one.labels if pair not in RECORDED_BY)).having(
+                shard="x" if one == self.branch.watched.series else "y"
+            ): value
+            for one, value in values.items()
+        }
+
     def _with(self, condition: _Condition, value: Decimal | None) -> dict[Series, Decimal | None]:
         return self.values | {condition.series: value}
 
@@ -367,10 +380,6 @@ class _Cases:
         self, name: str, line: _Timeline, probes: Sequence[Probe], firings: tuple[Firings, ...] = ()
     ) -> TestGroup:
         return TestGroup(name, self.step, line.series, tuple(probes), firings)
-
-
-def _labelled(values: Values) -> Values:
-    return {series.having(shard="x"): value for series, value in values.items()}
 
 
 def _always(rule: AlertingRule, step: timedelta, known: Known) -> TestGroup:
@@ -431,13 +440,21 @@ def _around(
         margin = abs(bound) * EPSILON or EPSILON
         past.append(bound + towards * margin)
         inside.append(bound - towards * margin)
-    past = [one for one in past if one == _within(one, unit)]
-    inside = [one for one in inside if one == _within(one, unit)]
+        (past if comparison.holds(bound, bound) else inside).append(bound)
+    past = list(dict.fromkeys(one for one in past if one == _within(one, unit)))
+    inside = list(dict.fromkeys(one for one in inside if one == _within(one, unit)))
     slope: tuple[Decimal, ...] = ()
     if unit is not Unit.BOOLEAN and inside:
         pace = max(abs(bound) / 10, Decimal(1) if unit.whole or not bound else Decimal(0))
         slope = tuple(_within(bound + towards * pace * (step + Decimal("0.5")), unit) for step in range(-4, 4))
     return tuple(past), tuple(inside), slope
+
+
+def _strangers(series: Series, where: tuple[tuple[str, str], ...]) -> tuple[Series, ...]:
+    """The series of another environment and service are tried anyway."""
+    others = {"alertstate": "pending"}
+    labels = [label for label, _ in where if label not in ("environment", "service")]
+    return tuple(series.having(**{label: others.get(label, _ELSEWHERE)}) for label in labels)
 
 
 def _within(value: Decimal, unit: Unit) -> Decimal:

@@ -28,7 +28,7 @@ from rules.promql import (
     walk,
 )
 from rules.promql import Series as Selected
-from rules.vocabulary import Counter, Histogram, Metric, Signal, Source, Unit, plain
+from rules.vocabulary import Counter, Example, Histogram, Metric, Signal, Source, Unit, plain
 
 __all__ = ["nothing_there", "signal_cases"]
 
@@ -43,9 +43,11 @@ Result = tuple[Mapping[str, str], Decimal]
 
 def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     """The test groups of one signal; each reads it at its example's moment."""
-    fed = tuple((known.scoped(Series.parse(series)), values) for series, values in signal.example.series)
-    gives = [(labels_of(labels), Decimal(value)) for labels, value in signal.example.gives]
-    case = _Case(signal, known, fed, gives)
+    for number, example in enumerate(signal.also, 2):
+        other = _Case.of(signal, known, example)
+        yield other.example(f"example {number}")
+        yield other.more_around(f"example {number}, ")
+    case = _Case.of(signal, known, signal.example)
     yield case.example()
     yield case.more_around()
     yield from case.replica()
@@ -99,20 +101,28 @@ class _Case:
 
     signal: Signal
     known: Known
+    every: timedelta
     fed: Fed
     gives: Sequence[Result]
 
-    def example(self) -> TestGroup:
-        """The example itself."""
-        return self._group("example", self.fed, self._reading("example", self.gives))
+    @classmethod
+    def of(cls, signal: Signal, known: Known, example: Example) -> "_Case":
+        """The case of one example."""
+        fed = tuple((known.scoped(Series.parse(series)), values) for series, values in example.series)
+        gives = [(labels_of(labels), Decimal(value)) for labels, value in example.gives]
+        return cls(signal, known, example.every, fed, gives)
 
-    def more_around(self) -> TestGroup:
+    def example(self, name: str = "example") -> TestGroup:
+        """The example itself."""
+        return self._group(name, self.fed, self._reading(name, self.gives))
+
+    def more_around(self, which: str = "") -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts. Nor does a label more on every series
         change a value; it may come out.
         """
-        name = "other series, and a label more on each"
+        name = f"{which}other series, and a label more on each"
         leanings = self._leanings()
         reads = self.known.reads(self.signal)
         fed: dict[Series, str] = {}
@@ -146,7 +156,8 @@ class _Case:
 
         What our exporter serves, each replica serves alike, and it counts once. What applications count, each counts
         for itself: counts double, shares stay. Where both kinds meet, nothing follows. One more replica that lags
-        behind, with far smaller values, is not seen where the largest counts, and the other way round.
+        behind, with far smaller values, is not seen where the largest counts, and the other way round. Nor is one whose
+        counters stand still, where the one that has grown most counts.
         """
         metrics = self.known.index.metrics_read(self.signal)
         if not metrics:
@@ -166,9 +177,14 @@ class _Case:
             for series, values in self.fed
             if series.name in leanings
         )
+        standing = tuple(
+            (self._replica_of(series, 4), notation([samples(values)[0]] * len(samples(values))))
+            for series, values in self.fed
+            if exported == {True} and self._is_counter(series.name) and self._largest_counts(series.name)
+        )
         gives = [(labels, value * factor) for labels, value in self.gives]
         name = "a second replica"
-        yield self._group(name, self.fed + copies + lagging, self._reading(name, gives))
+        yield self._group(name, self.fed + copies + lagging + standing, self._reading(name, gives))
 
     def former_names(self) -> Iterator[TestGroup]:
         """Where a metric had another name: who still exports that one alone, and who exports both, reads as before."""
@@ -284,6 +300,11 @@ class _Case:
             if len(set(ways)) == 1 and len(ways) == reads.count(name) and not self._is_counter(name)
         }
 
+    def _largest_counts(self, name: str) -> bool:
+        """Whether of a counter's replicas the one that has grown most counts, wherever it is read."""
+        calls = [one.calls for one in self.known.reads(self.signal) if one.name == name]
+        return all(len(one) > 1 and one[0] in _GROWING and one[1] == "max" for one in calls)
+
     def _not_asked_for(self, series: Series) -> Iterator[Series]:
         """The series with other values of labels, such that no selector of the signal takes it."""
         metric = self.known.metrics[series.name]
@@ -344,7 +365,7 @@ class _Case:
         return Probe(f"{expr} # {self.signal}: {what}", self.signal.example.at, ())
 
     def _group(self, name: str, fed: Fed, probes: Sequence[Probe]) -> TestGroup:
-        return TestGroup(f"{self.signal}: {name}", self.signal.example.every, fed, tuple(probes))
+        return TestGroup(f"{self.signal}: {name}", self.every, fed, tuple(probes))
 
 
 def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> Probe:

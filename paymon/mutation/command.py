@@ -4,7 +4,7 @@ import difflib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from paymon.mutation.documents import UnreadableError, document, kind_of
 from paymon.mutation.equivalents import Equivalents, read_equivalents
 from paymon.mutation.relations import Rule, RuleSource, Suite, read_suite
 from paymon.mutation.report import Score, as_data, lines, score
-from paymon.mutation.running import failing_before
-from paymon.mutation.survey import Examined, examined, sampled, subjects
+from paymon.mutation.running import FailingError
+from paymon.mutation.survey import Examined, Subject, examined, failing_before, sampled, subjects
 from paymon.mutation.verdicts import Verdicts, usual_file
 from paymon.promtool import CheckResult, Promtool, PromtoolError, PromtoolMissing
 
@@ -34,7 +34,9 @@ class _Asked:
     rules: tuple[Rule, ...]
     suites: tuple[Suite, ...]
     whole: bool
-    """Whether these are all rules of a project, so that an entry without a survivor is stale."""
+    """Whether these are all rules, so that an entry without a survivor is stale."""
+    of_others: bool = True
+    """Whether somebody wrote them, rather than `paymon generate`."""
 
 
 @click.command()
@@ -96,7 +98,6 @@ def mutate(
         asked = _asked(what, environment)
         listed = _equivalents(equivalent, files=_are_files(what))
         _refuse_unloadable(tool, asked)
-        _refuse_failing(tool, asked)
         every = _examined(asked, tool, sample, seed, processes, no_cache=no_cache)
     except UnreadableError as error:
         raise click.UsageError(str(error)) from error
@@ -177,7 +178,7 @@ def _asked(what: tuple[str, ...], environment: str | None) -> _Asked:
 
         rule_paths, test_paths = generated_files(environment)
         asked = _of_files(rule_paths, test_paths)
-        return _Asked(_named(what, asked.rules), asked.suites, whole=not what)
+        return _Asked(_named(what, asked.rules), asked.suites, whole=not what, of_others=False)
     if environment:
         raise click.UsageError("--environment is for generated rules; files are what they are")
     paths = [Path(one) for one in what]
@@ -247,11 +248,17 @@ def _refuse_unloadable(tool: Promtool, asked: _Asked) -> None:
         raise click.UsageError("promtool does not load the rules:\n" + "\n".join(f"  {one}" for one in broken[:10]))
 
 
-def _refuse_failing(tool: Promtool, asked: _Asked) -> None:
-    failures = failing_before(tool, asked.suites)
+def _refuse_failing(tool: Promtool, asked: _Asked, chosen: Iterable[Subject], processes: int | None) -> None:
+    """Of generated files, where nearly all mutants share runs with the rule as it was, only those that run alone."""
+    scopes = [scope for subject in chosen for scope in subject.scopes]
+    suites = asked.suites if asked.of_others else [scope.suite for scope in scopes if scope.affected is None]
+    failures = failing_before(tuple(dict.fromkeys(suites)), tool, processes)
     if failures:
-        told = "\n".join(f"  {suite.path}:\n{said}" for suite, said in failures)
-        raise click.ClickException(f"tests fail already, so that they cannot tell a mistake; mend them first:\n{told}")
+        raise _failing("\n".join(f"{suite.path}:\n{said}" for suite, said in failures))
+
+
+def _failing(told: str) -> click.ClickException:
+    return click.ClickException(f"tests fail already, so that they cannot tell a mistake; mend them first:\n{told}")
 
 
 def _examined(
@@ -259,12 +266,17 @@ def _examined(
 ) -> tuple[Examined, ...]:
     chosen = sampled(subjects(asked.rules, asked.suites), sample, seed)
     verdicts = _verdicts(None if no_cache else usual_file())
-    progress = _progress()
     try:
-        return examined(chosen, tool, verdicts, progress, processes)
+        _refuse_failing(tool, asked, chosen, processes)
+        return examined(chosen, tool, verdicts, _progress(), processes)
+    except FailingError as error:
+        raise _failing(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\ninterrupted; what is known so far is kept, and the same command goes on from there", err=True)
         raise SystemExit(_INTERRUPTED) from None
+    except OSError as error:
+        where = error.filename or usual_file()
+        raise click.ClickException(f"{where}: {error.strerror}; make room there, or say --no-cache") from error
     finally:
         verdicts.close()
 

@@ -7,6 +7,7 @@ survives any more says something that is no longer so, and is reported.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -24,7 +25,7 @@ class Equivalent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rules: tuple[str, ...] = Field(min_length=1)
-    """Names of rules; `*` stands for anything."""
+    """Names of rules; `*` stands for anything, `\\*` for itself."""
     mutants: tuple[str, ...] = Field(min_length=1)
     """`operator: what`, as survivors are printed; `*` stands for anything."""
     because: str = Field(min_length=10)
@@ -81,4 +82,10 @@ def read_equivalents(file: Path) -> Equivalents:
 
 
 def _any(patterns: Iterable[str], text: str) -> bool:
-    return any(re.fullmatch(".*".join(map(re.escape, one.split("*"))), text, re.DOTALL) for one in patterns)
+    return any(_pattern(one).fullmatch(text) for one in patterns)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(written: str) -> re.Pattern[str]:
+    parts = (part.replace("\\*", "*") for part in re.split(r"(?<!\\)\*", written))
+    return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from rules.promql import Aggregation, Call, Expression, Number, Operation, PromqlError, Series, Subquery, read, written
+from rules.promql import (
+    Aggregation,
+    Call,
+    Expression,
+    Number,
+    Operation,
+    Series,
+    Subquery,
+    walk,
+    written,
+)
 
 __all__ = ["Change", "changes"]
 
@@ -32,6 +42,7 @@ _CLAMPS = {"clamp_min": "clamp_max", "clamp_max": "clamp_min", "clamp": "clamp"}
 _OPPOSITES = {"topk": "bottomk", "bottomk": "topk", "absent": "", "floor": "ceil", "ceil": "floor"}
 _SHARES = (0.9, 0.99, 1.01, 1.1)
 _SPANS = (0.5, 0.9, 1.1, 2.0)
+_TOLD_WHOLE = frozenset({"guard", "branch", "and, or, unless", "on, ignoring"})
 _ALTERNATIVES = re.compile(r"[^|()\[\]\\]+(?:\|[^|()\[\]\\]+)+\Z")
 
 
@@ -45,24 +56,32 @@ class Change:
 
 
 def changes(expression: Expression) -> Iterator[Change]:
-    """Every mutant of an expression that a Prometheus might still load, each once, in the order of the text."""
+    """Every mutant of an expression, each once, in the order of the text.
+
+    A few are such as no Prometheus loads, where series and numbers took each other's place; promtool finds those.
+    """
     seen = {written(expression)}
     for change in _everywhere(expression):
         text = written(change.expression)
         if text in seen:
             continue
         seen.add(text)
-        try:
-            read(text)
-        except PromqlError:
-            continue  # such as rate() of what is no range: nobody could load it
         yield change
 
 
-def _everywhere(expression: Expression) -> Iterator[Change]:
-    yield from _here(expression)
+def _everywhere(expression: Expression, around: str = "", place: str = "") -> Iterator[Change]:
+    """The changes of the expression and of its parts; what is changed is told with the series that it is about.
+
+    And with the place, where that is behind `0 *`: the values there do not matter, only which series there are.
+    """
+    name = next((one.name for one in walk(expression) if isinstance(one, Series) and one.name), around)
+    for change in _here(expression):
+        told = change.what if change.operator in _TOLD_WHOLE or not name else f"{name}: {change.what}"
+        yield replace(change, what=f"{place}{told}")
+    nothing = isinstance(expression, Operation) and expression.operator == "*" and expression.left == Number(0)
     for part, rebuilt in _parts(expression):
-        for change in _everywhere(part):
+        inner = "in 0 * ...: " if nothing and not isinstance(part, Number) else place
+        for change in _everywhere(part, name, inner):
             yield replace(change, expression=rebuilt(change.expression))
 
 
@@ -202,7 +221,9 @@ def _of_operation(operation: Operation) -> Iterator[Change]:
     else:
         for other in _SETS:
             if other != word:
-                yield Change("and, or, unless", f"{word} is {other}", replace(operation, operator=other))
+                yield Change(
+                    "and, or, unless", f"{word} is {other} before {_short(right)}", replace(operation, operator=other)
+                )
         kind = "branch" if word == "or" else "guard"
         yield Change(kind, f"dropped: {word} {_short(right)}", left)
         yield Change(kind, f"dropped: {_short(left)}", right)
@@ -221,29 +242,26 @@ def _of_comparison(operation: Operation) -> Iterator[Change]:
 
 
 def _of_matching(operation: Operation) -> Iterator[Change]:
-    on, ignoring = operation.on, operation.ignoring
+    on, ignoring, joined = operation.on, operation.ignoring, _short(operation.right)
     for word, labels in (("on", on), ("ignoring", ignoring)):
         if labels is None:
             continue
         other = "ignoring" if word == "on" else "on"
-        yield Change(
-            "on, ignoring",
-            f"{word} ({', '.join(sorted(labels))}) is {other}",
-            replace(operation, on=ignoring, ignoring=on),
-        )
+        turned = replace(operation, on=ignoring, ignoring=on)
+        yield Change("on, ignoring", f"{word} ({', '.join(sorted(labels))}) is {other} before {joined}", turned)
         if not operation.many:
-            yield Change("on, ignoring", f"{word} is dropped", replace(operation, on=None, ignoring=None))
+            dropped = replace(operation, on=None, ignoring=None)
+            yield Change("on, ignoring", f"{word} is dropped before {joined}", dropped)
         for label in sorted(labels):
             fewer = labels - {label}
             changed = replace(operation, on=fewer) if word == "on" else replace(operation, ignoring=fewer)
-            yield Change("on, ignoring", f"{word} lacks {label}", changed)
+            yield Change("on, ignoring", f"{word} lacks {label} before {joined}", changed)
     if operation.many:
-        yield Change(
-            "on, ignoring", f"group_{operation.many} is dropped", replace(operation, many="", copied=frozenset())
-        )
+        dropped = replace(operation, many="", copied=frozenset())
+        yield Change("on, ignoring", f"group_{operation.many} is dropped before {joined}", dropped)
         for label in sorted(operation.copied):
             changed = replace(operation, copied=operation.copied - {label})
-            yield Change("on, ignoring", f"group_{operation.many} lacks {label}", changed)
+            yield Change("on, ignoring", f"group_{operation.many} lacks {label} before {joined}", changed)
 
 
 def _short(expression: Expression) -> str:

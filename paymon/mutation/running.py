@@ -12,10 +12,10 @@ from pathlib import Path
 
 from paymon.mutation.mutants import Mutant
 from paymon.mutation.relations import Case, Suite
-from paymon.mutation.sharing import Job, Scope, alone, as_they_are, shared
+from paymon.mutation.sharing import Job, Scope, alone, as_they_are, shared, shared_work
 from paymon.promtool import Promtool, PromtoolError
 
-__all__ = ["REFUSED", "examine", "failing_before"]
+__all__ = ["REFUSED", "FailingError", "examine", "failing"]
 
 REFUSED = "promtool does not load it"
 """Told of a mutant that nobody could bring into production, so that it counts nowhere."""
@@ -28,9 +28,19 @@ _EXPR = re.compile(r'("(?:[^"\\]|\\.)*"), time:')
 _MOST_WORK = 4.0
 """Seconds of CPU for which one promtool is given work; it prints only at the end."""
 _MOST_TOGETHER = 48
+_PATIENCE = 20
+"""How many times longer than a usual call of promtool one of these may take: it does seconds of work."""
 _FIRST = (2, 4)
 """So many cases are tried first, and so many then: most mutants are noticed at once."""
 _LESS_GARBAGE_COLLECTION = {"GOGC": "400"}
+
+
+class FailingError(Exception):
+    """Tests that fail without any mistake: which, and what promtool says."""
+
+    def __init__(self, suite: Suite, said: str) -> None:
+        self.suite, self.said = suite, said
+        super().__init__(f"{suite.path}:\n{said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class _Stage:
 def examine(tool: Promtool, scopes: Sequence[Scope], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, str | None]]:
     """For each mutant of one rule the case that notices it, None where none does; each as soon as it is known.
 
-    The scopes are asked in their order, those about the rule itself first. Raises PromtoolError.
+    The scopes are asked in their order, those about the rule itself first. Raises PromtoolError and FailingError.
     """
     left = list(mutants)
     for stage in _stages(scopes):
@@ -70,13 +80,11 @@ def _stages(scopes: Sequence[Scope]) -> Iterator[_Stage]:
             yield _Stage(scope, start, len(scope.cases))
 
 
-def failing_before(tool: Promtool, suites: Sequence[Suite], processes: int | None = None) -> list[tuple[Suite, str]]:
-    """The suites that fail with the rules as they are, each with what promtool says. Raises PromtoolError."""
-    jobs = [as_they_are(suite) for suite in suites]
-    packed = list(_packed(jobs))
+def failing(tool: Promtool, jobs: Sequence[Job], processes: int | None = None) -> list[str]:
+    """What promtool objects to in each job, empty where nothing. Raises PromtoolError."""
     with ThreadPoolExecutor(processes or os.cpu_count() or 1) as pool:
-        said = [text for some in pool.map(lambda jobs: _run(tool, jobs), packed) for text in some]
-    return [(suite, text.strip("\n")) for suite, text in zip(suites, said, strict=True) if text]
+        said = pool.map(lambda some: _run(tool, some), list(_packed(jobs)))
+        return [text.strip("\n") for some in said for text in some]
 
 
 def _noticed(tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> dict[Mutant, str]:
@@ -87,8 +95,7 @@ def _noticed(tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Seque
                 if said:
                     found[job.mutants[0]] = _killer(job, said)
         return found
-    size = _MOST_TOGETHER
-    batches = [list(mutants[start : start + size]) for start in range(0, len(mutants), size)]
+    batches = list(_batches(scope, cases, mutants))
     while batches:
         jobs = [shared(scope, cases, batch) for batch in batches]
         again: list[list[Mutant]] = []
@@ -99,6 +106,17 @@ def _noticed(tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Seque
                     again.append(left)
         batches = again
     return found
+
+
+def _batches(scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> Iterator[list[Mutant]]:
+    """Mutants that fit into one run of promtool."""
+    left = list(mutants)
+    while left:
+        some = left[:_MOST_TOGETHER]
+        while len(some) > 1 and shared_work(scope, cases, len(some)) > _MOST_WORK:
+            some = some[: len(some) // 2]
+        yield some
+        left = left[len(some) :]
 
 
 def _of_shared(
@@ -129,10 +147,13 @@ def _of_shared(
 def _one_by_one(
     tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant], found: dict[Mutant, str]
 ) -> list[Mutant]:
+    (said,) = _run(tool, [as_they_are(scope.suite)])
+    if said:
+        raise FailingError(scope.suite, said.strip("\n"))
     for jobs in _packed([alone(scope, cases, mutant) for mutant in mutants if mutant not in found]):
-        for job, said in zip(jobs, _run(tool, jobs), strict=True):
-            if said:
-                found[job.mutants[0]] = _killer(job, said)
+        for job, text in zip(jobs, _run(tool, jobs), strict=True):
+            if text:
+                found[job.mutants[0]] = _killer(job, text)
     return []
 
 
@@ -189,7 +210,7 @@ def _run(tool: Promtool, jobs: Sequence[Job]) -> list[str]:
             for name, text in {**job.rules, "tests.yml": job.tests}.items():
                 (place / name).write_text(text)
         command = (str(tool.path), "test", "rules", *(f"{number}/tests.yml" for number in range(len(jobs))))
-        said = _said(command, folder, tool.timeout_seconds * (1 + len(jobs)))
+        said = _said(command, folder, _PATIENCE * tool.timeout_seconds)
     sections = list(_SECTION.finditer(said))
     if len(sections) == len(jobs):
         return [

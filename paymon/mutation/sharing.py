@@ -15,13 +15,14 @@ from typing import Any
 from paymon.mutation.documents import text_of
 from paymon.mutation.mutants import ELSE, Mutant
 from paymon.mutation.relations import Case, Expectation, Rule, Suite, key_of_alert, renamed
-from rules.promql import read, written
+from rules.promql import Call, read, walk, written
 
-__all__ = ["Job", "Scope", "alone", "as_they_are", "scope_of", "shared"]
+__all__ = ["Job", "Scope", "alone", "as_they_are", "scope_of", "shared", "shared_work"]
 
 _MARK = "_mutant"
 _MARKED = re.compile(rf"{_MARK}(\d+)")
 _FIRST_WORD = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)")
+_WITHOUT_SERIES = frozenset({"absent", "absent_over_time", "vector", "time"})
 _LABEL = re.compile(r'(__name__|alertname)\s*=\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -79,7 +80,7 @@ def scope_of(rule: Rule, suite: Suite) -> Scope | None:
     if affected is None or any(one.reads is None for case in suite.cases for one in case.expectations):
         asked = any(one.reads and rule.key in one.reads for case in suite.cases for one in case.expectations)
         return Scope(rule, suite, suite.cases, suite.rules, None, asked) if suite.cases else None
-    cases = tuple(case for case in suite.cases if any(_reads(one) & affected for one in case.expectations))
+    cases = tuple(case for case in suite.cases if _could_notice(case, rule, suite, affected))
     if not cases:
         return None
     keys = {key for case in cases for one in case.expectations if _reads(one) & affected for key in _reads(one)}
@@ -87,6 +88,25 @@ def scope_of(rule: Rule, suite: Suite) -> Scope | None:
     shareable = not any(key is None for case in cases for key, _ in case.fed) and not _speaks_of_marks(cases, needed)
     asked = any(rule.key in _reads(one) for case in cases for one in case.expectations)
     return Scope(rule, suite, cases, needed, affected if shareable else None, asked)
+
+
+def _could_notice(case: Case, rule: Rule, suite: Suite, affected: frozenset[str]) -> bool:
+    """Whether it asks about what changes, and feeds the rule with anything, or asks about the rule itself.
+
+    Without series a record says the same as its mutants: nothing. Not so where absence is what it speaks of.
+    """
+    asked = {key for one in case.expectations for key in _reads(one)}
+    if not asked & affected:
+        return False
+    if rule.key in asked or rule.kind == "alert" or any(key is None for key, _ in case.fed):
+        return True
+    if isinstance(rule.expression, str) or any(
+        isinstance(one, Call) and one.function in _WITHOUT_SERIES for one in walk(rule.expression)
+    ):
+        return True
+    read = set(rule.reads or ())
+    sources = read | {key for one in suite.needed(read) for key in one.reads or ()}
+    return any(key in sources for key, _ in case.fed)
 
 
 def _reads(expectation: Expectation) -> frozenset[str]:
@@ -154,9 +174,14 @@ def shared(scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> Jo
         "rule_files": list(rules),
         "tests": [_case(case, affected, names, case_of) for case in cases],
     }
-    copied = sum(one.key in affected for one in scope.needed)
-    work = sum(_work(scope.suite, case, len(scope.needed) + copied * len(mutants)) for case in cases)
+    work = shared_work(scope, cases, len(mutants))
     return Job(text_of(tests), rules, tuple(mutants), shares=True, work=work, case_of=case_of)
+
+
+def shared_work(scope: Scope, cases: Sequence[Case], mutants: int) -> float:
+    """About how many seconds of CPU so many mutants take that share a run."""
+    copied = sum(one.key in (scope.affected or ()) for one in scope.needed)
+    return sum(_work(scope.suite, case, len(scope.needed) + copied * mutants) for case in cases)
 
 
 def _copies(

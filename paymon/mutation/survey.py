@@ -14,13 +14,13 @@ from pathlib import Path
 
 from paymon.mutation.mutants import Mutant, mutants_of
 from paymon.mutation.relations import Rule, Suite
-from paymon.mutation.running import REFUSED, examine
-from paymon.mutation.sharing import Scope, scope_of
+from paymon.mutation.running import REFUSED, examine, failing
+from paymon.mutation.sharing import Scope, as_they_are, scope_of
 from paymon.mutation.verdicts import Verdicts
 from paymon.promtool import Promtool
 from rules.promql import written
 
-__all__ = ["Examined", "Subject", "examined", "sampled", "subjects"]
+__all__ = ["Examined", "Subject", "difference", "examined", "failing_before", "nearest", "sampled", "subjects"]
 
 _OUR_WAYS = "1"
 """To be counted up when this code would judge a mutant otherwise."""
@@ -99,6 +99,12 @@ def sampled(chosen: Sequence[Subject], count: int | None, seed: int) -> dict[Sub
     return found
 
 
+def failing_before(suites: Sequence[Suite], tool: Promtool, processes: int | None = None) -> list[tuple[Suite, str]]:
+    """The suites that fail with the rules as they are, each with what promtool says. Raises PromtoolError."""
+    said = failing(tool, [as_they_are(suite) for suite in suites], processes)
+    return [(suite, text) for suite, text in zip(suites, said, strict=True) if text]
+
+
 def examined(
     chosen: dict[Subject, list[Mutant]],
     tool: Promtool,
@@ -108,7 +114,7 @@ def examined(
 ) -> tuple[Examined, ...]:
     """What became of each mutant. What is known already is not examined again; what is new is written down at once.
 
-    Raises PromtoolError, and OSError where nothing can be written down.
+    Raises PromtoolError, FailingError, and OSError where nothing can be written down.
     """
     lock, stop = threading.Lock(), threading.Event()
     found: list[Examined] = []

@@ -8,7 +8,7 @@ from rules.checks.notation import Samples, SeriesText, labels_in, series_in
 from rules.checks.problem import Problem
 from rules.index import TARGET_LABELS, Index, ReadSignal
 from rules.promql import Selector
-from rules.vocabulary import Histogram, plain
+from rules.vocabulary import Example, Histogram, plain
 
 __all__ = ["CHECKS"]
 
@@ -18,8 +18,13 @@ _OF_SLOPES = frozenset({"rate", "irate", "deriv", "predict_linear"})
 
 def moments(index: Index) -> Iterator[Problem]:
     """Prometheus 2 and 3 disagree on a sample that lies on the edge of a window."""
-    for read in index.signals:
-        example = read.signal.example
+    for read, example in _examples(index):
+        if example.at != read.signal.example.at:
+            yield Problem(
+                read.where,
+                f"has examples at {read.signal.example.at} and at {example.at}",
+                "read all of them at one moment: promtool evaluates a file of tests at one pace",
+            )
         if example.every <= timedelta(0) or example.at < timedelta(0):
             yield Problem(
                 read.where,
@@ -37,9 +42,9 @@ def moments(index: Index) -> Iterator[Problem]:
 def series(index: Index) -> Iterator[Problem]:
     """An example's series are ones that somebody can export."""
     verdicts: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
-    for read in index.signals:
+    for read, example in _examples(index):
         seen = set()
-        for pair in read.signal.example.series:
+        for pair in example.series:
             if pair not in verdicts:
                 verdicts[pair] = tuple(_verdicts(index, *pair))
             for what, how_to_fix in verdicts[pair]:
@@ -53,11 +58,11 @@ def series(index: Index) -> Iterator[Problem]:
 
 def results(index: Index) -> Iterator[Problem]:
     """An example's results carry labels that the signal carries, and are numbers."""
-    for read in index.signals:
+    for read, example in _examples(index):
         if read.tree is None:
             continue
         carried = index.carried(read.signal.name)
-        for labels, value in read.signal.example.gives:
+        for labels, value in example.gives:
             parsed = labels_in(labels)
             if parsed is None:
                 yield Problem(read.where, f"has an example that gives {labels!r}", 'write label="value", or nothing')
@@ -84,6 +89,10 @@ def movement(index: Index) -> Iterator[Problem]:
                 "has an example whose series are too steady to tell one window from another",
                 "let a series that it reads over a window change its pace inside the example",
             )
+
+
+def _examples(index: Index) -> Iterator[tuple[ReadSignal, Example]]:
+    return ((read, example) for read in index.signals for example in read.signal.examples)
 
 
 def _windows(read: ReadSignal) -> list[Selector]:

@@ -21,17 +21,15 @@ def specimens(areas: tuple[Area, ...], service: Service) -> tuple[tuple[Signal, 
         words |= {label: _stand_ins(areas, label, (*own, OTHER)) for label in sorted(labels)}
     found = []
     for signal in (signal for area in areas for signal in area.signals):
-        example = signal.example
-        for label, names in words.items():
-            example = _said(example, label, names) if names else example
-        if example != signal.example:
-            found.append((signal, replace(signal, example=example)))
+        example, *also = (_all_said(one, words) for one in signal.examples)
+        if (example, *also) != signal.examples:
+            found.append((signal, replace(signal, example=example, also=tuple(also))))
     return tuple(found)
 
 
 def _stand_ins(areas: tuple[Area, ...], label: str, own: tuple[str, ...]) -> dict[str, str]:
     """For each value that examples quote and the allow-list lacks, one that it has and no example quotes."""
-    examples = [signal.example for area in areas for signal in area.signals]
+    examples = [example for area in areas for signal in area.signals for example in signal.examples]
     texts = [text for example in examples for text, _ in (*example.series, *example.gives)]
     used = {value for text in texts for value in re.findall(rf"\b{label}{_VALUE}", text)}
     strangers = sorted(used - set(own))
@@ -41,6 +39,12 @@ def _stand_ins(areas: tuple[Area, ...], label: str, own: tuple[str, ...]) -> dic
             f"examples need {len(used)} different values of {label}; let its allow-list name {len(used) - 1}"
         )
     return dict(zip(strangers, free, strict=False))
+
+
+def _all_said(example: Example, words: dict[str, dict[str, str]]) -> Example:
+    for label, names in words.items():
+        example = _said(example, label, names) if names else example
+    return example
 
 
 def _said(example: Example, label: str, names: dict[str, str]) -> Example:

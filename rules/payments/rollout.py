@@ -81,9 +81,40 @@ kill_switch = Signal(
         at=minutes(8),
         gives=(("", "1"),),
     ),
+    also=(
+        Example(series=((killed.name, "0x10"), (rollout.name, "1x10")), at=minutes(8), gives=(("", "0"),)),
+        Example(series=((killed.name, "0x10"), (rollout.name, "0x10")), at=minutes(8), gives=(("", "1"),)),
+        Example(series=((killed.name, "1x10"), (rollout.name, "0x10")), at=minutes(8), gives=(("", "1"),)),
+        # Replicas that have not all heard yet: a flag that one saw pulled is pulled, and a share is that of the last to go.
+        Example(
+            series=(
+                (f'{killed.name}{{pod="a"}}', "1x10"),
+                (f'{killed.name}{{pod="b"}}', "0x10"),
+                (rollout.name, "1x10"),
+            ),
+            at=minutes(8),
+            gives=(("", "1"),),
+        ),
+        Example(
+            series=(
+                (killed.name, "0x10"),
+                (f'{rollout.name}{{pod="a"}}', "1x10"),
+                (f'{rollout.name}{{pod="b"}}', "0x10"),
+            ),
+            at=minutes(8),
+            gives=(("", "0"),),
+        ),
+    ),
     serves=("RB-01",),
     steady=True,
 )
+
+
+def _over_19m(pulled: str, share: str, gives: str) -> Example:
+    """What the switch and the rollout do over nineteen minutes, of which the last ten count."""
+    return Example(
+        series=((killed.name, pulled), (rollout.name, share)), at=minutes(19) + seconds(30), gives=(("", gives),)
+    )
 
 
 def _switched_off(window: str) -> str:
@@ -100,6 +131,31 @@ switched_off_in_10m = Signal(
         series=((killed.name, "0x4 1x5 0x11"), (rollout.name, "1x20")),
         at=minutes(19) + seconds(30),
         gives=(("", "1"),),
+    ),
+    also=(
+        _over_19m("0x20", "1x20", "0"),
+        _over_19m("1x9 0x10", "1x20", "0"),
+        _over_19m("0x20", "0x9 1x10", "0"),
+        _over_19m("0x20", "1x9 0 1x9", "1"),
+        _over_19m("1x20", "0x20", "1"),
+        Example(
+            series=(
+                (f'{killed.name}{{pod="a"}}', "1x20"),
+                (f'{killed.name}{{pod="b"}}', "0x20"),
+                (rollout.name, "1x20"),
+            ),
+            at=minutes(19) + seconds(30),
+            gives=(("", "1"),),
+        ),
+        Example(
+            series=(
+                (killed.name, "0x20"),
+                (f'{rollout.name}{{pod="a"}}', "1x20"),
+                (f'{rollout.name}{{pod="b"}}', "0x20"),
+            ),
+            at=minutes(19) + seconds(30),
+            gives=(("", "1"),),
+        ),
     ),
     serves=("RB-01",),
     steady=True,

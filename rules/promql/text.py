@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import timedelta
+from functools import lru_cache
 
 from rules.promql.expression import Aggregation, Call, Expression, Number, Operation, Series, Subquery, Text
 
@@ -67,6 +68,7 @@ def _sign(operation: Operation) -> str:
     return " ".join(words)
 
 
+@lru_cache(maxsize=4096)
 def _series(series: Series) -> str:
     matchers = ",".join(f"{label}{operator}{_quoted(value)}" for label, operator, value in series.matchers)
     span = f"[{_duration(series.range)}]" if series.range else ""

@@ -66,6 +66,8 @@ class Signal:
     """True where it reads the series of every environment, service and job: its selectors stay as they are written."""
     formerly: Former | None = None
     """The name that it had before, under which it is recorded too."""
+    also: tuple[Example, ...] = ()
+    """What else it reads, stated by hand where the example cannot show it; read at the same moment."""
 
     def __post_init__(self) -> None:
         if not _SIGNAL_NAME.match(self.name):
@@ -77,6 +79,11 @@ class Signal:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The example, and what else is stated by hand."""
+        return (self.example, *self.also)
 
     def where(self, **wanted: type_of_matcher) -> str:
         """A PromQL selector of some of its series."""

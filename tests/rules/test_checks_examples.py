@@ -27,6 +27,16 @@ def test_an_example_has_a_moment_and_an_interval() -> None:
     ]
 
 
+def test_all_examples_of_a_signal_are_read_at_one_moment() -> None:
+    later = Example(series=EXAMPLE.series, at=minutes(20) + seconds(30), gives=EXAMPLE.gives)
+    first = Example(series=EXAMPLE.series, at=minutes(10) + seconds(30), gives=EXAMPLE.gives)
+    assert problems_of_expression("max(queue_length)", example=first, also=(later,)) == [
+        "has examples at 0:10:30 and at 0:20:30; "
+        "read all of them at one moment: promtool evaluates a file of tests at one pace"
+    ]
+    assert problems_of_expression("max(queue_length)", example=first, also=(first,)) == []
+
+
 @pytest.mark.parametrize(
     ("series", "verdict"),
     [
