@@ -46,12 +46,12 @@ _AREAS = (
     account,
     disputes,
     database,
-    completion,
     health,
     rollout,
     governance,
     monitoring,
     blindness,
+    completion,
     scraping,
 )
 
