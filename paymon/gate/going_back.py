@@ -82,7 +82,7 @@ class _Back:
         for doubt in self.prometheus.doubts:
             self._say(Weight.BLIND, f"Prometheus warns: {doubt}")
         for doubt in self.prometheus.clock_doubts:
-            self._say(Weight.BLIND, doubt)
+            self._say(Weight.FOREIGN, doubt)
         return StepBack(
             self.percent, self.environment.name, self.since, self.until, self.now, *self.rates, tuple(self.findings)
         )

@@ -72,7 +72,7 @@ class Weight(Enum):
     STOP = "stop"
     """Harm: the rollout fails."""
     FOREIGN = "foreign"
-    """What was counted is not what the stage did."""
+    """What was counted is not what the stage did, or not at this moment."""
     FAILED = "failed"
     """A test failed on what the stage did."""
     BLIND = "blind"
@@ -224,7 +224,7 @@ class _Gate:
         for doubt in self.prometheus.doubts:
             self._say(Weight.BLIND, f"Prometheus warns: {doubt}")
         for doubt in self.prometheus.clock_doubts:
-            self._say(Weight.BLIND, doubt)
+            self._say(Weight.FOREIGN, doubt)
 
     def _empty(self, since: float | None) -> Judgement:
         self._say_doubts()
