@@ -5,13 +5,18 @@ import asyncio
 import pytest
 
 from exporters.sampling.soundness import faults
-from rules.payments import database, webhooks
+from rules.payments import completion, database, webhooks
 from rules.vocabulary import Metric, Source
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.test_reconciliation import HOUR, Known
 from tests.postgres import NOW, PaymentsDatabase
 
-DECLARED = {metric for module in (database, webhooks) for metric in vars(module).values() if isinstance(metric, Metric)}
+DECLARED = {
+    metric
+    for module in (database, completion, webhooks)
+    for metric in vars(module).values()
+    if isinstance(metric, Metric)
+}
 
 
 @pytest.mark.parametrize("source", [Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION])

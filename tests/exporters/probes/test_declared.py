@@ -77,6 +77,7 @@ def test_the_example_declares_everything_there_is_to_declare() -> None:
         "payments_rollout_expected_ratio": 0.1,
         "payments_backup_processor_available": 0,
         "payments_maintenance_mode": 0,
+        "payments_shop_closed": 0,
         "payments_runbook_last_reviewed_timestamp_seconds": at("2025-08-10"),
     }
 
@@ -237,7 +238,7 @@ def test_a_wrong_event_is_left_out_and_named_and_the_others_count(entry: str, wh
         (
             "party: {by: A}",
             "operations.party",
-            "there is no such entry; there are rollout, backup_processor, maintenance",
+            "there is no such entry; there are rollout, backup_processor, closed, maintenance",
         ),
     ],
 )
