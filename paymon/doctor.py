@@ -14,9 +14,11 @@ from exporters.configuration.settings import Settings, load
 from exporters.process.diagnosis import diagnose
 from exporters.process.finding import Finding, Verdict, mend
 from exporters.process.logs import LOGGER, configure
-from paymon.definitions import load_all
+from paymon.definitions import asked, load_all
+from paymon.expected import expected
 from paymon.live.access import Access, access_from, access_options
 from paymon.live.prometheus import Prometheus, PrometheusError
+from paymon.project import project_at
 from paymon.scraped import scraped
 
 __all__ = ["doctor"]
@@ -38,7 +40,8 @@ def doctor(config: Path, **_access: Any) -> None:
 
     Looked at are each permission of the Stripe key, the clocks, the database role and each query's plan, every address
     that is probed, the reads of Stripe that a month will take, and the number of series; with --prometheus also under
-    which labels the metrics arrive there, and whether rules read them. Nothing is written anywhere.
+    which labels the metrics arrive there, and whether rules read them. In a project's folder it says which sources the
+    rules read that this configuration does not have. Nothing is written anywhere.
 
     Exit status: 0 nothing to mend, 1 something to mend, 2 wrong use.
     """
@@ -50,6 +53,8 @@ def doctor(config: Path, **_access: Any) -> None:
         click.echo(str(error), err=True)
         sys.exit(1)
     to_mend = asyncio.run(_examine(settings))
+    if project_at(Path.cwd()) is not None:
+        to_mend += sum(map(_told, expected(settings, asked(load_all()))))
     access = access_from(click.get_current_context(), "prometheus")
     if access is not None:
         to_mend += _look_there(access)

@@ -235,7 +235,10 @@ def test_each_thing_that_cannot_be_reached_is_named_and_stops_no_other(around: S
     assert "health.url: the payments service is not well: no connection" in map(str, found)
 
 
-def test_the_command_ends_with_1_where_there_is_something_to_mend(around: Surroundings, tmp_path: Path) -> None:
+def test_the_command_ends_with_1_where_there_is_something_to_mend(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no project, whose rules would read other sources too
     config = tmp_path / "exporter.yaml"
     config.write_text("flag: {url: 'http://127.0.0.1:9/flag', token_file: token}\n")
     missing = CliRunner().invoke(doctor, ["--config", str(config)])
@@ -256,7 +259,10 @@ def test_what_psycopg_says_of_a_connection_with_its_host_is_not_shown(around: Su
     assert not libpq.isEnabledFor(logging.WARNING)
 
 
-def test_the_command_ends_with_0_where_nothing_is_to_mend(tmp_path: Path, around: Surroundings) -> None:
+def test_the_command_ends_with_0_where_nothing_is_to_mend(
+    tmp_path: Path, around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     config = tmp_path / "exporter.yaml"
     config.write_text(f"declared: {{file: {around.environment['PAYMON_DECLARED__FILE']}}}\n")
     done = CliRunner().invoke(doctor, ["--config", str(config)])
