@@ -14,7 +14,7 @@ from rules.payments import outcomes
 from simulator.arithmetic import Clock, Evaluation, History, poisson, week_shape
 
 YEAR = 364
-TRIALS = 300
+TRIALS = 100
 PACES = (1.25, 2.0, 3.0, 5.0, 8.0, 10.0, 12.5)
 DECLINED = 0.08
 QUARTER = 900
