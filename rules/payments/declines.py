@@ -128,13 +128,13 @@ by_currency = Signal(
         minutes(5),
         (
             (attempts_by_currency.where(currency="usd", result="success"), "0+1x10"),
-            (attempts_by_currency.where(currency="eur", result="success"), "0+2x10"),
-            (attempts_by_currency.where(currency="eur", result="blocked"), "0+4x10"),
+            (attempts_by_currency.where(currency="jpy", result="success"), "0+2x10"),
+            (attempts_by_currency.where(currency="jpy", result="blocked"), "0+4x10"),
         ),
         (
             ('currency="usd",result="success"', "5"),
-            ('currency="eur",result="success"', "10"),
-            ('currency="eur",result="blocked"', "20"),
+            ('currency="jpy",result="success"', "10"),
+            ('currency="jpy",result="blocked"', "20"),
         ),
     ),
 )

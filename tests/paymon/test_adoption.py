@@ -188,7 +188,16 @@ def exporter_page(machine: Machine, folder: Path) -> str:
     port, log = free_port(), folder / "log"
     settings = [f"{name}={value}" for name, value in variables.items()]
     program: tuple[str | Path, ...] = (
-        *("env", "-C", str(machine.project), *settings, str(machine.folder / "venv/bin/paymon"), "exporter"),
+        *(
+            "env",
+            "-u",
+            "PYTHONPATH",
+            "-C",
+            str(machine.project),
+            *settings,
+            str(machine.folder / "venv/bin/paymon"),
+            "exporter",
+        ),
         *("--config", config, f"--web.listen-address=127.0.0.1:{port}"),
     )
     with running(program, log) as process:

@@ -216,3 +216,8 @@ def test_who_is_hidden_by_an_alert_that_is_overridden_is_hidden_by_the_new_one()
 
     new = alert(changed, "PaymentsCompleteFailure")
     assert new in alert(changed, "PaymentsDegraded").hidden_by
+
+
+def test_a_service_of_a_single_currency_has_examples_too() -> None:
+    euro = PAYMENTS.of(PEOPLE, replace(SERVICE, currencies=("eur",)))
+    assert euro.organisation.currencies == ("eur",)
