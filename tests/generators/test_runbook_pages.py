@@ -141,12 +141,26 @@ def test_what_else_has_to_hold_stands_below_the_way_to_fire_that_it_belongs_to()
     assert [line.partition(". ")[0] for line in reasons.partition("### Why these thresholds\n\n")[2].splitlines()] == [
         "- Fires when **Share of customers' attempts that succeed, over 2 minutes**: below 5 %",
         "  - and **Attempts that customers ended in 2 minutes, renewals by Stripe left aside**: at least 20",
+        "  - unless **Payments by customers that failed for whatever reason in 15 minutes, each once however"
+        " often it was tried**: below 8",
+        "  - unless **Customers' successes as a share of those before: over 2 minutes where 15 are usual in"
+        " them, else over 15 minutes; and where fewer are usual in those, too, the share of declines, if it"
+        " is above 80 %**: at least 20 %",
         "  - unless **Live payments are switched off, by the kill switch or by a rollout of 0 %**: yes",
         "- Or when **Share of customers' attempts that succeed, over 15 minutes**: below 5 %",
         "  - and **Attempts that customers ended in 15 minutes, renewals by Stripe left aside**: at least 10",
+        "  - unless **Payments by customers that failed for whatever reason in 15 minutes, each once however"
+        " often it was tried**: below 8",
+        "  - unless **Customers' successes as a share of those before: over 2 minutes where 15 are usual in"
+        " them, else over 15 minutes; and where fewer are usual in those, too, the share of declines, if it"
+        " is above 80 %**: at least 20 %",
         "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
-        "- Once it fires, it goes on while **Share of customers' attempts that succeed, over 15 minutes**"
-        " is below 20 %",
+        "- Or when **Share of customers' attempts that succeed, over 4 minutes**: below 5 %",
+        "  - and **Payments by customers that failed for a technical reason in 4 minutes, each once however"
+        " often it was tried**: at least 6",
+        "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
+        "- Once it fires, it goes on while **Share of customers' attempts that succeed, over 15 minutes** is"
+        " below 20 %",
         "- It stays for 10 minutes after the last breach.",
         "",
     ]
