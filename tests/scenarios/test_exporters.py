@@ -91,8 +91,9 @@ def in_common(stage: Stage, world: World) -> dict[str, str]:
 
 
 def stale(evaluated: Evaluated) -> set[str]:
-    """The sources that are said to be stale."""
-    return {dict(one.labels)["source"] for one in evaluated.firings if one.alert == blindness.exporter_stale.name}
+    """The sources that are said to be stale, by a page where it is Stripe's events."""
+    told = (blindness.exporter_stale.name, blindness.events_stale.name)
+    return {dict(one.labels)["source"] for one in evaluated.firings if one.alert in told}
 
 
 @pytest.mark.parametrize("elected", [True, False])
