@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import groupby
 
-from generators.rule_tests.alert_cases import alert_cases
+from generators.rule_tests.alert_cases import alert_cases, evaluation_step
 from generators.rule_tests.known import Known
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
 from generators.rule_tests.text import TestFile
@@ -47,7 +47,7 @@ def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
 
 
 def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> TestFile:
-    step = group.interval
+    step = evaluation_step(rules, group.interval)
     return TestFile(_source(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
 
 

@@ -17,14 +17,30 @@ from generators.rule_tests.text import Firing, Firings, Probe, TestGroup
 from generators.rules import RECORDED_BY, AlertingRule, Conjunct
 from rules.vocabulary import Comparison, Signal, Unit, plain, prometheus_duration
 
-__all__ = ["alert_cases"]
+__all__ = ["alert_cases", "evaluation_step"]
 
 EPSILON = Decimal("0.001")
 """How near to a bound the tests go, as a share of it; the bound itself is tried too, since what is fed is exact."""
 
+_STEPS = tuple(timedelta(minutes=n) for n in (4, 3, 2, 1))
+_FEWEST_STEPS = 15
 _ELSEWHERE = "elsewhere"
 _FED = "fed"
 Values = Mapping[Series, Decimal | None]
+
+
+def evaluation_step(rules: Sequence[AlertingRule], interval: timedelta) -> timedelta:
+    """The pace at which these thresholds are tested: `interval`, or slower where an alert waits for long.
+
+    It divides every duration of the rules, is at most a fifteenth of the longest, so that a wait a tenth too short is
+    still seen, and stays under the 5 minutes for which a sample counts. promtool takes as long as it has evaluations.
+    """
+    durations = [d for rule in rules for d in (rule.threshold.lasting, rule.threshold.keep_firing) if d]
+    for step in _STEPS:
+        divides = not any(duration % step for duration in durations) and not step % interval
+        if durations and step * _FEWEST_STEPS <= max(durations) and divides:
+            return step
+    return interval
 
 
 def alert_cases(rules: Sequence[AlertingRule], step: timedelta, known: Known) -> Iterator[TestGroup]:
@@ -369,11 +385,8 @@ class _Cases:
         watched = self.branch.watched
         value = watched.holding[0]
         passed = [one for one in self.tiers if one.threshold.comparison.holds(value, one.threshold.value)]
-        louder = {tier for one in passed for tier in one.alert.stricter(one.threshold)} & {
-            one.threshold for one in passed
-        }
-        if louder:
-            passed = [one for one in passed if not set(one.alert.stricter(one.threshold)) & louder]
+        tiers = {one.threshold.tier for one in passed}
+        passed = [one for one in passed if tiers.isdisjoint(other.tier for other in one.alert.stricter(one.threshold))]
         return _firings(passed if len(self.tiers) > 1 else [self.rule], self.step * evaluation, watched.series, value)
 
     def _group(

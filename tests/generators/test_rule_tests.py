@@ -154,15 +154,15 @@ def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> 
         (
             "PaymentsTrafficStopped",
             [
-                ("met at 1: payments:kill_switch:engaged_in10m >= 1", "3m30s", 0),
-                ("every condition met", "9m", 1),
+                ("met at 1: payments:kill_switch:engaged_in10m >= 1", "7m30s", 0),
+                ("every condition met", "13m", 1),
             ],
         ),
         (
             "PaymentDisputeRateHigh",
             [
-                ("one past the bound, only the other's guards met", "1h30s", 0),
-                ("both past the bound", "3h1m30s", 2),
+                ("one past the bound, only the other's guards met", "1h4m", 0),
+                ("both past the bound", "3h12m", 2),
             ],
         ),
         ("PaymentMetricsAbsent", [("no series, not for long", "4m30s", 0), ("no series", "6m", 1)]),
