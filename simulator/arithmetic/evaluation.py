@@ -299,9 +299,11 @@ def _unpaid(evaluation: Evaluation) -> Column:
 
 
 def _success_kept(evaluation: Evaluation) -> Column:
-    """Successes against those before; where 15 minutes hold too few, the share of declines, if it is large."""
-    lag = minutes(10) // timedelta(seconds=evaluation.history.clock.evaluation)
-    before = delayed([value / 30 for value in evaluation.increase(_SUCCEEDED, minutes(30))], lag)
+    """Successes against those before; where 15 minutes hold too few, the share of declines, if it is large.
+
+    What cannot be told, for want of two samples in 2 minutes, gives way to what comes next.
+    """
+    before = evaluation.history.increase(_SUCCEEDED, int(minutes(30).total_seconds()), int(minutes(10).total_seconds()))
     declines = [
         evaluation.share(_DECLINED, window)
         if _DECLINED in evaluation.history.counts
@@ -310,16 +312,17 @@ def _success_kept(evaluation: Evaluation) -> Column:
     ]
     declined = [next((share for share in shares if share > 0.8), NO_RESULT) for shares in zip(*declines, strict=True)]
     told = zip(
-        before,
+        [value / 30 for value in before],
         evaluation.increase(_SUCCEEDED, minutes(2)),
         evaluation.increase(_SUCCEEDED, minutes(15)),
         declined,
         strict=True,
     )
-    return [
-        now / (2 * pace) if 2 * pace >= 15 else lately / (15 * pace) if 15 * pace >= 15 else share
-        for pace, now, lately, share in told
-    ]
+    kept: Column = []
+    for pace, now, lately, share in told:
+        shares = [grown / (span * pace) for span, grown in ((2, now), (15, lately)) if span * pace >= 15]
+        kept.append(next((one for one in (*shares, share) if one == one), NO_RESULT))
+    return kept
 
 
 def _counted_before(offset: timedelta) -> Measure:

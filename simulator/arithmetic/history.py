@@ -70,13 +70,18 @@ class History:
         """How many evaluations saw all the scrapes before them; the first saw none."""
         return self.scrapes // self.clock.scrapes_each + 1
 
-    def increase(self, result: str, window: int) -> Column:
+    def increase(self, result: str, window: int, offset: int = 0) -> Column:
         """Growth of one counter in the `window` seconds before each evaluation, extrapolated as Prometheus does.
 
-        The samples stand for the whole window, except that a counter is never extrapolated to before it was 0
-        (extrapolatedRate in Prometheus' promql/functions.go). Of fewer than two samples it makes nothing. Raises
-        ValueError for a longer window that is no whole number of scrapes.
+        The window ends `offset` seconds before, which may lie between two evaluations. The samples stand for the whole
+        window, except that a counter is never extrapolated to before it was 0 (extrapolatedRate in Prometheus'
+        promql/functions.go). Of fewer than two samples it makes nothing. Raises ValueError for a longer window that is
+        no whole number of scrapes.
         """
+        if offset:
+            between = math.gcd(offset, self.clock.evaluation)
+            grown = replace(self, clock=replace(self.clock, evaluation=between)).increase(result, window)
+            return delayed(grown, offset // between)[:: self.clock.evaluation // between][: self.evaluations]
         clock, values = self.clock, self.counts[result]
         step, samples = clock.scrapes_each, window // clock.scrape
         if samples < 2:

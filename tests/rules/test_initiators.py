@@ -28,13 +28,40 @@ def test_a_shop_whose_successes_nobody_claims_is_healthy_until_it_stops(promtool
 def test_declines_that_nobody_claims_are_no_complete_failure_and_those_of_customers_are(
     promtool: Promtool, tmp_path: Path
 ) -> None:
-    """Thirty retries of old invoices a minute that nobody claims; from minute 60 on customers are declined instead."""
-    end = minutes(75)
+    """Thirty retries of old invoices a minute that nobody claims; customers pay from minute 60 on, then are declined.
+
+    Their declines are a complete failure because their successes are gone: where nobody paid before, they are none.
+    """
+    end = minutes(120)
+    declined = "0x209 0+15x30"
     play(
         promtool,
         tmp_path,
-        {of("issuer_declined", "unknown"): "0+15x120 1800x30", of("issuer_declined", "api"): "0x120 0+15x30"},
-        {outcomes.complete_failure: ((minutes(62), end),)},
+        {
+            of("issuer_declined", "unknown"): "0+15x240",
+            of("success", "api"): "0x119 0+15x90 1350x29",
+            of("issuer_declined", "api"): declined,
+            outcomes.distinct_attempts.where(result="issuer_declined", initiator="api"): declined,
+        },
+        {outcomes.complete_failure: ((minutes(107), end),)},
+        until=end,
+    )
+
+
+def test_declines_of_customers_where_nobody_paid_before_are_no_complete_failure(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """Thirty a minute from minute 60 on, which may as well be a card tester's."""
+    end = minutes(75)
+    declined = "0x119 0+15x30"
+    play(
+        promtool,
+        tmp_path,
+        {
+            of("issuer_declined", "api"): declined,
+            outcomes.distinct_attempts.where(result="issuer_declined", initiator="api"): declined,
+        },
+        {outcomes.complete_failure: ()},
         until=end,
     )
 
