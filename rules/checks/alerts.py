@@ -15,6 +15,7 @@ from rules.vocabulary import (
     Guard,
     Override,
     Priority,
+    Source,
     Unit,
     minutes,
     plain,
@@ -238,12 +239,19 @@ def guards_that_belong(index: Index) -> Iterator[Problem]:
 
 def freshness(index: Index) -> Iterator[Problem]:
     """A sampled value stays as it was while its source is out of reach; some alert must tell of that."""
-    told = any(
-        watch.role == "watches" and watch.signal.unit is Unit.INTERVALS and "source" in index.carried(watch.signal.name)
+    ages = [
+        watch.signal.name
         for watch in index.watches
-    )
-    for watch in index.watches if not told else ():
-        sampled = sorted(source.value for source in index.sources(watch.signal.name) if source.sampled)
+        if watch.role == "watches"
+        and watch.signal.unit is Unit.INTERVALS
+        and "source" in index.carried(watch.signal.name)
+    ]
+    for watch in index.watches:
+        sampled = sorted(
+            source.value
+            for source in index.sources(watch.signal.name)
+            if source.sampled and not any(_of_source(index, age, source) for age in ages)
+        )
         if watch.role == "watches" and sampled:
             yield Problem(
                 watch.where,
@@ -380,6 +388,17 @@ def _lasting(index: Index, where: str, verb: str, lasting: timedelta) -> Iterato
             f"{verb} for {_spoken(lasting)}, less than one evaluation",
             f"wait for {_spoken(least)} or more, or not at all",
         )
+
+
+def _of_source(index: Index, age: str, source: Source) -> bool:
+    """Whether an age, by source, is that source's, too: what it reads first shuts it out by no matcher."""
+    read = index.by_name[age].selectors[0]
+    named = frozenset({source.value})
+    return all(
+        bool(matched_values(operator, wanted, named)) == (operator in ("=", "=~"))
+        for label, operator, wanted in read.matchers
+        if label == "source"
+    )
 
 
 def _possible(index: Index, signal: str, label: str, value: str) -> bool:

@@ -230,7 +230,7 @@ SAMPLE = {
     "series renamed": ("PaymentsStuck", "stripe:refunds:ratio30d"),
     "window doubled": ("payments:customer_attempts:increase15m", "payments:issuer_declines:increase30m"),
     "window halved": ("payments:customer_attempts:increase15m", "stripe_webhooks:processed:increase5m"),
-    "rate to irate": ("payments_health:attempts:per_minute15m",),
+    "rate to irate": ("payments_api:server_errors:ratio_rate5m",),
     "increase to irate": ("payments:timeouts:increase5m",),
     "offset dropped": ("payments:attempts_expected:from_past_week",),
     "label of sum dropped": ("stripe_network:disputes:in30d",),
