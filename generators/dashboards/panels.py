@@ -24,6 +24,7 @@ DATASOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasourc
 
 _HIDDEN_COLUMNS = ("Time", "environment", "instance", "job", "service")
 _LETTERS = "ABCDEFGH"
+"""The names of a panel's queries: as many as it may have curves."""
 _ALERT_NAME = "alertname"
 _CHOSEN = "${environment}"
 """Grafana puts the environment that is chosen there."""

@@ -12,6 +12,7 @@ from rules.vocabulary.units import Unit
 
 __all__ = [
     "COLUMNS",
+    "MOST_CURVES",
     "Curve",
     "Dashboard",
     "Hue",
@@ -27,6 +28,9 @@ __all__ = [
 
 COLUMNS = 24
 """Grafana's grid is so many columns wide."""
+
+MOST_CURVES = 8
+"""Nobody tells more curves of one panel apart."""
 
 
 class Picture(Enum):
@@ -173,6 +177,11 @@ class Panel:
             raise ValueError(f"panel {self.title!r} lacks a description; write sentences, with full stops")
         if not self.curves:
             raise ValueError(f"panel {self.title!r} has no curve; say which signal it shows")
+        if len(self.curves) > MOST_CURVES:
+            raise ValueError(
+                f"panel {self.title!r} has {len(self.curves)} curves; nobody tells more than {MOST_CURVES} apart, so "
+                "let another panel show some"
+            )
         if bool(self.states) != (self.picture is Picture.STATE_TIMELINE or self.unit is Unit.BOOLEAN):
             raise ValueError(f"panel {self.title!r} needs words where its values are states, and only there")
         if self.levels and self.picture is not Picture.STAT:

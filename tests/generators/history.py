@@ -19,6 +19,9 @@ _SPECIMENS = {"rule_group": "/rules/outcomes.yml;payments.production.outcomes", 
 _ONE_AT_A_TIME = {"certificate": "leaf"}
 """Labels of which a target has one value at a time, and that value."""
 
+_NOT_SO = ("payments_exporter_catching_up",)
+"""Gauges that are 0 where all is well, and without whose 0 a signal is not there."""
+
 _COMING = ("due", "expiry", "not_after")
 """Moments of such names lie ahead, all others have been."""
 
@@ -48,7 +51,9 @@ def openmetrics(catalog: Catalog, environment: Environment, now: int) -> str:
 def _moments(now: int) -> tuple[int, ...]:
     """Sparse days, a few minutes of each moment that an expression looks back to, and a denser and denser hour."""
     sparse = range(now - 8 * _DAY, now - 3600, _DAY // 4)
-    looked_at = (now - back + step for back in (3600, 6 * 3600, _DAY, 3 * _DAY) for step in range(-240, 241, 120))
+    looked_at = (
+        now - back + step for back in (3600, 6 * 3600, _DAY, 3 * _DAY, 7 * _DAY) for step in range(-240, 241, 120)
+    )
     week_ago = range(now - 7 * _DAY - 3600, now - 7 * _DAY + 1, 900)
     dense = (*range(now - 2700, now, 120), *range(now - 300, now + 1, 15))
     return tuple(sorted({*sparse, *looked_at, *week_ago, *dense}))
@@ -100,6 +105,8 @@ def _samples(metric: Metric, labels: dict[str, str], moments: tuple[int, ...]) -
 def _gauge(metric: Metric, moment: int) -> int:
     if metric.unit is Unit.TIMESTAMP:
         return moment + 60 * _DAY if any(word in metric.name for word in _COMING) else moment - 20
+    if metric.name in _NOT_SO:
+        return 0
     return 60 if metric.name.endswith("interval_seconds") else 1
 
 

@@ -680,6 +680,10 @@ def test_an_alert_that_is_on_no_dashboard_leads_nowhere() -> None:
         ),
         ({"curves": ()}, "panel 'Technical failures' has no curve; say which signal it shows"),
         (
+            {"curves": (Curve(outcomes.failure_ratio_5m, "share"),) * 9},
+            "panel 'Technical failures' has 9 curves; nobody tells more than 8 apart, so let another panel show some",
+        ),
+        (
             {"picture": Picture.STATE_TIMELINE},
             "panel 'Technical failures' needs words where its values are states, and only there",
         ),
@@ -738,7 +742,8 @@ def test_every_query_of_panels_and_runbook_pages_returns_series_from_a_real_prom
     version: str, tmp_path: Path
 ) -> None:
     with production(version, tmp_path) as url, httpx.Client(base_url=url, timeout=100) as client:
-        waiting = dict(queries()) | dict(runbook_queries())
+        asked = dict(queries()) | dict(runbook_queries())
+        waiting = {place: query for place, query in asked.items() if not any(one in query for one in _OF_FAULTS)}
         deadline = time.monotonic() + 200
         while waiting and time.monotonic() < deadline:
             now = time.time()
@@ -775,6 +780,9 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 _SILENT_WHERE_ALL_IS_WELL = ("PaymentMetricsAbsent", "PaymentMonitoringUnmeasured", "PaymentLabelsUnread")
+
+_OF_FAULTS = ("payments_application:series_gone:count", "payments_db:since_completed_unseen:seconds")
+"""Signals without series unless a metric has gone or Stripe's events are old."""
 
 
 def runbook_queries() -> Iterator[tuple[str, str]]:

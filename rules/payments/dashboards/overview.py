@@ -447,25 +447,6 @@ OVERVIEW = Dashboard(
                         Curve(silence.attempts_5m, "attempts in 5 minutes"),
                         Curve(silence.expected_recently, "expected in 5 minutes, from the past half-hour"),
                         Curve(silence.expected_weekly, "expected in 5 minutes, from a week ago"),
-                        Curve(silence.expected_after_rollback, "expected in 5 minutes, after a roll-back"),
-                        Curve(
-                            silence.weekly_after_rollback, "expected in 5 minutes, from a week ago, after a roll-back"
-                        ),
-                        Curve(silence.expected_lately, "expected in 20 minutes, from the past two hours"),
-                        Curve(silence.expected_lately_after_rollback, "expected in 20 minutes, after a roll-back"),
-                        Curve(
-                            silence.quietest_weekly, "fewest in 10 minutes within 75 minutes of this time a week ago"
-                        ),
-                        Curve(
-                            silence.fewest_at_this_time, "fewest in 10 minutes at this time yesterday and a week ago"
-                        ),
-                        Curve(silence.attempts_10m, "attempts in 10 minutes"),
-                        Curve(silence.silent_lately, "attempts in 10 minutes where some are expected"),
-                        Curve(silence.attempts_20m, "attempts in 20 minutes"),
-                        Curve(outcomes.attempts_15m, "attempts in 15 minutes"),
-                        Curve(outcomes.failing_payments_4m, "payments that failed technically in 4 minutes"),
-                        Curve(outcomes.unpaid_payments_15m, "payments that failed in 15 minutes"),
-                        Curve(outcomes.attempts_2m, "attempts in 2 minutes"),
                         Curve(completion.completions_missed, "payments that should have been completed since the last"),
                         Curve(f"{silence.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
                         Curve(f"{silence.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
@@ -609,6 +590,46 @@ OVERVIEW = Dashboard(
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(traffic.country_expected, "{{country}}"),),
                     width=12,
+                ),
+                Panel(
+                    id=15,
+                    title="Attempts in 10 and 20 min, and fewest before",
+                    description="Below 4 a minute a stop is judged over 20 minutes; a shop that closes each day is not missed.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(silence.attempts_10m, "10 minutes"),
+                        Curve(silence.silent_lately, "10 minutes where some are expected"),
+                        Curve(silence.attempts_20m, "20 minutes"),
+                        Curve(silence.expected_lately, "expected in 20 minutes, from the past two hours"),
+                        Curve(silence.quietest_weekly, "fewest in 10 minutes near this time a week ago"),
+                        Curve(silence.fewest_at_this_time, "fewest in 10 minutes, yesterday and a week ago"),
+                    ),
+                ),
+                Panel(
+                    id=16,
+                    title="Attempts to be expected after a roll-back",
+                    description="Those that were expected, by the share of customers that the flag has left.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(silence.expected_after_rollback, "5 minutes, from the past half-hour"),
+                        Curve(silence.weekly_after_rollback, "5 minutes, from a week ago"),
+                        Curve(silence.expected_lately_after_rollback, "20 minutes, from the past two hours"),
+                    ),
+                ),
+                Panel(
+                    id=17,
+                    title="Attempts that are judged, and payments that fail",
+                    description="A complete failure is told only where enough attempts or payments are counted.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(outcomes.attempts_2m, "attempts in 2 minutes"),
+                        Curve(outcomes.attempts_15m, "attempts in 15 minutes"),
+                        Curve(outcomes.failing_payments_4m, "payments that failed technically in 4 minutes"),
+                        Curve(outcomes.unpaid_payments_15m, "payments that failed in 15 minutes"),
+                    ),
                 ),
             ),
         ),
