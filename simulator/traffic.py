@@ -46,7 +46,7 @@ class Customers:
     """Independent customers around a pace that has a day and a week.
 
     `per_minute` is the mean over a week. What incidents make fail is dealt out evenly, as from a deck, so that a share
-    of 3 % is 3 % of any hour; everything else is left to chance.
+    of 3 % is 3 % of any hour, renewals included; everything else, and which of them are renewals, is left to chance.
     """
 
     def __init__(self, per_minute: float, random: Random) -> None:
