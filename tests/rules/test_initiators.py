@@ -28,12 +28,12 @@ def test_a_shop_whose_successes_nobody_claims_is_healthy_until_it_stops(promtool
 def test_declines_that_nobody_claims_are_no_complete_failure_and_those_of_customers_are(
     promtool: Promtool, tmp_path: Path
 ) -> None:
-    """Thirty retries of old invoices a minute that nobody claims; customers pay from minute 60 on, then are declined.
+    """Thirty retries of old invoices a minute that nobody claims, beside one customer who is declined.
 
-    Their declines are a complete failure because their successes are gone: where nobody paid before, they are none.
+    From minute 60 on customers pay; from minute 105 on they are declined instead, and their successes are gone.
     """
     end = minutes(120)
-    declined = "0x209 0+15x30"
+    declined = "0+0.5x209 104.5+15x30"
     play(
         promtool,
         tmp_path,
