@@ -445,7 +445,10 @@ INCIDENTS: tuple[Incident, ...] = (
         name="stripe-down",
         title="Stripe's API answers nobody",
         phases=_for(minutes(20), Conditions(stripe_api=StripeApi.DOWN)),
-        fires=(Fires(alert=completion.none_completed, within=minutes(5)),),
+        fires=(
+            Fires(alert=completion.none_completed, within=minutes(5)),
+            Fires(alert=blindness.exporter_stale, within=minutes(13)),
+        ),
         may_fire=(health.health_down,),
         says=r"\d+(\.\d+)? payments should have been completed since the latest one was; Stripe's data are old",
         watched_for=minutes(50),
@@ -487,7 +490,7 @@ INCIDENTS: tuple[Incident, ...] = (
         fires=(
             Fires(alert=account.read_budget_high, within=minutes(18), lasts=True),
             Fires(alert=blindness.events_stale, within=minutes(13), lasts=True),
-            Fires(alert=blindness.exporter_stale, within=minutes(17), lasts=True),
+            Fires(alert=blindness.exporter_stale, within=minutes(19), lasts=True),
         ),
         says=r"\d{3}(\.\d+)?% of the reads for 30 days are spent\.",
         watched_for=minutes(22),

@@ -131,6 +131,11 @@ class Sampler(Protocol):
         """How long until the next sample; may change between samples."""
 
     @property
+    def usual_interval(self) -> timedelta:
+        """What `interval` is while nothing backs off, in which the age of data counts. Inherit where nothing does."""
+        return self.interval
+
+    @property
     def max_age(self) -> timedelta:
         """How old a snapshot may grow before it is no longer served."""
 

@@ -45,7 +45,8 @@ class Line:
     """One source: its sampler, its latest snapshot, its health.
 
     `interval` is what the sampler wanted last, in seconds, `usual_interval` what it wanted when all went well: how long
-    it backs off after a failure must not make its old data look young. Deadlines and ages run on the event loop's
+    it backs off after a failure, its own or that of another source that asks the same, must make its data look neither
+    young nor old. Deadlines and ages run on the event loop's
     clock, which no correction of the machine's time can move; `clock` gives the moments that are served, `since` the
     one at which it began.
     """
@@ -178,7 +179,7 @@ class Line:
         try:
             self.interval = max(LEAST_INTERVAL, self.sampler.interval.total_seconds())
             if self.health.up and not self.health.follows:
-                self.usual_interval = self.interval
+                self.usual_interval = max(LEAST_INTERVAL, self.sampler.usual_interval.total_seconds())
             elif self.health.follows or self.health.last_success is None:
                 self.usual_interval = min(self.usual_interval, self.interval)
             self._max_age = self.sampler.max_age.total_seconds()

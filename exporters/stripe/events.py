@@ -79,8 +79,13 @@ class EventsSampler(Sampler):
         if not self._is_leader():
             return FOLLOWING
         delay = self._governor.retry_delay("events", self._clock())
-        if delay is not None:
-            return timedelta(seconds=max(delay, 1.0))
+        return self.usual_interval if delay is None else timedelta(seconds=max(delay, 1.0))
+
+    @property
+    def usual_interval(self) -> timedelta:
+        """By the allowance, whatever another source of the same endpoint or of the same key has met."""
+        if not self._is_leader():
+            return FOLLOWING
         if self._catching_up and not self._governor.exhausted(self._clock()):
             return _WHILE_CATCHING_UP
         return min(self._planned(), self._settings.interval) if self._backfilling else self._planned()

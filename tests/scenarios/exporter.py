@@ -75,6 +75,10 @@ class _Observed(Sampler):
         return self._inner.interval
 
     @property
+    def usual_interval(self) -> timedelta:
+        return self._inner.usual_interval
+
+    @property
     def max_age(self) -> timedelta:
         return self._inner.max_age
 

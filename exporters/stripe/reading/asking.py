@@ -60,6 +60,11 @@ class Asking(Sampler):
         return self._planned() if delay is None or self._partial else timedelta(seconds=max(delay, 1.0))
 
     @property
+    def usual_interval(self) -> timedelta:
+        """By the allowance, whatever another source of the same endpoints or of the same key has met."""
+        return self._planned() if self._shared.is_leader() else FOLLOWING
+
+    @property
     def max_age(self) -> timedelta:
         return _MISSED * self._planned()
 

@@ -32,6 +32,10 @@ class Scripted:
     says: tuple[Reading | Distribution, ...] = ()
     closed: bool = False
 
+    @property
+    def usual_interval(self) -> timedelta:
+        return self.interval
+
     async def sample(self, now: float) -> Snapshot:
         self.sampled_at.append(asyncio.get_running_loop().time())
         return Snapshot(self.source, now, now - 1, await self.script(now))

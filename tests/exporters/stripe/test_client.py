@@ -97,6 +97,15 @@ def test_a_refused_key_stops_every_endpoint_for_a_quarter_of_an_hour(world: Watc
     assert world.sample().readings
 
 
+def test_what_one_source_has_met_leaves_the_usual_interval_of_every_other_as_it_was(world: Watched) -> None:
+    samplers = [world.sampler(one) for one in (Source.STRIPE_EVENTS, Source.STRIPE_ACCOUNT, Source.STRIPE_WEBHOOKS)]
+    usual = [one.usual_interval for one in samplers]
+    del world.server.keys[KEY]
+    failure(world)
+    assert {one.interval.total_seconds() for one in samplers} == {900}
+    assert [one.usual_interval for one in samplers] == usual
+
+
 @pytest.mark.parametrize(
     ("endpoint", "source"), [("events", Source.STRIPE_EVENTS), ("disputes", Source.STRIPE_DISPUTES)]
 )
