@@ -19,8 +19,8 @@ _SPECIMENS = {"rule_group": "/rules/outcomes.yml;payments.production.outcomes", 
 _ONE_AT_A_TIME = {"certificate": "leaf"}
 """Labels of which a target has one value at a time, and that value."""
 
-_NOT_SO = ("payments_exporter_catching_up",)
-"""Gauges that are 0 where all is well, and without whose 0 a signal is not there."""
+_NOT_SO = ("payments_exporter_catching_up", "payments_feature_flag_killed")
+"""Gauges that are 0 where all is well; at 1 they take away signals that are there otherwise."""
 
 _COMING = ("due", "expiry", "not_after")
 """Moments of such names lie ahead, all others have been."""
