@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from rules.payments import outcomes, webhooks
+from rules.payments import database, outcomes, webhooks
 from rules.payments.latency import counted
 from rules.payments.runbook.procedures import RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
@@ -19,6 +19,7 @@ from rules.vocabulary import (
     at_most,
     minutes,
     only_if,
+    unless,
 )
 
 received_10m = Signal(
@@ -85,7 +86,10 @@ silent = Alert(
             "outlast the two by which attempts are looked at later, so that a kill switch is no silence",
         ),
     ),
-    guards=(_TO_TELL_OF,),
+    guards=(
+        _TO_TELL_OF,
+        unless(database.lag, ">", 60, "what arrives is not seen in a replica that stands still; its lag has an alert"),
+    ),
     or_else=(
         Branch(
             watches=requested_10m,

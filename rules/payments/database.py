@@ -294,6 +294,7 @@ lag = Signal(
     Unit.SECONDS,
     _worst(replica_lag),
     _two_replicas(replica_lag, "0x10", "0x5 30x5", "30"),
+    steady=True,
 )
 
 payments_stuck = Alert(
