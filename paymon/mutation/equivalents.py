@@ -29,8 +29,6 @@ class Equivalent(BaseModel):
     mutants: tuple[str, ...] = Field(min_length=1)
     """`operator: what`, as survivors are printed; `*` stands for anything."""
     because: str = Field(min_length=10)
-    proven: bool = False
-    """Whether random series can show it: the expressions are compared by `--prove`."""
 
     def describes(self, one: Examined) -> bool:
         """Whether it speaks of that mutant."""
