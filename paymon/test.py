@@ -127,6 +127,8 @@ def test(
 ) -> None:
     """Run the generated rule tests with promtool: all of them, or those of some alerts and areas.
 
+    With an alert run also the examples of the signals that it reads.
+
     Beyond what promtool fails, these fail: an environment without rules or tests, a test of an alert that does not
     exist, rule files that are not there, duplicate rules, an alert that no test sees firing or quiet, and whatever else
     of a rule no test asks about.
@@ -249,8 +251,8 @@ def _chosen(environments: Sequence[_Environment], names: Iterable[str]) -> Seque
 
 def _run(environment: _Environment, names: tuple[str, ...], tool: Promtool, remembered: Remembered) -> _Result:
     rule_files = {file.path: file for file in environment.rule_files}
-    suites = tuple(suite for suite in environment.suites if _is_of(suite, names))
-    rules = [rule for rule in environment.rules if not names or {rule.name, rule.file.stem} & set(names)]
+    rules = _named(environment.rules, names) if names else environment.rules
+    suites = tuple(suite for suite in environment.suites if not names or _is_of(suite, names, rules))
     findings = [*environment.unreadable]
     runnable = []
     for suite in suites:
@@ -266,9 +268,21 @@ def _run(environment: _Environment, names: tuple[str, ...], tool: Promtool, reme
     return _Result(environment.name, suites, failures, tuple(findings), covered)
 
 
-def _is_of(suite: Suite, names: tuple[str, ...]) -> bool:
-    wanted = set(names)
-    return not names or bool(wanted & suite.alerts_named) or bool(wanted & {path.stem for path in suite.rule_files})
+def _named(rules: Sequence[Rule], names: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of those names and areas, and every record that these read, at whatever distance."""
+    wanted = [rule for rule in rules if {rule.name, rule.file.stem} & set(names)]
+    read: set[str] = set()
+    while more := frozenset[str]().union(*(rule.reads for rule in wanted)) - read:
+        read |= more
+        wanted += (rule for rule in rules if rule.kind == "record" and rule.name in more and rule not in wanted)
+    return tuple(rule for rule in rules if rule in wanted)
+
+
+def _is_of(suite: Suite, names: Iterable[str], rules: Sequence[Rule]) -> bool:
+    """Whether it asks about one of the rules, or is about one of the areas that are named."""
+    alerts, records = ({rule.name for rule in rules if rule.kind == kind} for kind in ("alert", "record"))
+    areas = {path.stem for path in suite.rule_files}
+    return bool(alerts & suite.alerts_named or records & suite.names_asked or areas & set(names))
 
 
 def _print_details(result: _Result, *, table: bool) -> None:

@@ -210,9 +210,41 @@ def test_a_rule_that_does_not_load_is_told(promtool: Promtool, project: Project)
 
 
 def test_only_the_tests_of_the_names_given_are_run(promtool: Promtool, project: Project) -> None:
-    generated = project(("value: 20}", "value: 21}"))
+    """Another area has a test that fails."""
+    generated = project()
+    folder = generated / "production"
+    (folder / "rules" / "web.yml").write_text("groups: [{name: web, rules: [{record: 'a:b:c', expr: count(hits)}]}]")
+    (folder / "tests" / "signals-web.yml").write_text(
+        "{rule_files: [../rules/web.yml], tests: [{name: hits, interval: 1m, promql_expr_test: "
+        "[{expr: 'a:b:c', eval_time: 1m, exp_samples: [{labels: 'a:b:c', value: 1}]}]}]}"
+    )
     assert _run(promtool, generated, "OrdersMany").exit_code == 0
-    assert _run(promtool, generated, "shop").exit_code == 1
+    assert _run(promtool, generated, "shop").exit_code == 0
+    assert _run(promtool, generated, "web").exit_code == 1
+
+
+def test_with_an_alert_run_the_examples_of_the_signals_that_it_reads(promtool: Promtool, project: Project) -> None:
+    """A guard's record is wrong, which the alert's own tests cannot notice: they feed what is recorded."""
+    result = _run(promtool, project(("sum(increase(visits", "max(increase(clicks")), "OrdersMany")
+    assert result.exit_code == 1
+    assert "production: signals-shop: example: visits at 10m30s: expected shop:visits:increase5m" in result.output
+    assert "production: OrdersMany:" not in result.output
+
+
+def test_with_an_alert_run_the_examples_of_signals_that_its_signals_read(promtool: Promtool, project: Project) -> None:
+    generated = project(
+        ("expr: sum(increase(visits_total[5m]))", "expr: shop:visits_seen:increase5m / 2"),
+        (
+            "  - alert: OrdersMany",
+            "  - record: shop:visits_seen:increase5m\n"
+            "    expr: sum(increase(visits_total[5m]))\n    labels: {environment: production}\n"
+            "  - alert: OrdersMany",
+        ),
+    )
+    seen = generated / "production" / "tests" / "signals-seen.yml"
+    seen.write_text(SIGNAL_TESTS.replace("shop:visits:", "shop:visits_seen:").replace("value: 20}", "value: 21}"))
+    result = _run(promtool, generated, "OrdersMany")
+    assert "production: signals-seen: example: visits at 10m30s: expected shop:visits_seen:increase5m" in result.output
 
 
 def test_coverage_is_printed_on_request(promtool: Promtool, project: Project) -> None:
