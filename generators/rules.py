@@ -203,13 +203,13 @@ class Expressions:
             for branch in alert.branches(threshold, self.environment)
         ]
         if alert.stays_while:
-            watched = alert.watches
+            watched, guard = alert.watches, alert.stays_while.at(self.environment)
             staying = Branch(
                 watches=watched,
                 comparison=Comparison.AT_LEAST,
                 value=watched.unit.lowest or Decimal(0),
-                guards=(alert.stays_while,),
-                because=alert.stays_while.because,
+                guards=(guard,),
+                because=guard.because,
             )
             itself = self._told(alert, threshold.tier, self.labels(watched))
             rows.append((*self.conjuncts(staying), itself, *self._superseded(alert, threshold, watched, _NO_TIME)))

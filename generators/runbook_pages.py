@@ -263,7 +263,7 @@ class _Pages:
                 elsewhere = self._elsewhere(alert, index, place)
                 yield _Reason(_way("Or when", branch, threshold.lasting), (*_guards(branch), *elsewhere))
         if alert.stays_while:
-            guard = alert.stays_while
+            guard = alert.stays_while.at(self._environment)
             bound = spoken_bound(guard.comparison, guard.value, guard.signal.unit)
             yield _Reason(
                 f"Once it fires, it goes on while **{guard.signal.title}** is {bound}. {_sentence(guard.because)}"

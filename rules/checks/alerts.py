@@ -8,6 +8,7 @@ from string import Formatter
 from rules.checks.expressions import matched_values
 from rules.checks.problem import Problem
 from rules.index import Index
+from rules.promql import Aggregation, Call, Expression, Operation, Series, Subquery
 from rules.vocabulary import (
     Alert,
     Branch,
@@ -26,6 +27,8 @@ __all__ = ["CHECKS"]
 
 KEEP_FIRING = {Priority.P1: minutes(10), Priority.P2: minutes(5)}
 """Least time that a page goes on after its cause is gone, so that a flapping signal does not page anew each time."""
+
+_COMPARISONS = frozenset(one.value for one in Comparison) | {"==", "!="}
 
 _ROUNDS = 2
 """Scrapes that make an absence more than a chance."""
@@ -239,18 +242,21 @@ def guards_that_belong(index: Index) -> Iterator[Problem]:
 
 def freshness(index: Index) -> Iterator[Problem]:
     """A sampled value stays as it was while its source is out of reach; some alert must tell of that."""
+    if index.circles:
+        return  # told by itself; what its signals tell of has no end
     ages = [
-        watch.signal.name
+        read.tree
         for watch in index.watches
         if watch.role == "watches"
         and watch.signal.unit is Unit.INTERVALS
         and "source" in index.carried(watch.signal.name)
+        and (read := index.by_name[watch.signal.name]).tree is not None
     ]
     for watch in index.watches:
         sampled = sorted(
             source.value
             for source in index.sources(watch.signal.name)
-            if source.sampled and not any(_of_source(index, age, source) for age in ages)
+            if source.sampled and not any(_tells_of(index, age, source) for age in ages)
         )
         if watch.role == "watches" and sampled:
             yield Problem(
@@ -390,13 +396,40 @@ def _lasting(index: Index, where: str, verb: str, lasting: timedelta) -> Iterato
         )
 
 
-def _of_source(index: Index, age: str, source: Source) -> bool:
-    """Whether an age, by source, is that source's, too: what it reads first shuts it out by no matcher."""
-    read = index.by_name[age].selectors[0]
+def _tells_of(index: Index, tree: Expression, source: Source, *, at_times: bool = True) -> bool:
+    """Whether a series of that source comes out, by the label `source`; what a comparison lets through only `at_times`.
+
+    What `unless` takes away is never there: a comparison behind it takes away at times, everything else always.
+    """
+    match tree:
+        case Series(name=name, matchers=matchers):
+            read = index.by_name.get(name)
+            inner = read.tree if read is not None else None
+            return _admits(matchers, source) and (inner is None or _tells_of(index, inner, source, at_times=at_times))
+        case Subquery(of=inner) | Aggregation(of=inner):
+            return _tells_of(index, inner, source, at_times=at_times)
+        case Call(arguments=arguments):
+            return all(_tells_of(index, one, source, at_times=at_times) for one in arguments)
+        case Operation(operator="unless", left=left, right=right):
+            return _tells_of(index, left, source, at_times=at_times) and not _tells_of(
+                index, right, source, at_times=False
+            )
+        case Operation(operator="or", left=left, right=right):
+            return any(_tells_of(index, side, source, at_times=at_times) for side in (left, right))
+        case Operation(operator="and", left=left, right=right):
+            return all(_tells_of(index, side, source, at_times=at_times) for side in (left, right))
+        case Operation(left=left, right=right) as operation:
+            met = at_times or operation.as_bool or operation.operator not in _COMPARISONS
+            return met and all(_tells_of(index, side, source) for side in (left, right))
+        case _:
+            return True
+
+
+def _admits(matchers: tuple[tuple[str, str, str], ...], source: Source) -> bool:
     named = frozenset({source.value})
     return all(
         bool(matched_values(operator, wanted, named)) == (operator in ("=", "=~"))
-        for label, operator, wanted in read.matchers
+        for label, operator, wanted in matchers
         if label == "source"
     )
 

@@ -88,7 +88,12 @@ silent = Alert(
     ),
     guards=(
         _TO_TELL_OF,
-        unless(database.lag, ">", 60, "what arrives is not seen in a replica that stands still; its lag has an alert"),
+        unless(
+            database.lag,
+            ">",
+            database.replica_lag_high,
+            "what arrives is not seen in a replica that stands still; its lag has an alert",
+        ),
     ),
     or_else=(
         Branch(

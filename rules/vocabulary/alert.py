@@ -91,10 +91,22 @@ class Guard:
 
     signal: Signal
     comparison: Comparison
-    value: Decimal
+    bound: "Decimal | Alert"
+    """An alert's only where the two are one fact: whoever overrides the alert's then overrides the guard's, too."""
     because: str
     forbids: bool = False
     where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def value(self) -> Decimal:
+        """The number that the signal is compared with."""
+        return self.bound.thresholds[0].value if isinstance(self.bound, Alert) else self.bound
+
+    def at(self, environment: Environment) -> "Guard":
+        """The guard with the number that holds in that environment."""
+        if not isinstance(self.bound, Alert):
+            return self
+        return replace(self, bound=self.bound.thresholds_in(environment)[0].value)
 
     @property
     def selector(self) -> str:
@@ -107,8 +119,10 @@ class Guard:
         return f"{self.selector} {self.comparison.value} {plain(self.value)}"
 
 
-def only_if(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
+def only_if(signal: Signal, comparison: str, value: "str | int | Alert", because: str, **where: str) -> Guard:
     """A guard that must hold. `comparison` is one of `>`, `>=`, `<`, `<=`; `where` selects some of the series.
+
+    The value is a number, or the alert on the same signal whose bound it is, of one threshold.
 
     >>> only_if(LENGTH, ">=", 20, "a handful says nothing").forbids
     False
@@ -116,26 +130,38 @@ def only_if(signal: Signal, comparison: str, value: str | int, because: str, **w
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
-        value=_number(value),
+        bound=_bound_of(value, signal),
         because=because,
         where=tuple(where.items()),
     )
 
 
-def unless(signal: Signal, comparison: str, value: str | int, because: str, **where: str) -> Guard:
-    """A guard that silences where it holds; a signal that is missing silences nothing.
+def unless(signal: Signal, comparison: str, value: "str | int | Alert", because: str, **where: str) -> Guard:
+    """A guard that silences where it holds; a signal that is missing silences nothing. The value as in `only_if`.
 
     >>> unless(LENGTH, ">", 0, "it works itself off").forbids
     True
+    >>> unless(LENGTH, ">", QUEUE_LONG, "the queue has an alert of its own").condition
+    'shop:queue:sum > 100'
     """
     return Guard(
         signal=signal,
         comparison=Comparison(comparison),
-        value=_number(value),
+        bound=_bound_of(value, signal),
         because=because,
         where=tuple(where.items()),
         forbids=True,
     )
+
+
+def _bound_of(value: "str | int | Alert", signal: Signal) -> "Decimal | Alert":
+    if not isinstance(value, Alert):
+        return _number(value)
+    if value.watches.name != signal.name or len(value.thresholds) > 1:
+        raise ValueError(
+            f"alert {value.name} has no one bound on {signal.name}; write a number, or an alert that has one"
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,8 +406,14 @@ class Alert:
             guards=self.guards,
             because=threshold.because,
         )
-        overrides = {override.threshold: override for override in environment.overrides} if environment else {}
-        return (first, *(_overridden(branch, overrides.get(f"{self}/{branch.watches}")) for branch in self.or_else))
+        if environment is None:
+            return (first, *self.or_else)
+        overrides = {override.threshold: override for override in environment.overrides}
+        others = (_overridden(branch, overrides.get(f"{self}/{branch.watches}")) for branch in self.or_else)
+        return tuple(
+            replace(branch, guards=tuple(guard.at(environment) for guard in branch.guards))
+            for branch in (first, *others)
+        )
 
 
 def _overridden(branch: Branch, override: Override | None) -> Branch:

@@ -376,6 +376,37 @@ def test_sampled_data_need_an_alert_that_tells_when_they_grow_old() -> None:
     assert problems(area(STOCK_LOW, indirect, STOCK_AGE, alerts=(watching, stale))) == []
 
 
+@pytest.mark.parametrize(
+    ("watched", "told"),
+    [
+        ('{age}{{source="postgres"}}', True),
+        ('{age}{{source!="postgres"}}', False),
+        ('time() * {age}{{source=~"health|postgres"}}', True),
+        ('max by (source) ({age}) unless on (source) {age}{{source="postgres"}}', False),
+        ("{age} unless on (source) {pages}", False),
+        ("{age} unless on (source) ({pages} > 0)", True),
+        ("{age} unless on (source) max by (source) (sample_age_intervals) > 9", True),
+        ('{age} unless on (source) {age}{{source="health"}}', True),
+        ('{age}{{source="health"}} or {age}{{source="postgres"}}', True),
+        ('{age} and on (source) {age}{{source="health"}}', False),
+    ],
+)
+def test_an_age_tells_only_of_the_sources_whose_series_it_has(watched: str, told: bool) -> None:
+    """The expressions leave out one source's series in every way in which PromQL can."""
+    pages = signal(
+        'max by (source) (sample_age_intervals{source="postgres"})\n'
+        "/ on (source) (max by (source) (sample_age_intervals) > 0)",
+        Unit.INTERVALS,
+        "shop:paged_age:intervals",
+    )
+    age = signal(
+        watched.format(age=STOCK_AGE.name, pages=pages.name), Unit.INTERVALS, "shop:watched_age:intervals", steady=True
+    )
+    areas = area(STOCK_LOW, STOCK_AGE, pages, age, alerts=(alert(STOCK_LOW), alert(age, name="SampleOld")))
+    untold = [one for one in problems(areas) if "no alert tells when that grows old" in one]
+    assert bool(untold) is not told
+
+
 def test_the_runbook_entry_has_all_its_parts() -> None:
     empty = replace(RUNBOOK, meaning=" ", impact="", diagnosis=(), mitigation=(Step(""),))
     assert problems_of_alert(alert(ORDERS_5M, runbook=empty)) == [

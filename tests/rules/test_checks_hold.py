@@ -126,7 +126,7 @@ guards = accepted(
     Guard,
     signal=signals,
     comparison=st.sampled_from(Comparison),
-    value=numbers,
+    bound=numbers,
     because=texts,
     forbids=st.booleans(),
     where=st.lists(st.tuples(label_names, texts), max_size=2).map(tuple),

@@ -10,7 +10,7 @@ from generators.problems import problems
 from rules.catalog import PAYMENTS, catalog
 from rules.composition import Definitions, filled, in_environment, places_left
 from rules.payments.organisation import PEOPLE, SERVICE
-from rules.vocabulary import Alert, Environment, Jobs, Label, Source, minutes
+from rules.vocabulary import Alert, Environment, Jobs, Label, Override, Source, minutes
 
 
 def alert(definitions: Definitions, name: str) -> Alert:
@@ -32,8 +32,9 @@ def names(definitions: Definitions) -> set[str]:
 OURS = replace(SERVICE, environments=SERVICE.environments[:1])
 """The service in production, which overrides nothing: of an alert that is left out nothing can be overridden."""
 
-NEEDED = "PaymentExporterStale"
-"""Every alert on sampled data is quiet once they are old; so somebody has to be told that they are."""
+NEEDED = ("PaymentExporterStale", "PaymentsUnseen")
+"""Every alert on sampled data is quiet once they are old; so somebody has to be told that they are, of Stripe's
+events by the second, of every other source by the first."""
 
 SHOP = replace(
     SERVICE,
@@ -110,7 +111,8 @@ def test_an_alert_goes_with_its_panel_its_signal_and_what_it_hid() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(one.name for area in PAYMENTS.areas for one in area.alerts if not one.always and one.name != NEEDED)
+    "name",
+    sorted(one.name for area in PAYMENTS.areas for one in area.alerts if not one.always and one.name not in NEEDED),
 )
 def test_any_alert_can_be_left_out_and_what_is_left_holds(name: str) -> None:
     left = PAYMENTS.without(name, because="another team has it")
@@ -120,8 +122,9 @@ def test_any_alert_can_be_left_out_and_what_is_left_holds(name: str) -> None:
     assert problems(left.of(PEOPLE, OURS)) == ()
 
 
-def test_the_alert_without_which_others_would_be_silent_for_ever_is_asked_for() -> None:
-    left = PAYMENTS.without(NEEDED, because="x")
+@pytest.mark.parametrize("name", NEEDED)
+def test_the_alert_without_which_others_would_be_silent_for_ever_is_asked_for(name: str) -> None:
+    left = PAYMENTS.without(name, because="x")
 
     assert "add an alert on the age of each source" in {one.how_to_fix[:38] for one in problems(left.of(PEOPLE, OURS))}
 
@@ -210,6 +213,22 @@ def test_times_and_priorities_are_overridden_alike_and_the_original_stays() -> N
     assert (new.lasting, new.value, new.because) == (minutes(7), Decimal("0.2"), "we deploy often")
     assert old.lasting != new.lasting
     assert [change.what for change in changed.changes] == ["PaymentsDegraded: lasting 0:07:00, value 0.2"]
+
+
+def test_a_guard_at_an_alert_s_bound_follows_the_alert_s_override() -> None:
+    """A lag that is no alert to a team must not keep their other alerts quiet, be it overridden for all or for one."""
+    for_all = PAYMENTS.override("PaymentReplicaLagHigh", value=90, because="our replica is far away").of(PEOPLE, OURS)
+    there = replace(
+        OURS.environments[0],
+        overrides=(Override(threshold="PaymentReplicaLagHigh", value=Decimal(90), because="it is far away"),),
+    )
+    for_one = PAYMENTS.of(PEOPLE, replace(OURS, environments=(there,)))
+    lag = 'payments_db:replica_lag:seconds{environment="production",service="payments"}'
+
+    for changed in (for_all, for_one):
+        files = generated_files(changed)
+        for path in ("database.yml", "arrival.yml"):
+            assert f"{lag} > 90" in files[f"generated/production/rules/{path}"]
 
 
 def test_who_is_hidden_by_an_alert_that_is_overridden_is_hidden_by_the_new_one() -> None:

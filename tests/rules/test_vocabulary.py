@@ -171,6 +171,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: above(0.05, Severity.WARNING, Priority.P3, because="so"),  # type: ignore[arg-type]
         '0.05 is no number to compare with; write a whole number, or a fraction as text: "0.05"',
     ),
+    "a guard at the bound of an alert on something else": (
+        lambda: unless(ONE, ">", alert(signal("max(stock_items)", name="shop:stock:max")), "so"),
+        "alert TooMuch has no one bound on shop:test:signal; write a number, or an alert that has one",
+    ),
     "a guard's bound that is nothing": (
         lambda: unless(ONE, ">", None, "so"),  # type: ignore[arg-type]
         'None is no number to compare with; write a whole number, or a fraction as text: "0.05"',
