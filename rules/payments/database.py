@@ -297,6 +297,22 @@ lag = Signal(
     steady=True,
 )
 
+slowest_run = Signal(
+    "payments_db_query:duration:max5m",
+    "Time of each query's longest run in 5 minutes",
+    Unit.SECONDS,
+    f"max by (query) (max_over_time({query_duration}[5m]))",
+    Example(
+        series=(
+            (f'{query_duration}{{query="inbox",instance="a"}}', "0.1x4 0.9 0.1x4"),
+            (f'{query_duration}{{query="inbox",instance="b"}}', "0.2x10"),
+            (f'{query_duration}{{query="lag",instance="a"}}', "3x3 0.1x7"),
+        ),
+        at=minutes(8) + minutes(1) / 2,
+        gives=(('query="inbox"', "0.9"), ('query="lag"', "0.1")),
+    ),
+)
+
 payments_stuck = Alert(
     "PaymentsStuck",
     watches=oldest_in_flight,

@@ -293,6 +293,22 @@ unparsed = Signal(
     ),
 )
 
+failed_samples = Signal(
+    "payments_exporter:sample_errors:increase5m",
+    "Failed samples in 5 minutes, by source and class of error, where there are several exporters of the worst",
+    Unit.COUNT,
+    f"max by (source, class) (increase({errors}[5m]))",
+    Example.over(
+        minutes(5),
+        (
+            (f'{errors}{{source="postgres",class="timeout",instance="a"}}', "0+1x10"),
+            (f'{errors}{{source="postgres",class="timeout",instance="b"}}', "0+2x10"),
+            (f'{errors}{{source="postgres",class="refused",instance="a"}}', "3x10"),
+        ),
+        (('class="timeout",source="postgres"', "10"), ('class="refused",source="postgres"', "0")),
+    ),
+)
+
 overflow = Signal(
     "payments_exporter:label_overflow:increase1h",
     "Values in an hour that no allow-list names, by label",

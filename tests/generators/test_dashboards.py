@@ -928,10 +928,19 @@ def test_a_table_over_hours_counts_what_was_counted(version: str, tmp_path: Path
     assert result.passed, result.raw
 
 
-def test_what_is_counted_over_a_month_is_recorded_but_for_the_exporters_own_errors() -> None:
-    heavy = [place for place, query in queries() if re.search(r"increase\([^\[]*\[\$__range\]", query)]
+def test_whatever_reaches_back_over_the_time_shown_or_a_day_reads_recorded_series() -> None:
+    """What is scraped every 15 seconds has 172,800 samples of a series in a month."""
+    long_range = r"\[(?:\$__range|\d+[dwy])"
+    recorded = {signal.name for signal in CATALOG.signals}
+    read = [
+        (place, name)
+        for place, query in queries()
+        for name in re.findall(rf"([\w:]+)\{{[^{{}}]*\}}{long_range}", query)
+    ]
 
-    assert heavy == ["paymon-monitoring, Failed samples in the time shown, A"]
+    assert len(read) == sum(len(re.findall(long_range, query)) for _, query in queries())
+    assert {"Decline codes in the time shown", "What our queries cost"} <= {place.split(", ")[1] for place, _ in read}
+    assert [(place, name) for place, name in read if name not in recorded] == []
 
 
 def test_a_state_is_judged_by_its_own_alerts_so_that_a_louder_one_does_not_contradict_it() -> None:

@@ -1,7 +1,7 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
 from rules.payments import completion, database
-from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, RANGE
+from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["DATABASE"]
@@ -234,7 +234,7 @@ DATABASE = Dashboard(
                     unit=Unit.SECONDS,
                     curves=(
                         Curve(f"max by (query) ({database.query_duration})", "latest"),
-                        Curve(f"max by (query) (max_over_time({database.query_duration}[{RANGE}]))", "longest"),
+                        Curve(highest(database.slowest_run, "query"), "longest"),
                     ),
                 ),
                 Panel(

@@ -1,7 +1,7 @@
 """Monitoring health: can the other dashboards be believed, and what comes due?"""
 
 from rules.payments import blindness, governance, health, monitoring, outcomes, scraping, webhooks
-from rules.payments.dashboards.shapes import DUE, INTERVAL, MISSING, OK, RANGE, YES_OR_NO
+from rules.payments.dashboards.shapes import DUE, INTERVAL, MISSING, OK, YES_OR_NO, told
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["MONITORING"]
@@ -148,9 +148,7 @@ MONITORING = Dashboard(
                     description="By source and reason, over the time range of the dashboard.",
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
-                    curves=(
-                        Curve(f"sum by (source, class) (increase({monitoring.errors}[{RANGE}])) > 0", "failed samples"),
-                    ),
+                    curves=(Curve(told(monitoring.failed_samples, "source", "class"), "failed samples"),),
                 ),
                 Panel(
                     id=15,

@@ -11,13 +11,13 @@ __all__ = [
     "MISSING",
     "OK",
     "OUTCOMES",
-    "RANGE",
     "READY",
     "SWITCH",
     "WAITING",
     "YES_OR_NO",
     "buckets",
     "counted",
+    "highest",
     "money",
     "pace",
     "quantile",
@@ -27,7 +27,7 @@ __all__ = [
 INTERVAL = "$__rate_interval"
 """The shortest window over which Grafana can tell a rate at the zoom at hand."""
 
-RANGE = "$__range"
+_RANGE = "$__range"
 """The time range that the dashboard shows."""
 
 OK = (State(0, "Failing", Tone.BAD), State(1, "OK", Tone.GOOD))
@@ -90,7 +90,12 @@ def counted(recorded: Signal | str, *by: str) -> str:
     5 minutes are shown or recorded, it is the latest 5 minutes.
     """
     grouped = f" by ({', '.join(by)})" if by else ""
-    return f"sum{grouped} (sum_over_time({recorded}[{RANGE}:5m]) or {recorded})"
+    return f"sum{grouped} (sum_over_time({recorded}[{_RANGE}:5m]) or {recorded})"
+
+
+def highest(recorded: Signal, *by: str) -> str:
+    """PromQL for the highest in the time shown, of a signal that records the highest of 5 minutes."""
+    return f"max by ({', '.join(by)}) (max_over_time({recorded}[{_RANGE}:5m]) or {recorded})"
 
 
 def told(recorded: Signal | str, *by: str) -> str:
