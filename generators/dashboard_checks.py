@@ -7,12 +7,14 @@ and all instances be `.+`, which a series without the label never matches. They 
 these therefore carry both labels, written by their recording rules.
 """
 
+import contextlib
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from generators.dashboards import CLASSIC
@@ -62,7 +64,7 @@ def panel_problems(catalog: Catalog) -> tuple[Problem, ...]:
     return (*_doubled_ids(catalog), *_joined_by_nothing(catalog), *_not_drawn(catalog))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Dashboard:
     """One dashboard's JSON."""
 
@@ -83,12 +85,23 @@ class _Dashboard:
         inner = [panel for row in self.data["panels"] for panel in row.get("panels", ())]
         return [panel for panel in (*self.data["panels"], *inner) if panel["type"] != "row"]
 
-    @property
-    def targets(self) -> Iterator[tuple[str, _Json]]:
+    @cached_property
+    def targets(self) -> list[tuple[str, _Json]]:
         """Every query, with its place."""
-        for panel in self.panels:
-            for target in panel.get("targets", []):
-                yield f"{self.at(panel)}, query {target.get('refId', '?')}", target
+        return [
+            (f"{self.at(panel)}, query {target.get('refId', '?')}", target)
+            for panel in self.panels
+            for target in panel.get("targets", [])
+        ]
+
+    @cached_property
+    def selectors(self) -> list[tuple[str, Selector]]:
+        """Every selector of every query that can be read, with its place; the others are target-promql-rule's."""
+        found = []
+        for where, target in self.targets:
+            with contextlib.suppress(PromqlError):
+                found += [(where, one) for one in selectors(_with_sentinels(target.get("expr", "")))]
+        return found
 
     def at(self, panel: _Json) -> str:
         return f"{self.where}: panel {panel['id']} {panel.get('title', '')!r}"
@@ -216,7 +229,7 @@ def _target_promql(dashboard: _Dashboard) -> Iterator[Problem]:
 
 
 def _target_rate_interval(dashboard: _Dashboard) -> Iterator[Problem]:
-    for where, selector in _selectors(dashboard):
+    for where, selector in dashboard.selectors:
         if selector.range is None or not selector.calls:
             continue
         function = selector.calls[0]
@@ -233,7 +246,7 @@ def _target_rate_interval(dashboard: _Dashboard) -> Iterator[Problem]:
 
 def _target_matcher(label: str) -> Callable[[_Dashboard], Iterator[Problem]]:
     def check(dashboard: _Dashboard) -> Iterator[Problem]:
-        for where, selector in _selectors(dashboard):
+        for where, selector in dashboard.selectors:
             if (label, "=~", f"${label}") not in selector.matchers:
                 yield Problem(where, f'selects {selector.name} without {label}=~"${label}"', "add the matcher")
 
@@ -241,22 +254,11 @@ def _target_matcher(label: str) -> Callable[[_Dashboard], Iterator[Problem]]:
 
 
 def _target_counter_agg(dashboard: _Dashboard) -> Iterator[Problem]:
-    for where, selector in _selectors(dashboard):
+    for where, selector in dashboard.selectors:
         if selector.name.endswith("_total") and (
             selector.range is None or not selector.calls or selector.calls[0] not in _PACES
         ):
             yield Problem(where, f"shows the counter {selector.name} as it is", "ask for its rate or increase")
-
-
-def _selectors(dashboard: _Dashboard) -> Iterator[tuple[str, Selector]]:
-    """Every selector of every query that can be read; the others are target-promql-rule's."""
-    for where, target in dashboard.targets:
-        try:
-            found = selectors(_with_sentinels(target.get("expr", "")))
-        except PromqlError:
-            continue
-        for selector in found:
-            yield where, selector
 
 
 def _with_sentinels(expr: str) -> str:

@@ -102,7 +102,9 @@ class Secret(SecretStr):
 class Section(BaseModel):
     """One section of the configuration: nothing unknown in it, and nothing changes once it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
     FORMERLY: ClassVar[Mapping[str, Former]] = {}
     """The names that settings had before, by the names that they have now; read with a warning."""
 

@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Mapping
 from functools import lru_cache
-from json.encoder import encode_basestring
 from typing import Any
 
 from generators.dashboards.provisioning import provisioning_files
@@ -19,8 +18,8 @@ CLASSIC, V2 = "grafana/dashboards/", "grafana/dashboards-v2/"
 
 _LINE = 120
 
-_in_one_line = json.JSONEncoder(ensure_ascii=False).encode
-_quoted = lru_cache(maxsize=4096)(encode_basestring)
+_in_one_line = lru_cache(maxsize=4096, typed=True)(json.JSONEncoder(ensure_ascii=False).encode)
+"""A string, number or nothing: most of them stand in many panels."""
 
 
 @lru_cache(maxsize=16)
@@ -32,27 +31,26 @@ def dashboard_files(catalog: Catalog) -> Mapping[str, str]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        from grafana_foundation_sdk.cog.encoder import JSONEncoder
-
         from generators.dashboards.board import dashboard_model
     queries = Queries(catalog)
     files: dict[str, str] = {}
     for dashboard in catalog.dashboards:
-        data = _without_placement(json.loads(JSONEncoder().encode(dashboard_model(dashboard, catalog, queries))))
+        data = _as_data(dashboard_model(dashboard, catalog, queries))
         files[f"{CLASSIC}{dashboard.uid}.json"] = _as_json({"id": None, **data}) + "\n"
         files[f"{V2}{dashboard.uid}.json"] = _as_json(as_resource(data)) + "\n"
     return {**files, **provisioning_files(catalog)}
 
 
-def _without_placement(value: Any) -> Any:
-    """Without what the SDK writes unasked: from 12.3, Grafana puts what has `inControlsMenu` away into a menu."""
-    match value:
-        case dict():
-            return {key: _without_placement(one) for key, one in value.items() if key != "placement"}
-        case list():
-            return [_without_placement(one) for one in value]
-        case _:
-            return value
+def _as_data(model: Any) -> Any:
+    """What the SDK's encoder would write of a model, as data.
+
+    Left out is what it writes unasked: from 12.3, Grafana puts what has a `placement` away into a menu.
+    """
+    if isinstance(model, dict):
+        return {key: _as_data(one) for key, one in model.items() if key != "placement"}
+    if isinstance(model, list):
+        return [*map(_as_data, model)]
+    return _as_data(model.to_json()) if hasattr(model, "to_json") else model
 
 
 def _as_json(value: object, margin: int = 0) -> str:
@@ -60,17 +58,14 @@ def _as_json(value: object, margin: int = 0) -> str:
 
     What does not fit has each of its parts on a line of its own, two columns further in than `margin`.
     """
-    match value:
-        case str():
-            return _quoted(value)
-        case dict():
-            parts = [f"{_quoted(key)}: {_as_json(one, margin + 2)}" for key, one in value.items()]
-            opening, closing = "{}"
-        case list():
-            parts = [_as_json(one, margin + 2) for one in value]
-            opening, closing = "[]"
-        case _:
-            return str(value) if type(value) is int else _in_one_line(value)
+    if isinstance(value, dict):
+        parts = [f"{_in_one_line(key)}: {_as_json(one, margin + 2)}" for key, one in value.items()]
+        opening, closing = "{}"
+    elif isinstance(value, list):
+        parts = [_as_json(one, margin + 2) for one in value]
+        opening, closing = "[]"
+    else:
+        return _in_one_line(value)
     if margin + sum(map(len, parts)) + 2 * max(len(parts), 1) <= _LINE or not parts:
         return f"{opening}{', '.join(parts)}{closing}"
     inside = " " * (margin + 2)

@@ -1,20 +1,23 @@
 """Which other course could a series have taken?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-from generators.rule_tests.series import Sample, notation, samples
+from generators.rule_tests.rows import MISSING, Row, Rows, count_of, notation, part, rows
 
-__all__ = ["constant", "in_one_step", "restarted", "shifted"]
+__all__ = ["Window", "blank", "constant", "in_one_step", "restarted", "shifted", "standing_still"]
+
+Window = tuple[timedelta, timedelta]
+"""After the first moment, up to the second, counted from a series' first sample."""
 
 
 @lru_cache(maxsize=4096)
 def shifted(values: str, by: int) -> str:
     """The samples of a notation, each that much higher."""
-    return notation([value + by if isinstance(value, Decimal) else value for value in samples(values)])
+    return notation(_higher(rows(values), Decimal(by)))
 
 
 @lru_cache(maxsize=4096)
@@ -23,45 +26,76 @@ def restarted(text: str) -> str:
 
     What has gaps or starts again by itself stays as it is.
     """
-    values = samples(text)
-    place = len(values) - 3
+    values = rows(text)
+    place = count_of(values) - 3
     if place < 1 or not _only_grows(values):
         return notation(values)
-    numbers = [value for value in values if isinstance(value, Decimal)]
-    base = numbers[place - 1]
-    return notation([value + 1000 if index < place else value - base for index, value in enumerate(numbers)])
+    base = part(values, place - 1, place)[0].first
+    assert isinstance(base, Decimal)
+    return notation((*_higher(part(values, 0, place), Decimal(1000)), *_higher(part(values, place, place + 3), -base)))
 
 
 @lru_cache(maxsize=4096)
 def constant(value: int, like: str) -> str:
     """That value, as often as another notation has samples."""
-    return notation([Decimal(value)] * len(samples(like)))
+    return notation([Row(Decimal(value), length=count_of(rows(like)))])
 
 
 @lru_cache(maxsize=4096)
-def in_one_step(text: str, every: timedelta, windows: tuple[tuple[timedelta, timedelta], ...]) -> str:
-    """The samples of a counter's notation, such that inside each window (from, to) it grows in the first step alone.
+def standing_still(text: str) -> str:
+    """The first sample of a notation, as often as it has samples."""
+    values = rows(text)
+    return notation([Row(values[0].first, length=count_of(values))])
+
+
+@lru_cache(maxsize=4096)
+def in_one_step(text: str, every: timedelta, windows: tuple[Window, ...]) -> str:
+    """The samples of a counter's notation, such that inside each window it grows in the first step alone.
 
     Before the first window it is 0. Stays as it is where it has gaps, starts again, or has a sample on an edge.
     """
-    values = samples(text)
+    values = rows(text)
     if not _only_grows(values):
         return notation(values)
-    moments = [every * index for index in range(len(values))]
-    changed = list(values)
-    seen: set[int] = set()
+    length = count_of(values)
+    changed: list[Row] = []
+    reached = 0
     for start, end in windows:
-        inside = [index for index, moment in enumerate(moments) if start < moment <= end]
-        if start in moments or not inside or seen & set(inside):
+        first, behind = _inside((start, end), every, length)
+        on_an_edge = not start % every and 0 <= start // every < length
+        if on_an_edge or first >= behind or (changed and first < reached):
             return notation(values)
-        seen |= set(inside)
-        for index in inside[1:-1]:
-            changed[index] = values[inside[-1]]
-    for index in range(min(seen, default=0)):
-        changed[index] = Decimal(0)
-    return notation(changed)
+        before = part(values, reached, first) if changed else (Row(Decimal(0), length=first),)
+        grown = part(values, behind - 1, behind)[0].first
+        changed += (*before, *part(values, first, first + 1), Row(grown, length=behind - first - 1))
+        reached = behind
+    return notation(row for row in (*changed, *part(values, reached, length)) if row.length)
 
 
-def _only_grows(values: Sequence[Sample]) -> bool:
-    numbers = [value for value in values if isinstance(value, Decimal)]
-    return len(numbers) == len(values) and all(one <= other for one, other in pairwise(numbers))
+@lru_cache(maxsize=4096)
+def blank(text: str, every: timedelta, windows: frozenset[Window]) -> str:
+    """The samples of a notation, without those inside the windows."""
+    values = rows(text)
+    length = count_of(values)
+    for window in windows:
+        first, behind = _inside(window, every, length)
+        if first < behind:
+            gap = Row(MISSING, length=behind - first)
+            values = (*part(values, 0, first), gap, *part(values, behind, length))
+    return notation(values)
+
+
+def _inside(window: Window, every: timedelta, length: int) -> tuple[int, int]:
+    """The indices of a series' first sample inside the window and of the first behind it."""
+    start, end = window
+    return min(max(start // every + 1, 0), length), min(max(end // every + 1, 0), length)
+
+
+def _higher(values: Iterable[Row], by: Decimal) -> Rows:
+    return tuple(row._replace(first=row.first + by) if isinstance(row.first, Decimal) else row for row in values)
+
+
+def _only_grows(values: Rows) -> bool:
+    ends = [end for row in values for end in (row.first, row.last)]
+    numbers = [end for end in ends if isinstance(end, Decimal)]
+    return len(numbers) == len(ends) and all(one <= other for one, other in pairwise(numbers))

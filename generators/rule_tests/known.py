@@ -8,7 +8,7 @@ from generators.rule_tests.series import Series
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions
 from rules.promql import Expression, Selector, parse
-from rules.vocabulary import Alert, Metric, Signal
+from rules.vocabulary import Alert, Counter, Histogram, Metric, Signal
 
 __all__ = ["Known"]
 
@@ -21,6 +21,7 @@ class Known:
         self.index = expressions.index
         self.metrics: Mapping[str, Metric] = self.index.by_series
         self.labels_declared = frozenset(label.name for metric in self.metrics.values() for label in metric.labels)
+        self._without_data: dict[str, Decimal | None] = {}
 
     @cached_property
     def former_series_names(self) -> Mapping[str, str]:
@@ -31,6 +32,10 @@ class Known:
     def tree(signal: Signal) -> Expression:
         """The signal's expression as a tree."""
         return parse(signal.expr)
+
+    def is_counter(self, name: str) -> bool:
+        """Whether series of that name are counters, or a histogram's."""
+        return isinstance(self.metrics.get(name), Counter | Histogram)
 
     def signal(self, name: str) -> Signal | None:
         """The signal that is recorded under that name."""
@@ -63,7 +68,9 @@ class Known:
 
     def without_data(self, signal: Signal) -> Decimal | None:
         """The signal's value where nothing is scraped, None where it then says nothing."""
-        return self.value(self.tree(signal))
+        if signal.name not in self._without_data:
+            self._without_data[signal.name] = self.value(self.tree(signal))
+        return self._without_data[signal.name]
 
     def value(self, expression: Expression) -> Decimal | None:
         """The expression's value where nothing is scraped, None where it then says nothing."""
@@ -91,8 +98,11 @@ class Known:
 
         Of these only such as the `reader` does not ask for by itself.
         """
+        if reader and reader.of_everyone:
+            return
         reads = self.reads(reader) if reader else ()
         wanted = {label for one in reads if one.name == series.name for label, _, _ in one.matchers}
-        for label, _ in () if reader and reader.of_everyone else self.expressions.scraped_labels(series.name):
+        here = self.scoped(series)
+        for label, _ in self.expressions.scraped_labels(series.name):
             if label not in wanted:
-                yield self.scoped(series).having(**{label: whose})
+                yield here.having(**{label: whose})

@@ -11,9 +11,10 @@ from decimal import Decimal
 from functools import partial
 from itertools import islice
 
-from generators.rule_tests.courses import constant, in_one_step, restarted, shifted
+from generators.rule_tests.courses import Window, blank, constant, in_one_step, restarted, shifted, standing_still
 from generators.rule_tests.known import Known
-from generators.rule_tests.series import MISSING, Series, labels_of, notation, samples
+from generators.rule_tests.rows import Row, count_of, notation, rows
+from generators.rule_tests.series import Series, labels_of
 from generators.rule_tests.text import Probe, TestGroup
 from rules.promql import (
     Aggregation,
@@ -28,7 +29,7 @@ from rules.promql import (
     walk,
 )
 from rules.promql import Series as Selected
-from rules.vocabulary import Counter, Example, Histogram, Metric, Signal, Source, Unit, plain
+from rules.vocabulary import Counter, Example, Histogram, Signal, Source, Unit, plain
 
 __all__ = ["nothing_there", "signal_cases"]
 
@@ -70,7 +71,7 @@ def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
     if not missed or not _is_absence(known.tree(signal)):
         return
     every = signal.example.every
-    there = notation([Decimal(1)] * (signal.example.at // every + 1))
+    there = notation([Row(Decimal(1), length=signal.example.at // every + 1)])
     fed = tuple((known.scoped(series), there) for series in missed)
     yield TestGroup(f"{signal}: what it misses is there", every, fed, (_probe(signal, known, [], "it is there"),))
     for one in missed if len(missed) > 1 else ():
@@ -104,13 +105,15 @@ class _Case:
     every: timedelta
     fed: Fed
     gives: Sequence[Result]
+    leanings: Mapping[str, int]
+    """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
 
     @classmethod
     def of(cls, signal: Signal, known: Known, example: Example) -> "_Case":
         """The case of one example."""
         fed = tuple((known.scoped(Series.parse(series)), values) for series, values in example.series)
         gives = [(labels_of(labels), Decimal(value)) for labels, value in example.gives]
-        return cls(signal, known, example.every, fed, gives)
+        return cls(signal, known, example.every, fed, gives, _leanings(signal, known))
 
     def example(self, name: str = "example") -> TestGroup:
         """The example itself."""
@@ -123,7 +126,7 @@ class _Case:
         change a value; it may come out.
         """
         name = f"{which}other series, and a label more on each"
-        leanings = self._leanings()
+        leanings = self.leanings
         reads = self.known.reads(self.signal)
         fed: dict[Series, str] = {}
         for series, values in self.fed:
@@ -131,16 +134,16 @@ class _Case:
             fed[series] = values if _read_by(reads, series) else loud
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
-            if not self._is_counter(series.name) and series.name not in leanings:
+            if not self.known.is_counter(series.name) and series.name not in leanings:
                 fed |= {
                     other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere", self.signal)
                 }
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
-        length = max(len(samples(values)) for _, values in self.fed)
+        there = notation([Row(Decimal(1), length=max(count_of(rows(values)) for _, values in self.fed))])
         for series in (*self._recorded(), *self.known.absences(self.signal)):
             for other in self.known.of_others(series, reader=self.signal):
-                fed[other] = notation([Decimal(1)] * length)
+                fed[other] = there
         extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]
         labelled = tuple((series.having(shard="x"), values) for series, values in fed.items())
@@ -170,7 +173,7 @@ class _Case:
             factor = 2 if self.signal.unit in _ADDITIVE else 1
         else:
             return
-        leanings = self._leanings()
+        leanings = self.leanings
         copies = tuple((self._replica_of(series, 2), values) for series, values in self.fed)
         lagging = tuple(
             (self._replica_of(series, 3), shifted(values, _LOUD * leanings[series.name]))
@@ -178,9 +181,9 @@ class _Case:
             if series.name in leanings
         )
         standing = tuple(
-            (self._replica_of(series, 4), notation([samples(values)[0]] * len(samples(values))))
+            (self._replica_of(series, 4), standing_still(values))
             for series, values in self.fed
-            if exported == {True} and self._is_counter(series.name) and self._largest_counts(series.name)
+            if exported == {True} and self.known.is_counter(series.name) and self._largest_counts(series.name)
         )
         gives = [(labels, value * factor) for labels, value in self.gives]
         name = "a second replica"
@@ -207,7 +210,7 @@ class _Case:
     @property
     def only_growth(self) -> bool:
         """Whether every counter is read for its growth only, so that its absolute value cannot matter."""
-        reads = [one for one in self.known.reads(self.signal) if self._is_counter(one.name)]
+        reads = [one for one in self.known.reads(self.signal) if self.known.is_counter(one.name)]
         return bool(reads) and all(_GROWING & set(one.calls) for one in reads)
 
     def restart(self) -> TestGroup:
@@ -219,14 +222,10 @@ class _Case:
     def uneven_growth(self) -> TestGroup:
         """When inside the window a counter grows does not matter, nor what was before: only how much it grows."""
         name = "growth in one step"
-        at = self.signal.example.at
+        read = [one for one in self.known.reads(self.signal) if one.range and self.known.is_counter(one.name)]
         fed = []
         for series, values in self.fed:
-            windows = {
-                (at - (one.offset or _NOTHING) - one.range, at - (one.offset or _NOTHING))
-                for one in self.known.reads(self.signal)
-                if one.range and series.selected_by(one.name, one.matchers) and self._is_counter(one.name)
-            }
+            windows = self._windows(read, series)
             changed = in_one_step(values, self.signal.example.every, tuple(sorted(windows))) if windows else values
             fed.append((series, changed))
         return self._group(name, tuple(fed), self._reading(name, self.gives))
@@ -236,7 +235,7 @@ class _Case:
         name = "no traffic"
         fed = self._counters_changed(partial(constant, 7))
         probes = self._finite(name)
-        if all(self._is_counter(one.name) for one in self.known.reads(self.signal)):
+        if all(self.known.is_counter(one.name) for one in self.known.reads(self.signal)):
             probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
         return self._group(name, fed, probes)
 
@@ -285,21 +284,6 @@ class _Case:
             name = f"part {number} without series"
             yield self._group(name, self._without(part), [self._count(name)])
 
-    def _leanings(self) -> Mapping[str, int]:
-        """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
-        found: dict[str, list[int]] = {}
-        for signal in self.known.index.signals_read(self.signal):
-            for one in walk(self.known.tree(signal)):
-                if isinstance(one, Aggregation) and one.operator in ("max", "min"):
-                    name, sign = _rises_with(one.of)
-                    found.setdefault(name, []).append(-sign if one.operator == "max" else sign)
-        reads = [one.name for one in self.known.reads(self.signal) if not one.of_absence]
-        return {
-            name: ways[0]
-            for name, ways in found.items()
-            if len(set(ways)) == 1 and len(ways) == reads.count(name) and not self._is_counter(name)
-        }
-
     def _largest_counts(self, name: str) -> bool:
         """Whether of a counter's replicas the one that has grown most counts, wherever it is read."""
         calls = [one.calls for one in self.known.reads(self.signal) if one.name == name]
@@ -320,12 +304,8 @@ class _Case:
 
     def _counters_changed(self, change: Callable[[str], str]) -> Fed:
         return tuple(
-            (series, change(values) if self._is_counter(series.name) else values) for series, values in self.fed
+            (series, change(values) if self.known.is_counter(series.name) else values) for series, values in self.fed
         )
-
-    def _is_counter(self, name: str) -> bool:
-        metric: Metric | None = self.known.metrics.get(name)
-        return isinstance(metric, Counter | Histogram)
 
     def _without(self, part: Expression) -> Fed:
         read = selectors(part)
@@ -333,18 +313,19 @@ class _Case:
 
     def _blank_in_its_windows(self, part: Expression) -> Fed:
         """The series, without those of their samples that the part reads."""
-        every, at = self.signal.example.every, self.signal.example.at
-
-        def unread(series: Series, index: int) -> bool:
-            return not any(
-                at - (one.offset or _NOTHING) - (one.range or _NOTHING) < every * index <= at - (one.offset or _NOTHING)
-                for one in selectors(part)
-                if series.selected_by(one.name, one.matchers)
-            )
-
+        read = selectors(part)
         return tuple(
-            (series, notation([one if unread(series, index) else MISSING for index, one in enumerate(samples(values))]))
+            (series, blank(values, self.signal.example.every, self._windows(read, series)))
             for series, values in self.fed
+        )
+
+    def _windows(self, read: Iterable[Selector], series: Series) -> frozenset[Window]:
+        """Where those selectors that take the series look for its samples."""
+        at = self.signal.example.at
+        return frozenset(
+            (at - (one.offset or _NOTHING) - (one.range or _NOTHING), at - (one.offset or _NOTHING))
+            for one in read
+            if series.selected_by(one.name, one.matchers)
         )
 
     def _count(self, case: str) -> Probe:
@@ -378,6 +359,21 @@ def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> 
     )
     factor = plain(scale)
     return Probe(f"round({signal} * {factor}) / {factor} # {signal}: {case}", signal.example.at, answer)
+
+
+def _leanings(signal: Signal, known: Known) -> Mapping[str, int]:
+    found: dict[str, list[int]] = {}
+    for inner in known.index.signals_read(signal):
+        for one in walk(known.tree(inner)):
+            if isinstance(one, Aggregation) and one.operator in ("max", "min"):
+                name, sign = _rises_with(one.of)
+                found.setdefault(name, []).append(-sign if one.operator == "max" else sign)
+    reads = [one.name for one in known.reads(signal) if not one.of_absence]
+    return {
+        name: ways[0]
+        for name, ways in found.items()
+        if len(set(ways)) == 1 and len(ways) == reads.count(name) and not known.is_counter(name)
+    }
 
 
 def _is_absence(expression: Expression) -> bool:

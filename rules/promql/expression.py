@@ -137,6 +137,8 @@ class Operation:
 Expression = Number | Text | Series | Subquery | Call | Aggregation | Operation
 
 
+_OPERATORS = ((foreign.MatchOp.Equal, "="), (foreign.MatchOp.Re, "=~"), (foreign.MatchOp.NotEqual, "!="))
+
 _REMEMBERED = 20_000
 """Trees never change, and one run asks for the same ones again: checks, rules, tests and pages read them all."""
 
@@ -204,15 +206,26 @@ def read(expr: str) -> Expression:
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """The expression and everything inside it, in the order of the text, each before its parts."""
-    yield expression
-    for part in _parts(expression):
-        yield from walk(part)
+    left = [expression]
+    while left:
+        one = left.pop()
+        yield one
+        left.extend(reversed(_parts(one)))
 
 
 def selectors(expr: str | Expression) -> tuple[Selector, ...]:
     """Every place where series are read, in the order of the text. Raises PromqlError as `parse` does."""
+    return _selectors_of(expr) if isinstance(expr, str) else _collected(expr)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _selectors_of(expr: str) -> tuple[Selector, ...]:
+    return _collected(parse(expr))
+
+
+def _collected(expression: Expression) -> tuple[Selector, ...]:
     found: list[Selector] = []
-    _collect(parse(expr) if isinstance(expr, str) else expr, (), NOTHING, found)
+    _collect(expression, (), NOTHING, found)
     return tuple(found)
 
 
@@ -410,14 +423,8 @@ def _moment(at: foreign.AtModifier | None) -> str:
 
 
 def _matcher_operator(matcher: foreign.Matcher) -> str:
-    for operator, text in (
-        (foreign.MatchOp.Equal, "="),
-        (foreign.MatchOp.NotEqual, "!="),
-        (foreign.MatchOp.Re, "=~"),
-    ):
-        if matcher.op == operator:
-            return text
-    return "!~"
+    operator = matcher.op
+    return next((text for known, text in _OPERATORS if operator == known), "!~")
 
 
 def _aggregation(tree: foreign.AggregateExpr, expr: str, depth: int) -> Aggregation:

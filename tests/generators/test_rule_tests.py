@@ -10,14 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.rule_mutants import Mutant, Workbench
 from generators.rule_tests import rule_test_files
 from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
-from generators.rule_tests.series import STALE, Sample, Series, notation, of_runs, samples
+from generators.rule_tests.series import Series
 from generators.rule_tests.text import Firing, Firings, Probe, TestFile, TestGroup
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions, rule_file, rule_groups
@@ -277,44 +275,7 @@ def test_an_unchanged_rule_survives(bench: Workbench, promtool_2_42: Promtool, t
     assert bench.survives(Mutant("none", rule, rule.data, ""), promtool_2_42, tmp_path)
 
 
-# ---- notation
-
-
-def test_samples_are_read_as_promtool_writes_them() -> None:
-    assert samples("0+4x2 7x1 -1-0.5x1 _ _x2 stale 3") == (
-        *(Decimal(n) for n in (0, 4, 8, 7, 7, -1)),
-        Decimal("-1.5"),
-        None,
-        None,
-        None,
-        STALE,
-        Decimal(3),
-    )
-
-
-def test_what_is_no_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="'five' is no value of a series; write one such as 1, 0\\+4x10, _x3 or stale"):
-        samples("5 five")
-
-
-SAMPLES = st.lists(st.one_of(st.integers(-3, 9).map(Decimal), st.none(), st.just(STALE)), max_size=30)
-
-
-@given(SAMPLES)
-def test_notation_loses_no_sample(values: list[Sample]) -> None:
-    assert list(samples(notation(values))) == values
-
-
-def test_rows_are_written_as_one_word() -> None:
-    values = [Decimal(n) for n in (5, 5, 5, 1, 2, 3, 4, 9)]
-    assert notation([*values, None, None]) == "5x2 1+1x3 9 _x2"
-
-
-def test_a_series_that_ends_is_marked_as_ended() -> None:
-    one = Decimal(1)
-    assert (
-        of_runs([(None, 2), (one, 3), (one, 1), (None, 1), (None, 2), (Decimal("0.5"), 1)]) == "_x2 1x3 stale _x2 0.5"
-    )
+# ---- series
 
 
 def test_a_series_keeps_its_labels_in_order_and_changes_them_in_place() -> None:

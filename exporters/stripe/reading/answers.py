@@ -15,7 +15,7 @@ __all__ = ["Account", "Balance", "Created", "Dispute", "Endpoint", "Listed", "un
 class _Answer(BaseModel):
     """What all of them have in common."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 class _Requirements(_Answer):
