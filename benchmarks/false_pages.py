@@ -44,19 +44,19 @@ class Tally:
         return f"{count * MONTH / self.days:.2f}".rstrip("0").rstrip(".")
 
 
-def tallies(days: int) -> Iterator[Tally]:
+def tallies(days: int, seed: int = SEED) -> Iterator[Tally]:
     """Count, pace by pace and mix by mix, in worlds of 30 days each."""
     for per_minute in PACES:
         for declined in DECLINED:
             for technical in TECHNICAL:
-                yield tally(per_minute, Mix(declined, technical), days)
+                yield tally(per_minute, Mix(declined, technical), days, seed)
 
 
-def tally(per_minute: float, mix: Mix, days: int) -> Tally:
-    """Count what fires in `days` healthy days, the first month of which has the seed `SEED`."""
+def tally(per_minute: float, mix: Mix, days: int, seed: int = SEED) -> Tally:
+    """Count what fires in `days` healthy days."""
     found = Tally(per_minute, mix, days)
     for month in range(days // MONTH):
-        evaluation = Evaluation(weeks_of_traffic(Random(f"{SEED} {month}"), per_minute, mix, MONTH))
+        evaluation = Evaluation(weeks_of_traffic(Random(f"{seed} {month}"), per_minute, mix, MONTH))
         for alert in CORE:
             found.firings[alert.name] += len(evaluation.firings(alert))
         _runbook(evaluation, found)

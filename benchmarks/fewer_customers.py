@@ -69,12 +69,12 @@ def told(history: History) -> dict[Alert, int]:
     return {alert: sum(one.begins >= _KNOWN for one in evaluation.firings(alert)) for alert in TRAFFIC}
 
 
-def false_alarms(shape: Shape, per_minute: float, days: int) -> dict[Alert, float]:
+def false_alarms(shape: Shape, per_minute: float, days: int, seed: int = SEED) -> dict[Alert, float]:
     """Firings in 30 days, in as many worlds of 39 days as make up `days`."""
     months = max(1, days // MONTH)
     found = dict.fromkeys(TRAFFIC, 0)
     for month in range(months):
-        world = weeks_of_traffic(Random(f"{SEED} {month}"), per_minute, _MIX, MONTH + 9, shape=shape)
+        world = weeks_of_traffic(Random(f"{seed} {month}"), per_minute, _MIX, MONTH + 9, shape=shape)
         for alert, times in told(world).items():
             found[alert] += times
     return {alert: times / months for alert, times in found.items()}

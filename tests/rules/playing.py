@@ -56,7 +56,7 @@ def play(
     probes = [
         {
             "expr": f'sum(count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}'
-            f"[{prometheus_duration(end - begin + every / 2)}]))",
+            f"[{prometheus_duration(end - begin + timedelta(seconds=every.seconds // 2))}]))",
             "eval_time": prometheus_duration(end),
             "exp_samples": [{"labels": "{}", "value": (end - begin) // every + 1}] if fires else [],
         }
