@@ -21,7 +21,7 @@ _ROOMS = {
 def checks_files(catalog: Catalog) -> Mapping[str, str]:
     """The page of all checks, by its path below the project's root."""
     lines = [
-        generated_header("rules/checks/", "<!--").rstrip() + " -->",
+        generated_header("paymon's rules/checks/", "<!--").rstrip() + " -->",
         "",
         "# Checks",
         "",

@@ -1,7 +1,7 @@
 """How do the generated rules reach a Prometheus, an Operator, a Mimir, and whoever exports metrics its scrape?"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from generators.revision import all_groups_text
 from generators.text import as_yaml, generated_header, indented
@@ -19,7 +19,7 @@ APPLICATION_PORT = 8080
 PROMETHEUS_PORT = 9090
 ALERTMANAGER_PORT = 9093
 
-_HEADER = generated_header("rules/")
+_HEADER = generated_header()
 _SCRAPES = """\
 # The addresses are those of one machine; put yours. Prometheus and Alertmanager are scraped too: without their own
 # metrics nobody hears of rules that fail and of notifications that are lost. They serve all environments, and so carry
@@ -48,10 +48,10 @@ _PODS = "pods, so that it fits the exporter both as a sidecar and on its own."
 _SERVICES = "Services: the singleton's, and the application's with a port named http. A sidecar has none."
 
 
-def deploy_files(catalog: Catalog) -> Mapping[str, str]:
+def deploy_files(catalog: Catalog, beside: Sequence[Catalog] = ()) -> Mapping[str, str]:
     """For each environment: scrape configuration, PrometheusRule, PodMonitor, ServiceMonitor and Mimir namespace.
 
-    Paths are below `generated/`.
+    Paths are below `generated/`. `beside` are the catalogs of other services that the same Prometheus may watch.
     """
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
@@ -59,7 +59,7 @@ def deploy_files(catalog: Catalog) -> Mapping[str, str]:
         groups = all_groups_text(catalog, environment)
         namespace = f"{catalog.organisation.service}-{environment.name}"
         texts = {
-            "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment)),
+            "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment, shared=bool(beside))),
             "prometheusrule.yaml": _prometheus_rule(catalog, environment, groups),
             "podmonitor.yaml": _ONE_OF_TWO.format(other="servicemonitor.yaml", selects=_PODS)
             + _monitors(catalog, environment, "PodMonitor"),
@@ -81,9 +81,10 @@ def _allow_lists(catalog: Catalog) -> dict[str, object]:
     return {"payment_methods": list(organisation.payment_methods), "currencies": list(organisation.currencies)}
 
 
-def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]:
+def _prometheus(catalog: Catalog, environment: Environment, *, shared: bool) -> dict[str, object]:
     """What to add to prometheus.yml; the label `environment` is what the rules select by."""
     organisation = catalog.organisation
+    below = f"{organisation.service}/" if shared else ""
     of_environment = {"environment": environment.name, "service": organisation.service}
     jobs = organisation.jobs_in(environment)
     targets: tuple[tuple[str, int, dict[str, str]], ...] = (
@@ -97,7 +98,7 @@ def _prometheus(catalog: Catalog, environment: Environment) -> dict[str, object]
             "scrape_interval": prometheus_duration(organisation.scrape_interval),
             "evaluation_interval": prometheus_duration(organisation.evaluation_interval),
         },
-        "rule_files": [f"/etc/prometheus/paymon/{environment.name}/rules/*.yml"],
+        "rule_files": [f"/etc/prometheus/paymon/{below}{environment.name}/rules/*.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [_target(ALERTMANAGER_PORT, {})]}]},
         "scrape_configs": [
             {"job_name": job, "static_configs": [_target(port, labels)]} for job, port, labels in targets

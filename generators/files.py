@@ -29,7 +29,7 @@ def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     share one Alertmanager's configuration.
     """
     if not others:
-        return _files_of(catalog, alertmanager_files(catalog))
+        return _files_of(catalog, (), alertmanager_files(catalog))
     files: dict[str, str] = {}
     catalogs = (catalog, *others)
     people = dict.fromkeys(one.organisation.people for one in catalogs)
@@ -38,20 +38,20 @@ def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
         folder = OWNED if len(people) == 1 else f"{OWNED}/{same[0].organisation.service}"
         files |= {f"{folder}/{path}": text for path, text in alertmanager_files(*same).items()}
     for one in catalogs:
-        for path, text in _files_of(one, {}).items():
+        for path, text in _files_of(one, catalogs, {}).items():
             top, _, below = path.partition("/")
             files[f"{top}/{one.organisation.service}/{below}"] = text
     return files
 
 
-def _files_of(catalog: Catalog, alertmanager: Mapping[str, str]) -> Mapping[str, str]:
+def _files_of(catalog: Catalog, beside: Sequence[Catalog], alertmanager: Mapping[str, str]) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
         files.update(environment_files(catalog, environment))
     for shared in (
         alertmanager,
         dashboard_files(catalog),
-        deploy_files(catalog),
+        deploy_files(catalog, beside),
         manifest_files(catalog),
     ):
         files.update({f"{OWNED}/{path}": text for path, text in shared.items()})

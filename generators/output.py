@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import errno
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,15 @@ __all__ = ["Drift", "DriftKind", "OutputError", "differences", "write"]
 
 _BESIDE = ".paymon"
 """How the name of a file ends that is not yet whole."""
+_OTHERWISE = "make the folder writable, or choose another with --out"
+_CURES = {
+    errno.ENOSPC: "make room, then run it again",
+    errno.EDQUOT: "make room, then run it again",
+    errno.EISDIR: "remove the folder that stands in its place",
+    errno.ENOTDIR: "remove the file that stands in the place of its folder",
+    errno.EEXIST: "remove the link that leads nowhere in the place of its folder",
+}
+"""What to do about a file that cannot be written, by why it cannot."""
 
 
 class OutputError(Exception):
@@ -64,9 +74,7 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
                 folders.add(folder)
             _replace(target, target.with_name(f".{target.name}{beside}"), text)
         except OSError as error:
-            raise OutputError(
-                target, error.strerror or str(error), "make the folder writable, or choose another with --out"
-            ) from error
+            raise OutputError(target, error.strerror or str(error), _CURES.get(error.errno or 0, _OTHERWISE)) from error
         written += 1
     removed = 0
     for path in sorted(present - files.keys()):

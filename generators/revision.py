@@ -53,12 +53,11 @@ def all_groups_text(catalog: Catalog, environment: Environment) -> str:
 
 def revision_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """The rule file and its test, by path below the environment's folder."""
-    source = "rules/"
     text = as_yaml({"groups": [revision_group(catalog, environment)]})
     minute = timedelta(minutes=1)
     recorded = ((("__name__", REVISION_SERIES), *labels(catalog, environment).items()), "1")
     says = TestGroup(
         "the rules say which definitions they are of", minute, (), (Probe(REVISION_SERIES, minute, (recorded,)),)
     )
-    test = TestFile(source, (f"../rules/{FILE}.yml",), minute, (says,))
-    return {f"rules/{FILE}.yml": generated_header(source) + text, f"tests/{FILE}.yml": str(test)}
+    test = TestFile("", (f"../rules/{FILE}.yml",), minute, (says,))
+    return {f"rules/{FILE}.yml": generated_header() + text, f"tests/{FILE}.yml": str(test)}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from generators.panel_links import panel_link
-from generators.text import as_yaml, generated_header
+from generators.text import as_yaml, file_of, generated_header
 from generators.wording import spoken_value, value_template
 from rules.composition import in_environment
 from rules.index import index_of
@@ -377,7 +377,7 @@ def _group_text(group: RuleGroup) -> str:
 
 def rule_file(group: RuleGroup) -> str:
     """The text of one rule file."""
-    return generated_header(group.area.module.replace(".", "/") + ".py") + groups_text((group,))
+    return generated_header(file_of(group.area)) + groups_text((group,))
 
 
 def _as_data(rule: RecordingRule | AlertingRule) -> dict[str, object]:

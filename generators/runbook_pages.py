@@ -12,7 +12,7 @@ import jinja2
 from generators.alertmanager.routing import told_calmly
 from generators.panel_links import chosen, panel_link, panel_of
 from generators.rules import Expressions, RuleGroup, expressions_of, runbook_anchor
-from generators.text import generated_header
+from generators.text import file_of, generated_header
 from generators.wording import spoken_bound
 from rules.checks import Problem
 from rules.vocabulary import (
@@ -132,7 +132,7 @@ class _Pages:
                 reasons=self._reasons,
             )
         )
-        return self._page(area.module.replace(".", "/") + ".py", text)
+        return self._page(file_of(area), text)
 
     def index(self) -> str:
         organisation = self.catalog.organisation
@@ -163,7 +163,7 @@ class _Pages:
                 names=lambda contacts: ", ".join(contact.name for contact in contacts),
             )
         )
-        return self._page("rules/", text)
+        return self._page("", text)
 
     @staticmethod
     def _page(source: str, text: str) -> str:

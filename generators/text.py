@@ -4,7 +4,9 @@ import re
 
 import yaml
 
-__all__ = ["as_yaml", "generated_header", "indented"]
+from rules.vocabulary import Area
+
+__all__ = ["as_yaml", "file_of", "generated_header", "indented"]
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -35,6 +37,13 @@ def indented(block: str) -> str:
     return re.sub(r"^(?=.)", "  ", block, flags=re.MULTILINE)
 
 
-def generated_header(source: str, comment: str = "#") -> str:
-    """The line that says where a generated file comes from."""
-    return f"{comment} Written by `paymon generate` from {source}; change that, not this file.\n"
+def generated_header(source: str = "", comment: str = "#") -> str:
+    """The line that says where a generated file comes from; `source` where that is a part of the definitions."""
+    where = f" ({source})" if source else ""
+    return f"{comment} Written by `paymon generate` from the definitions{where}; change these, not this file.\n"
+
+
+def file_of(area: Area) -> str:
+    """The file in which an area is defined, and whose it is: a team changes paymon's from its own."""
+    file = f"{area.module.replace('.', '/')}.py"
+    return f"paymon's {file}" if area.module.startswith("rules.") else file

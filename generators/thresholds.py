@@ -21,7 +21,7 @@ branches has a line for each: they last alike, so how long is overridden under t
 def thresholds_files(catalog: Catalog) -> Mapping[str, str]:
     """The page, by its path below the project's root."""
     environments = catalog.organisation.environments
-    lines = [generated_header("rules/", "<!--").rstrip() + " -->", *_INTRODUCTION.strip().splitlines(), ""]
+    lines = [generated_header(comment="<!--").rstrip() + " -->", *_INTRODUCTION.strip().splitlines(), ""]
     for area in catalog.areas:
         if not area.alerts:
             continue

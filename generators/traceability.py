@@ -19,7 +19,7 @@ serves is left to people, with the reason. `paymon generate` fails when a line i
 def traceability_files(catalog: Catalog) -> Mapping[str, str]:
     """The page, by its path below the project's root."""
     trace = _Trace(catalog)
-    lines = [generated_header("rules/", "<!--").rstrip() + " -->", *_INTRODUCTION.strip().splitlines(), ""]
+    lines = [generated_header(comment="<!--").rstrip() + " -->", *_INTRODUCTION.strip().splitlines(), ""]
     sections = dict.fromkeys(item.section for item in catalog.items)
     for section in sections:
         lines += [f"## {section}", "", "| item | line | metrics | signals | alerts | panels | also |"]

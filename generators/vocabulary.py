@@ -58,7 +58,10 @@ _CHAPTERS: tuple[tuple[str, ModuleType], ...] = (
 
 def vocabulary_files() -> Mapping[str, str]:
     """The page, by its path below the project's root."""
-    lines = [generated_header("rules/vocabulary/", "<!--").rstrip() + " -->", *_INTRODUCTION.strip().splitlines()]
+    lines = [
+        generated_header("paymon's rules/vocabulary/", "<!--").rstrip() + " -->",
+        *_INTRODUCTION.strip().splitlines(),
+    ]
     source = inspect.getsource(shop)
     lines += ["", "```python", source[source.index("ORDERS = ") :].rstrip(), "```"]
     for title, module in _CHAPTERS:

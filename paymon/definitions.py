@@ -16,7 +16,7 @@ from paymon.project import ProjectError, project_at, refuse_other_rules
 from rules.checks import Problem
 from rules.vocabulary import Catalog
 
-__all__ = ["asked", "definitions_read", "everything_wrong", "home", "load", "load_all", "load_sound"]
+__all__ = ["asked", "asked_one", "definitions_read", "everything_wrong", "home", "load", "load_all", "load_sound"]
 
 
 @contextmanager
@@ -74,7 +74,11 @@ def load() -> Catalog:
     Ends the program with status 1 and the mistake where a definition cannot be made, or is mistyped; with 2 where
     nobody can tell which catalog is meant.
     """
-    catalogs = load_all()
+    return asked_one(load_all())
+
+
+def asked_one(catalogs: tuple[Catalog, ...]) -> Catalog:
+    """The one that is asked for. Ends the program with 2 where nobody can tell which that is."""
     found = asked(catalogs)
     if len(found) > 1:
         _which_service("which service?", catalogs)
@@ -105,7 +109,7 @@ def load_all() -> tuple[Catalog, ...]:
         raise SystemExit(2) from error
     from rules.checks import mistyped
 
-    _refuse(told(problem for catalog in loaded for problem in mistyped(catalog)))
+    _refuse(told(dict.fromkeys(problem for catalog in loaded for problem in mistyped(catalog))))
     return loaded
 
 

@@ -16,7 +16,7 @@ from paymon.backtest.command import progress, replayed_span, server_of
 from paymon.backtest.replay import History, Replay
 from paymon.backtest.revisions import checked_out, ruleset_in, told_in
 from paymon.backtest.ruleset import Ruleset
-from paymon.definitions import load
+from paymon.definitions import asked_one, load_all
 from paymon.live.access import access_options
 from paymon.live.asking import environment_named, environment_option, unanswered
 from paymon.live.prometheus import Prometheus
@@ -64,24 +64,28 @@ def diff(
     Exit status: 0 told, also that nothing changes; 2 wrong use, as a revision that does not exist or load; 3 cannot
     judge, because Prometheus does not answer.
     """
-    from generators.files import generated_files
+    from generators.files import folder_of, generated_files
     from generators.manifest import manifest
     from paymon.renames import renames
     from paymon.upgrade import changes
 
-    catalog = load()
+    catalogs = load_all()
+    catalog = asked_one(catalogs)
+    service = catalog.organisation.service
     place = environment_named(catalog, environment)
     with checked_out(revision) as tree:
-        old = told_in(tree, _MANIFEST, revision)
+        old = told_in(tree, _MANIFESTS, revision).get(service)
         paths = [path for path in (tree / "generated").rglob("*") if path.is_file()]
         before = {str(path.relative_to(tree)): path.read_text() for path in paths}
         asked = folder is not None or click.get_current_context().params.get("prometheus") is not None
-        earlier = ruleset_in(tree, place.name, revision) if asked else None
+        earlier = ruleset_in(tree, service, place.name, revision) if asked and old else None
+    if old is None:
+        raise click.UsageError(f"{revision} has no service {service!r}; all of it is new")
     new = json.loads(json.dumps(manifest(catalog)))
     found = list(changes(old, new, renames((catalog,))))
-    now = generated_files(catalog)
+    now = generated_files(*catalogs)
     names = {name for _, lines in found for line in lines if (name := _alert_of(line, old, new))}
-    follow = {name: followers(name, before, now, catalog) for name in sorted(names)}
+    follow = {name: followers(name, before, now, catalog, folder_of(catalog, catalogs)) for name in sorted(names)}
     fired: Mapping[str, tuple[int, int]] = {}
     span = ""
     if earlier is not None:
@@ -100,9 +104,9 @@ def diff(
     sys.exit(0)
 
 
-_MANIFEST = (
-    "import json; from paymon.definitions import load; from generators.manifest import manifest; "
-    "json.dump(manifest(load()), sys.stdout)"
+_MANIFESTS = (
+    "import json; from paymon.definitions import load_all; from generators.manifest import manifest; "
+    "json.dump({one.organisation.service: manifest(one) for one in load_all()}, sys.stdout)"
 )
 
 
@@ -164,19 +168,24 @@ def _alert_of(line: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return name if name in old["alerts"] or name in new["alerts"] else ""
 
 
-def followers(name: str, before: Mapping[str, str], now: Mapping[str, str], catalog: Catalog) -> Followers:
-    """What of the generated files, by path and text, is another because of that alert, in the first environment."""
+def followers(
+    name: str, before: Mapping[str, str], now: Mapping[str, str], catalog: Catalog, folder: str = "generated"
+) -> Followers:
+    """What of the generated files, by path and text, is another because of that alert, in the first environment.
+
+    `folder` is the one that is the catalog's alone.
+    """
     first = catalog.organisation.environments[0].name
     area = next((area.name for area in catalog.areas for alert in area.alerts if alert.name == name), "")
     signals = {alert.watches.name for alert in catalog.alerts if alert.name == name}
-    tests = f"generated/{first}/tests/{name}.yml"
-    page = next((path for path in now if path.startswith(f"generated/{first}/") and path.endswith(f"/{area}.md")), "")
+    tests = f"{folder}/{first}/tests/{name}.yml"
+    page = next((path for path in now if path.startswith(f"{folder}/{first}/") and path.endswith(f"/{area}.md")), "")
     mentions = {name, *signals}
     return Followers(
         panels=sum(
             _changed_panels(before.get(path, ""), now.get(path, ""), mentions)
             for path in {*before, *now}
-            if path.startswith("generated/grafana/dashboards/") and path.endswith(".json")
+            if path.startswith(f"{folder}/grafana/dashboards/") and path.endswith(".json")
         ),
         tests=_changed_tests(before.get(tests, ""), now.get(tests, "")),
         pages=int(bool(page) and before.get(page) != now.get(page)),

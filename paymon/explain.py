@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from generators.rules import AlertingRule, Expressions, rule_groups
+from generators.text import file_of
 from generators.wording import spoken_value
 from paymon.definitions import load
 from rules.promql import PromqlError, selectors
@@ -91,7 +92,7 @@ def list_definitions(kind: str | None, area: str | None) -> None:
 def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     area = catalog.area_of(alert)
     yield click.style(f"{alert.name} - {alert.watches.title}", bold=True)
-    yield f"  defined in {area.module.replace('.', '/')}.py"
+    yield f"  defined in {file_of(area)}"
     for environment in catalog.organisation.environments:
         yield f"\nin {environment.name}"
         for threshold in alert.thresholds_in(environment):
@@ -173,7 +174,7 @@ def _steps(word: str, steps: Iterable[Step]) -> Iterator[str]:
 def _signal(signal: Signal, catalog: Catalog) -> Iterator[str]:
     expressions = Expressions(catalog, catalog.organisation.environments[0])
     yield click.style(f"{signal.name} - {signal.title}", bold=True)
-    yield f"  defined in {catalog.area_of(signal).module.replace('.', '/')}.py; {signal.unit.value}"
+    yield f"  defined in {file_of(catalog.area_of(signal))}; {signal.unit.value}"
     carried = sorted(expressions.labels(signal))
     yield f"  labels      {', '.join(carried) or 'none'}"
     yield f"  sampled by  {', '.join(sorted(source.value for source in expressions.sources(signal))) or 'nobody'}"
@@ -199,7 +200,7 @@ def _metric(metric: Metric, catalog: Catalog) -> Iterator[str]:
     expressions = Expressions(catalog, catalog.organisation.environments[0])
     yield click.style(f"{metric.name} - {metric.kind}", bold=True)
     yield f"  {metric.help}"
-    yield f"  defined in {catalog.area_of(metric).module.replace('.', '/')}.py; {metric.unit.value}"
+    yield f"  defined in {file_of(catalog.area_of(metric))}; {metric.unit.value}"
     yield f"  source      {metric.source.value}"
     for label in metric.labels:
         yield f"  label       {label.name}: {', '.join(label.values) or 'bounded by ' + label.bounded_by}"

@@ -30,8 +30,8 @@ class Gone:
         what = f"environment {self.environment} of {self.service}"
         return (
             f"{what} is gone{', as its service is' if self.with_its_service else ''}: "
-            "take its rules out of Prometheus, load Alertmanager's configuration anew, and end its heartbeat's check. "
-            "What still fires there is shown by\n"
+            "take its rules out of Prometheus, stop its exporter, load Alertmanager's configuration anew, and end its "
+            "heartbeat's check. What still fires there is shown by\n"
             f"  amtool alert query environment={self.environment} service={self.service} "
             f"--alertmanager.url={self.alertmanager_url}\n"
             "and ends once its rules are out; until then its runbook's address leads nowhere."

@@ -32,7 +32,8 @@ def placed(problem: Problem, folders: Iterable[Path]) -> str:
     """The problem as people read it, with `file:line: ` before it where its definition stands in one of the folders.
 
     A definition's name is a whole string literal, written once: where the module that the problem names has it, there
-    it is, and else in whichever module of the folders has it. Behind it stands the name of the check.
+    it is, and else in whichever module of the folders has it: there a team changes what is defined elsewhere. Behind it
+    stands the name of the check.
     """
     found = _WHERE.match(problem.where)
     place = next(_places(found[1], found[3].strip("'\""), tuple(folders)), None) if found else None
@@ -47,7 +48,7 @@ def strays(catalogs: Iterable[Catalog], folder: Path) -> Iterator[Problem]:
         inside = path.relative_to(folder).parts
         if path.resolve() in taken or _NO_DEFINITIONS & set(inside) or any(part.startswith(".") for part in inside):
             continue
-        if _in_an_environment(path, folder):
+        if _in_an_environment(path, folder) or _in_another_project(path.parent, folder):
             continue
         for line, kind, name in _defined(path):
             yield Problem(
@@ -62,7 +63,8 @@ def _places(module: str, name: str, folders: tuple[Path, ...]) -> Iterator[str]:
     loaded = (path for one in list(sys.modules) if (path := _file(one)))
     ours = [path for path in loaded if any(path.is_relative_to(folder) for folder in folders)]
     others = sorted(ours, key=lambda path: not _says_who(path))
-    for path in dict.fromkeys([own] if (own := _file(module)) else others):
+    own = _file(module)
+    for path in dict.fromkeys([own] if own in ours else others):
         folder = next((one for one in folders if path.is_relative_to(one)), None)
         if folder is not None and (line := _lines_of_names(path).get(name)):
             yield f"{path.relative_to(folder.parent if folder.name == 'rules' else folder)}:{line}"
@@ -139,3 +141,15 @@ def _called(call: ast.Call) -> str:
 def _in_an_environment(path: Path, folder: Path) -> bool:
     """Whether a virtual environment lies between the folder and the file."""
     return any((parent / "pyvenv.cfg").exists() for parent in path.parents if parent.is_relative_to(folder))
+
+
+@cache
+def _in_another_project(place: Path, folder: Path) -> bool:
+    """Whether the place belongs to a project of its own, which lies below the folder."""
+    from paymon.project import ProjectError, project_at
+
+    try:
+        found = project_at(place)
+    except ProjectError:  # of the nested one, which says so itself where it is read
+        return True
+    return found is not None and found.folder != folder and found.folder.is_relative_to(folder)

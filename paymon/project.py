@@ -1,10 +1,13 @@
 """Which definitions does the folder at hand have of its own?"""
 
 import importlib
+import re
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +18,7 @@ from rules.vocabulary import Catalog
 __all__ = ["Project", "ProjectError", "project_at", "refuse_other_rules"]
 
 _NAMED = "module:ATTRIBUTE, such as monitoring:CATALOG"
+_REQUIRES = re.compile(r"(?:(?:>=)? *(?P<version>[0-9]+(?:\.[0-9]+){1,2}))?")
 
 
 class ProjectError(Exception):
@@ -47,9 +51,15 @@ class Project:
         refuse_other_rules(self.folder)
         if str(self.folder) not in sys.path:
             sys.path.insert(0, str(self.folder))
-        found = self._value(self._module())
-        if callable(found) and not isinstance(found, Catalog):
-            found = found()
+        try:
+            found = self._value(self._module())
+            if callable(found) and not isinstance(found, Catalog):
+                found = self._called(found)
+        except SystemExit as error:
+            raise ProjectError(
+                f"{self.file}: {self.module}:{self.attribute} ends the program with status {error.code}; "
+                "let it give a catalog, and raise ValueError with the cause where it cannot"
+            ) from None
         catalogs = found if isinstance(found, tuple) and found else (found,)
         for one in catalogs:
             if not isinstance(one, Catalog):
@@ -62,6 +72,18 @@ class Project:
         if twice is not None:
             raise ProjectError(f"{self.file}: two catalogs are of the service {twice}; give each service its own name")
         return catalogs
+
+    def _called(self, found: Callable[[], object]) -> object:
+        try:
+            signature(found).bind()
+        except TypeError as error:
+            raise ProjectError(
+                f"{self.file}: {self.module}:{self.attribute} cannot be called without arguments ({error}); "
+                "let it be a catalog, or a callable that needs none"
+            ) from None
+        except ValueError:  # some of Python's own have no signature
+            pass
+        return found()
 
     def _module(self) -> ModuleType:
         try:
@@ -138,10 +160,14 @@ def _project(path: Path, section: object) -> Project:
     module, colon, attribute = section["catalog"].partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), attribute)):
         raise ProjectError(f"{path}: catalog {section['catalog']!r} names nothing; write {_NAMED}")
-    requires = str(section.get("requires", "")).lstrip(">= ")
-    if requires and not as_numbers(requires):
-        raise ProjectError(f'{path}: requires {section["requires"]!r} is no version; write one such as ">=0.1"')
-    return Project(path, module, attribute, requires)
+    requires = str(section.get("requires", ""))
+    said = _REQUIRES.fullmatch(requires)
+    if said is None:
+        raise ProjectError(
+            f"{path}: requires {section['requires']!r} is not understood; write the oldest version that will do, "
+            'such as ">=0.1"'
+        )
+    return Project(path, module, attribute, said["version"] or "")
 
 
 def _described(one: object) -> str:

@@ -49,7 +49,7 @@ def provisioning_files(catalog: Catalog) -> Mapping[str, str]:
     }
 
 
-_HEADER = generated_header("generators/dashboards/provisioning.py")
+_HEADER = generated_header()
 _PLACES_DASHBOARDS = """\
 # Belongs into Grafana's folder provisioning/dashboards/.
 # PAYMON_DASHBOARDS, in Grafana's environment, names the folder that holds the dashboards' JSON files.

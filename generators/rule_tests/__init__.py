@@ -9,6 +9,7 @@ from generators.rule_tests.known import Known
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
 from generators.rule_tests.text import TestFile
 from generators.rules import AlertingRule, RuleGroup, expressions_of, rule_groups
+from generators.text import file_of
 from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
 
 __all__ = ["rule_test_files"]
@@ -48,22 +49,18 @@ def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
 
 def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> TestFile:
     step = evaluation_step(rules, group.interval)
-    return TestFile(_source(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
+    return TestFile(file_of(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
 
 
 def _signals_file(group: RuleGroup, signals: list[Signal], known: Known, needed: list[RuleGroup]) -> TestFile:
     cases = [case for signal in signals for case in signal_cases(signal, known)]
     return TestFile(
-        _source(group.area),
+        file_of(group.area),
         tuple(_rule_file(one.area) for one in needed),
         signals[0].example.at,
         (*cases, nothing_there(signals, known)),
         tuple(one.name for one in needed),
     )
-
-
-def _source(area: Area) -> str:
-    return area.module.replace(".", "/") + ".py"
 
 
 def _rule_file(area: Area) -> str:

@@ -97,11 +97,14 @@ def _louder(branch: Any) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Write the data of the definitions on the module path; the argument is the environment, empty for the first."""
-    from paymon.definitions import load
+    """Write the data of the definitions on the module path; the arguments are service and environment."""
+    from paymon.definitions import load_all
 
-    catalog = load()
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    service, wanted = sys.argv[1:]
+    catalogs = load_all()
+    catalog = next((one for one in catalogs if one.organisation.service == service), None)
+    if catalog is None:
+        sys.exit(f"there is no service {service!r}")
     known = catalog.organisation.environments
     json.dump(as_data(catalog, next((one for one in known if one.name == wanted), known[0])), sys.stdout)
 

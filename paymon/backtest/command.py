@@ -94,7 +94,7 @@ def backtest(
     chosen = _chosen(ruleset, alerts)
     to_sweep = _chosen(ruleset, (sweep,)) if sweep else []
     known = read_incidents(incidents) if incidents else ()
-    other = ruleset_at(against, place.name) if against else None
+    other = ruleset_at(against, catalog.organisation.service, place.name) if against else None
     with unanswered(), server_of(folder) as (access, span):
         history = replayed_span(access, ruleset, since, until, every, span)
 

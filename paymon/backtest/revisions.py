@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from paymon.backtest.ruleset import Ruleset
+from paymon.definitions import home
 
 __all__ = ["checked_out", "root", "ruleset_at", "ruleset_in", "told_in"]
 
@@ -22,10 +23,8 @@ _WITHIN = 120
 
 
 def root() -> Path:
-    """The root of the git repository that holds the definitions. Raises click.UsageError outside of any."""
-    import rules
-
-    folder = Path(rules.__file__ or "").parent
+    """The root of the git repository that holds the project's definitions. Raises click.UsageError outside of any."""
+    folder = home().resolve()
     answer = subprocess.run(
         ("git", "-C", folder, "rev-parse", "--show-toplevel"), capture_output=True, text=True, timeout=30, check=False
     )
@@ -36,7 +35,10 @@ def root() -> Path:
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """The files of a revision in a folder of their own, for as long as the block lasts. Raises click.UsageError."""
+    """A revision's files in a folder of their own, for as long as the block lasts; gives that of the project in it.
+
+    Raises click.UsageError.
+    """
     repository = root()
     named = subprocess.run(
         ("git", "-C", repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"),
@@ -56,19 +58,23 @@ def checked_out(revision: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="paymon-revision-") as scratch:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(scratch, filter="data")
-        yield Path(scratch)
+        yield Path(scratch) / home().resolve().relative_to(repository.resolve())
 
 
-def ruleset_at(revision: str, environment: str | None) -> Ruleset:
-    """The rules of that revision. Raises click.UsageError where it does not exist or its definitions do not load."""
+def ruleset_at(revision: str, service: str, environment: str | None) -> Ruleset:
+    """The rules of that revision for a service.
+
+    Raises click.UsageError where it does not exist or its definitions do not load.
+    """
     with checked_out(revision) as tree:
-        return ruleset_in(tree, environment, revision)
+        return ruleset_in(tree, service, environment, revision)
 
 
-def ruleset_in(tree: Path, environment: str | None, revision: str) -> Ruleset:
+def ruleset_in(tree: Path, service: str, environment: str | None, revision: str) -> Ruleset:
     """The rules of the definitions in that folder. Raises click.UsageError where they do not load."""
     program = str(Path(__file__).with_name("as_data.py"))
-    code = f"sys.argv = [{program!r}, {environment or ''!r}]; runpy.run_path({program!r}, run_name='__main__')"
+    arguments = [program, service, environment or ""]
+    code = f"sys.argv = {arguments!r}; runpy.run_path({program!r}, run_name='__main__')"
     data = told_in(tree, code, revision)
     try:
         return Ruleset.from_data(data)

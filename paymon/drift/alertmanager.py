@@ -13,11 +13,14 @@ from rules.vocabulary import Catalog
 __all__ = ["alertmanager"]
 
 
-def alertmanager(catalog: Catalog, status: Mapping[str, Any]) -> Layer:
-    """Does Alertmanager's configuration, as it tells of it, have our routes and receivers?"""
+def alertmanager(status: Mapping[str, Any], catalog: Catalog, *others: Catalog) -> Layer:
+    """Does Alertmanager's configuration, as it tells of it, have our routes and receivers?
+
+    `others` are the catalogs of other services that the same people watch: one configuration serves all.
+    """
     try:
         loaded = yaml.safe_load(status["config"]["original"])
-        ours = yaml.safe_load(alertmanager_files(catalog)["alertmanager/routes.yml"])
+        ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
     except (KeyError, TypeError, yaml.YAMLError):
         return Layer("alertmanager", Verdict.UNKNOWN, ("it does not tell its configuration",))
     findings = []

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from generators.dashboards import CLASSIC, dashboard_files
-from paymon.definitions import load
+from paymon.definitions import asked_one, home, load_all
 from paymon.drift.alertmanager import alertmanager
 from paymon.drift.grafana import grafana
 from paymon.drift.layers import Layer, Verdict, files
@@ -29,13 +29,15 @@ _MOST = 12
 
 
 @click.command()
-@click.option("--files", "root", type=click.Path(path_type=Path), default=Path(), help="Folder that has generated/.")
+@click.option(
+    "--files", "root", type=click.Path(path_type=Path), help="Folder that has generated/.  [default: the project's]"
+)
 @click.option("--json", "json_", is_flag=True, help="For machines.")
 @environment_option
 @access_options("prometheus", required=False)
 @access_options("alertmanager", required=False)
 @access_options("grafana", required=False)
-def drift(root: Path, json_: bool, environment: str | None, **_access: Any) -> None:
+def drift(root: Path | None, json_: bool, environment: str | None, **_access: Any) -> None:
     """Is what runs what is defined? One verdict for each layer.
 
     Layers: the generated files; the revision that the rules which run say they are of; the rules that Prometheus has
@@ -44,10 +46,11 @@ def drift(root: Path, json_: bool, environment: str | None, **_access: Any) -> N
 
     Exit status: 0 everything that was looked at is as defined, 1 drift, 2 wrong use, 3 some layer cannot be told.
     """
-    catalog = load()
+    catalogs = load_all()
+    catalog = asked_one(catalogs)
     place = environment_named(catalog, environment)
     try:
-        layers = tuple(_layers(catalog, place, root))
+        layers = tuple(_layers(catalogs, catalog, place, home() if root is None else root))
     except KeyboardInterrupt:
         click.echo("cannot judge: interrupted", err=True)
         sys.exit(130)
@@ -69,9 +72,9 @@ def drift(root: Path, json_: bool, environment: str | None, **_access: Any) -> N
     sys.exit(1 if Verdict.DRIFT in verdicts else CANNOT_JUDGE if Verdict.UNKNOWN in verdicts else 0)
 
 
-def _layers(catalog: Catalog, environment: Environment, root: Path) -> Iterator[Layer]:
+def _layers(catalogs: tuple[Catalog, ...], catalog: Catalog, environment: Environment, root: Path) -> Iterator[Layer]:
     context = click.get_current_context()
-    yield files(catalog, root)
+    yield files(root, *catalogs)
     access = access_from(context, "prometheus")
     if access is not None:
         with Prometheus(access) as prometheus:
@@ -92,8 +95,9 @@ def _layers(catalog: Catalog, environment: Environment, root: Path) -> Iterator[
     access = access_from(context, "alertmanager")
     if access is not None:
         with access.client() as client:
+            same = (one for one in catalogs if one.organisation.people == catalog.organisation.people)
             try:
-                yield alertmanager(catalog, asked_for(client, access, "/api/v2/status") or {})
+                yield alertmanager(asked_for(client, access, "/api/v2/status") or {}, *same)
             except NoAnswerError as error:
                 yield Layer("alertmanager", Verdict.UNKNOWN, (str(error),))
     access = access_from(context, "grafana")

@@ -35,9 +35,9 @@ def layer(name: str, findings: Sequence[str], notes: Sequence[str] = ()) -> Laye
     return Layer(name, Verdict.DRIFT if findings else Verdict.SAME, tuple(findings), tuple(notes))
 
 
-def files(catalog: Catalog, root: Path) -> Layer:
-    """Do the generated files below `root` follow from the definitions?"""
+def files(root: Path, *catalogs: Catalog) -> Layer:
+    """Do the generated files below `root` follow from the definitions of all services?"""
     if not (root / OWNED).is_dir():
         return Layer("files", Verdict.UNKNOWN, (f"{root / OWNED} is not here; say where it is with --files",))
-    found = differences(root, generated_files(catalog), OWNED)
+    found = differences(root, generated_files(*catalogs), OWNED)
     return layer("files", [f"{one.path} {one.kind.value}" for one in found])

@@ -85,7 +85,11 @@ def project_files(answers: Answers) -> Mapping[str, str]:
         ".github/workflows/monitoring.yml": text("github.yml"),
         ".gitlab-ci.yml": text("gitlab.yml"),
         ".gitignore": text("gitignore"),
-        "README.md": text("README.md"),
+        "README.md": text(
+            "README.md",
+            services=len(services),
+            generated="generated" if len(services) == 1 else "generated/<service>",
+        ),
     }
     today, until = answers.today()
     for service in answers.services:

@@ -88,7 +88,7 @@ class Definitions:
         )
         return filled(catalog, words_everywhere(organisation))
 
-    def without(self, *what: str | ModuleType | Area | Signal | Alert | Source, because: str) -> "Definitions":
+    def without(self, *what: str | ModuleType | Area | Signal | Alert | Source, because: str = "") -> "Definitions":
         """All but these areas, alerts, signals or sources, and all but what exists for them alone.
 
         With an alert go its panel, page, tests and inhibitions, and its signal where nothing else uses it. With a source go
@@ -114,7 +114,9 @@ class Definitions:
         lost = sorted(_served(self) - _served(changed))
         return replace(changed, orphans=(*self.orphans, *((item, because) for item in lost)))
 
-    def override(self, what: str | Alert | Signal, *, because: str, tier: str = "", **changed: Any) -> "Definitions":
+    def override(
+        self, what: str | Alert | Signal, *, because: str = "", tier: str = "", **changed: Any
+    ) -> "Definitions":
         """That alert or signal with other values.
 
         Of an alert's threshold: `value` (as text where it has a fraction), `lasting`, `keep_firing`, `severity`, `priority`,
@@ -266,13 +268,14 @@ def _overridden_alert(alert: Alert, because: str, tier: str, changed: dict[str, 
     thresholds = tuple(
         replace(one, because=because, **mine) if mine and one.tier == tier else one for one in alert.thresholds
     )
-    other: Alert = _changed(alert, rest)
+    other: Alert = _changed(alert, rest, of_threshold)
     return replace(other, thresholds=thresholds)
 
 
-def _changed(one: Any, changed: dict[str, Any]) -> Any:
+def _changed(one: Any, changed: dict[str, Any], also: Iterable[str] = ()) -> Any:
+    """It with those fields; `also` are what else can be changed of it."""
     fixed = {"name", "watches", "thresholds", "always"}
-    known = {field.name for field in fields(one)} - fixed
+    known = {field.name for field in fields(one)} - fixed | set(also)
     for key in changed:
         if key not in known:
             raise ValueError(

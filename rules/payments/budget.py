@@ -363,7 +363,7 @@ burn_slow = Alert(
     description="At this pace the month's error budget is used up {value} times over.",
     runbook=Runbook(
         meaning="A small share of payments fails for technical reasons, for so long that it adds up.",
-        impact="Fewer than one customer in twenty is hit, every day.",
+        impact="A few customers are hit, every day.",
         diagnosis=(
             Step("Look for the one error that recurs: the failures by class and the declines by code tell which."),
             ERROR_LOGS,

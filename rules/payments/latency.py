@@ -289,7 +289,7 @@ api_latency_high = Alert(
     summary="More than {threshold} of payments API requests take longer than 500 ms.",
     description="{value} of the requests in the past 5 minutes took longer than 500 ms.",
     runbook=Runbook(
-        meaning="The 95th percentile of the payments API's response time is above half a second.",
+        meaning="The 95th percentile of the payments API's response time is above its bound.",
         impact="The checkout feels slow; some customers give up.",
         diagnosis=(
             Step("Look at the latency heatmap: are all requests slower, or is there a second, slow hump?"),

@@ -419,7 +419,7 @@ degraded = Alert(
     description="{value} of payment attempts failed for technical reasons in the past 5 minutes.",
     runbook=Runbook(
         meaning="Many payments fail because of us or of Stripe, not because an issuer said no.",
-        impact="At least one customer in ten cannot pay.",
+        impact="Many customers cannot pay.",
         diagnosis=(
             Step("Look at failures by class: technical points to Stripe or the network, integration to our own code."),
             STRIPE_STATUS,
@@ -456,7 +456,7 @@ success_rate_low = Alert(
     summary="Payment success rate is below {threshold}.",
     description="{value} of payment attempts did not fail for technical reasons in the past 5 minutes.",
     runbook=Runbook(
-        meaning="More than one attempt in twenty fails for technical reasons, and has done so for 5 minutes.",
+        meaning="More attempts fail for technical reasons than may, and they go on failing.",
         impact="Customers have to try again, and some will not.",
         diagnosis=(
             Step("Compare the payment methods: is it one of them, or all?"),

@@ -102,9 +102,19 @@ def test_a_folder_in_the_place_of_a_file_is_an_error_that_names_it_and_the_old_f
     with pytest.raises(OutputError) as raised:
         write(tmp_path, {**FILES, "generated/deep/b.yml": "b: 3\n"}, "generated")
 
-    assert str(raised.value).startswith(f"{tmp_path}/generated/deep/b.yml: Is a directory; make the folder writable")
+    assert str(raised.value).startswith(f"{tmp_path}/generated/deep/b.yml: Is a directory; remove the folder that ")
     assert (tmp_path / "generated/a.yml").read_text() == "a: 1\n"
     assert [path.name for path in (tmp_path / "generated/deep").iterdir()] == ["b.yml"]
+
+
+def test_why_a_file_cannot_be_written_says_what_is_to_be_done(tmp_path: Path) -> None:
+    (tmp_path / "generated").write_text("a file in the folder's place")
+    with pytest.raises(OutputError, match="remove the file that stands in the place of its folder"):
+        write(tmp_path, {"generated/a/b.yml": "b"}, "generated")
+    (tmp_path / "generated").unlink()
+    (tmp_path / "generated").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="remove the link that leads nowhere"):
+        write(tmp_path, {"generated/b.yml": "b"}, "generated")
 
 
 def test_a_run_that_is_killed_half_way_leaves_each_file_old_or_new_and_never_half(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_every_group_has_an_interval_and_nothing_is_newer_than_prometheus_2_42(p
         assert groups, name
         assert all("\n  interval: " in group for group in groups), name
         assert not re.search("fuzzy_compare|start_timestamp|NaN\n|{{schema", text), name
-        assert text.startswith("# Written by `paymon generate` from rules/"), name
+        assert text.startswith("# Written by `paymon generate` from the definitions"), name
 
 
 def test_the_tests_of_an_environment_stay_small_enough_to_review(production: dict[str, str]) -> None:

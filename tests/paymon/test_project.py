@@ -100,6 +100,7 @@ def test_of_two_projects_in_nested_folders_the_nearest_counts(tmp_path: Path) ->
     inner = acme(tmp_path / "outer" / "inner")
 
     assert paymon(inner, "list", "alerts").stderr == f"paymon 0.1.0 reads monitoring:CATALOG of {inner}\n"
+    assert paymon(tmp_path / "outer", "generate").returncode == 0, "the inner one's areas are no strays of the outer's"
 
 
 def test_definitions_of_another_checkout_are_never_overwritten(tmp_path: Path) -> None:
@@ -140,6 +141,19 @@ def test_definitions_of_another_checkout_are_never_overwritten(tmp_path: Path) -
             2,
             "needs paymon 9.1 or newer, and this is 0.1.0; upgrade paymon",
         ),
+        (
+            "monitoring:CATALOG",
+            'requires = "~=0.1"\n',
+            2,
+            "requires '~=0.1' is not understood; write the oldest version that will do, such as \">=0.1\"",
+        ),
+        (
+            "monitoring:service",
+            "",
+            2,
+            "monitoring:service cannot be called without arguments (missing a required argument: 'name'); "
+            "let it be a catalog, or a callable that needs none",
+        ),
         ("monitoring:CATALOG", 'catalogue = "x"\n', 2, "catalogue is unknown here; there are catalog and requires"),
     ],
 )
@@ -166,7 +180,13 @@ def test_a_project_file_that_is_wrong_is_told_with_place_cause_and_cure(
         ),
         (
             'CATALOG = PAYMENTS.override("PaymentTimeouts", because="x", threshold=3).of(PEOPLE, service("shop"))\n',
-            "PaymentTimeouts has nothing called 'threshold' to override; choose among ",
+            "PaymentTimeouts has nothing called 'threshold' to override; choose among description, formerly, guards, "
+            "hidden_by, keep_firing, lasting, or_else, priority, respond_within, runbook, serves, severity, "
+            "stays_while, summary, told_at_once, value",
+        ),
+        (
+            'CATALOG = PAYMENTS.override("PaymentTimeouts", value=3).of(PEOPLE, service("shop"))\n',
+            "override() has no because; say why your team differs",
         ),
         (
             'CATALOG = PAYMENTS.without("disputes", because="").of(PEOPLE, service("shop"))\n',
@@ -315,3 +335,61 @@ def test_a_problem_of_people_or_environments_names_the_line_of_the_team_s_own_fi
     assert result.returncode == 1
     assert re.search(rf"^monitoring\.py:{chat}: contact Chat ", result.stderr, re.MULTILINE), result.stderr
     assert re.search(rf"^monitoring\.py:{interval}: evaluation_interval is 9 minutes", result.stderr, re.MULTILINE)
+
+
+def test_a_project_that_ends_the_program_is_told_so(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    (folder / "monitoring.py").write_text("import sys\nsys.exit(7)\n")
+
+    result = paymon(folder, "generate")
+
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (
+        2,
+        f"{folder}/pyproject.toml: monitoring:CATALOG ends the program with status 7; "
+        "let it give a catalog, and raise ValueError with the cause where it cannot",
+    )
+
+
+def test_a_change_that_breaks_a_promise_is_told_with_the_line_of_the_team_s_own_file_once_for_all_services(
+    tmp_path: Path,
+) -> None:
+    folder = acme(tmp_path, "monitoring:BOTH")
+    monitoring = folder / "monitoring.py"
+    text = monitoring.read_text().replace('value="0.97"', 'value="97"')
+    monitoring.write_text(text + 'BOTH = (CATALOG, CHANGED.of(PEOPLE, service("gifts")))\n')
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if 'value="97"' in one)
+
+    result = paymon(folder, "generate")
+
+    assert result.returncode == 1
+    (said,) = (one for one in result.stderr.splitlines() if "outside its range" in one)
+    assert said.startswith(f"monitoring.py:{line}: alert PaymentSuccessRateLow compares")
+
+
+def test_the_rules_of_several_services_lie_in_folders_of_their_own_also_where_prometheus_reads_them(
+    tmp_path: Path,
+) -> None:
+    folder = acme(tmp_path, "monitoring:TWO")
+    assert paymon(folder, "generate").returncode == 0
+
+    for service in ("shop", "donations"):
+        text = (folder / f"generated/{service}/staging/deploy/prometheus.yml").read_text()
+        assert f"/etc/prometheus/paymon/{service}/staging/rules/*.yml" in text
+
+
+def test_files_of_several_services_do_not_drift_and_a_review_of_one_tells_its_changes(tmp_path: Path) -> None:
+    folder = acme(tmp_path, "monitoring:TWO")
+    assert paymon(folder, "generate").returncode == 0
+    git = ("git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b.example")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "as it was")):
+        subprocess.run((*git, *command), check=True, timeout=60)
+
+    assert "as defined  files" in paymon(folder, "--service", "shop", "drift").stdout
+
+    monitoring = folder / "monitoring.py"
+    monitoring.write_text(monitoring.read_text().replace('value="0.97"', 'value="0.98"'))
+    assert "DRIFT       files\n  docs/shop/thresholds.md differs" in paymon(folder, "--service", "shop", "drift").stdout
+    shop, donations = (paymon(folder, "--service", name, "diff").stdout for name in ("shop", "donations"))
+    assert "PaymentSuccessRateLow: below 97 % -> below 98 %" in shop
+    assert "1 page follow" in shop
+    assert "Nothing that the definitions say." in donations

@@ -164,7 +164,7 @@ def alertmanager_with(text: str, folder: Path, version: str) -> Iterator[str]:
 def told_by(url: str) -> Layer:
     access = Access(url=url)
     with access.client() as client:
-        return alertmanager(CATALOG, asked_for(client, access, "/api/v2/status"))
+        return alertmanager(asked_for(client, access, "/api/v2/status"), CATALOG)
 
 
 @pytest.mark.parametrize("version", ALERTMANAGER)
@@ -203,7 +203,7 @@ def test_each_way_in_which_alertmanager_differs_is_told(change: object, words: s
 
 
 def test_an_alertmanager_that_tells_nothing_cannot_be_told() -> None:
-    assert alertmanager(CATALOG, {}).verdict is Verdict.UNKNOWN
+    assert alertmanager({}, CATALOG).verdict is Verdict.UNKNOWN
 
 
 # Grafana, files and the command
@@ -303,13 +303,13 @@ def test_where_no_dashboard_of_ours_is_the_address_may_be_wrong(grafana_url: str
 
 
 def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path) -> None:
-    assert files(CATALOG, tmp_path).verdict is Verdict.UNKNOWN
+    assert files(tmp_path, CATALOG).verdict is Verdict.UNKNOWN
     for path, text in generated_files(CATALOG).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    assert files(CATALOG, tmp_path).verdict is Verdict.SAME
+    assert files(tmp_path, CATALOG).verdict is Verdict.SAME
     (tmp_path / "generated/production/rules/outcomes.yml").write_text("groups: []\n")
-    assert "outcomes.yml differs" in files(CATALOG, tmp_path).findings[0]
+    assert "outcomes.yml differs" in files(tmp_path, CATALOG).findings[0]
 
 
 def test_the_command_ends_with_what_it_found_and_says_what_it_did_not_look_at(live: Live) -> None:
