@@ -29,11 +29,12 @@ class Posted:
 
 @dataclass(frozen=True)
 class Mail:
-    """A message to `to`, and the password with which its sender introduced itself."""
+    """A message to `to`, and the user and password with which its sender introduced itself."""
 
     to: str
     password: str
     message: EmailMessage
+    user: str = ""
 
 
 @dataclass
@@ -96,14 +97,18 @@ def mail_sink() -> Iterator[Inbox[Mail]]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                self._converse()
+
+        def _converse(self) -> None:
             self._say("220 sink")
-            password = to = ""
+            user = password = to = ""
             for line in iter(lambda: self.rfile.readline().decode().strip(), ""):
                 match line.split(" ")[0].upper():
                     case "EHLO":
                         self._say("250-sink", "250 AUTH PLAIN")
                     case "AUTH":
-                        password = base64.b64decode(line.split(" ")[2]).decode().split("\0")[2]
+                        _, user, password = base64.b64decode(line.split(" ")[2]).decode().split("\0")
                         self._say("235 welcome")
                     case "RCPT":
                         to = line.partition(":")[2].strip("<> ")
@@ -111,7 +116,8 @@ def mail_sink() -> Iterator[Inbox[Mail]]:
                     case "DATA":
                         self._say("354 go on")
                         text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                        inbox.put(Mail(to, password, email.message_from_bytes(text, policy=email.policy.default)))
+                        message = email.message_from_bytes(text, policy=email.policy.default)
+                        inbox.put(Mail(to, password, message, user))
                         self._say("250 ok")
                     case "QUIT":
                         self._say("221 bye")
