@@ -12,7 +12,7 @@ import asyncio
 import re
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from psycopg import sql
 
 from exporters.postgres import Database, PostgresSettings, questions
 from exporters.sampling.labels import LabelOverflow
-from exporters.sampling.reconciling import SucceededPayments
+from exporters.sampling.reconciling import Received, SucceededPayments
 from simulator.postgres_server import SCHEMA, PostgresServer, installations, running
 
 NOW = 1_800_000_000.0
@@ -74,6 +74,9 @@ class _Stripe(SucceededPayments):
 
     async def payment_intents(self, _since: float, _until: float, /) -> frozenset[str]:
         return self._intents
+
+    async def received(self, _since: float, _until: float, /) -> Mapping[str, Received | None]:
+        return dict.fromkeys(self._intents, Received(2000, "usd", refunded=False))
 
     async def events_sent(self, _since: float, _until: float, /) -> frozenset[str]:
         return self._events

@@ -3,6 +3,7 @@
 from rules.composition import Definitions
 from rules.payments import (
     account,
+    amounts,
     arrival,
     authentication,
     blindness,
@@ -14,6 +15,7 @@ from rules.payments import (
     disputes,
     governance,
     health,
+    identifiers,
     latency,
     monitoring,
     outcomes,
@@ -46,6 +48,8 @@ _AREAS = (
     account,
     disputes,
     database,
+    amounts,
+    identifiers,
     health,
     rollout,
     governance,

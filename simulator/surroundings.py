@@ -108,6 +108,8 @@ def _fill_database(dsn: str, now: float) -> None:
     moment = datetime.fromtimestamp(now, UTC)
     with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
+        for granted in ("(amount, currency) ON payments", "ON SEQUENCE payments_id_seq"):  # what the example opts in to
+            cursor.execute(sql.SQL("GRANT SELECT {} TO {}").format(sql.SQL(granted), sql.Identifier(_ROLE)))
         for age, status in ((30, "completed"), (60, "completed"), (90, "pending"), (120, "pending_review")):
             at = moment - timedelta(seconds=age)
             cursor.execute(

@@ -39,9 +39,11 @@ class PaymentsDatabase:
             values["completed_at"] = NOW - float(str(values.pop("completed_ago")))
         self.admin.execute(
             "INSERT INTO payments (order_id, user_id, payment_intent_id, status, amount, currency, created_at,"
-            " completed_at) VALUES (%(order_id)s, 1, %(payment_intent_id)s, %(status)s, 100, 'usd',"
+            " completed_at) VALUES (%(order_id)s, 1, %(payment_intent_id)s, %(status)s, %(amount)s, %(currency)s,"
             " to_timestamp(%(created_at)s), to_timestamp(%(completed_at)s))",
-            {"completed_at": None} | values | {"status": status, "created_at": NOW - ago},
+            {"completed_at": None, "amount": 100, "currency": "usd"}
+            | values
+            | {"status": status, "created_at": NOW - ago},
         )
 
     def attempt(self, status: str = "succeeded", *, user: int | None = 1, ago: float = 1) -> None:

@@ -24,7 +24,10 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO paymon_exporter', current_databas
 GRANT USAGE ON SCHEMA public TO paymon_exporter;
 
 GRANT SELECT (order_id, payment_intent_id, status, created_at, completed_at) ON payments TO paymon_exporter;
--- With slow_methods in the exporter's configuration, add the column payment_method.
+-- With slow_methods in the exporter's configuration, add the column payment_method; with payments.amounts, those columns:
+--     GRANT SELECT (amount, currency) ON payments TO paymon_exporter;
+-- With identifiers, the sequences of those columns, or the columns where they have none:
+--     GRANT SELECT ON SEQUENCE payments_id_seq TO paymon_exporter;
 GRANT SELECT (id, user_id, status, created_at) ON payment_attempts TO paymon_exporter;
 GRANT SELECT (version, applied) ON schema_migrations TO paymon_exporter;
 GRANT SELECT (id, type, created_at, received_at, processed_at) ON webhook_events TO paymon_exporter;

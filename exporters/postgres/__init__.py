@@ -1,14 +1,18 @@
 """What does the payments database say, asked gently?"""
 
+from collections.abc import Iterator
+
+from exporters.postgres.amounts import ComparedAmounts
 from exporters.postgres.attempts import attempts_questions
 from exporters.postgres.connection import Database
 from exporters.postgres.custom import custom_questions
 from exporters.postgres.explain import Plan, Scan, plan_of, scans
+from exporters.postgres.identifiers import UsedIdentifiers
 from exporters.postgres.inbox import inbox_questions
 from exporters.postgres.leader import Leader, LeaderSettings
 from exporters.postgres.payments import payments_questions
 from exporters.postgres.questions import Elapsed, Health, Question, since_start
-from exporters.postgres.reconciliation import reconciliation_questions
+from exporters.postgres.reconciliation import MissingEvents, MissingPayments
 from exporters.postgres.relations import Relations
 from exporters.postgres.sampler import QuestionsSampler
 from exporters.postgres.settings import PostgresSettings
@@ -74,12 +78,21 @@ def questions(
             *payments_questions(settings, overflow),
             *attempts_questions(settings, elapsed),
             *structure_questions(settings),
+            *((UsedIdentifiers(settings),) if settings.identifiers else ()),
             *custom_questions(settings, overflow),
         ),
         Source.WEBHOOK_INBOX: inbox_questions(settings, elapsed) if settings.inbox.enabled else (),
         Source.RECONCILIATION: (
-            reconciliation_questions(settings, stripe) if stripe and settings.reconciliation.enabled else ()
+            tuple(_comparisons(settings, stripe, overflow)) if stripe and settings.reconciliation.enabled else ()
         ),
     }
     off = {name for name, chosen in settings.built_in.items() if not chosen.enabled}
     return {source: tuple(one for one in some if one.name not in off) for source, some in asked.items()}
+
+
+def _comparisons(settings: PostgresSettings, stripe: SucceededPayments, overflow: LabelOverflow) -> Iterator[Question]:
+    yield MissingPayments(settings, stripe)
+    if settings.inbox.enabled:
+        yield MissingEvents(settings, stripe)
+    if settings.payments.amounts is not None:
+        yield ComparedAmounts(settings, settings.payments.amounts, stripe, overflow)

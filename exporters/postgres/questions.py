@@ -67,6 +67,8 @@ class Holds(Enum):
     ORDERED_MOMENT = "moments by which rows are found"
     KEY = "keys that can be put in order"
     STRIPES_ID = "ids of Stripe's"
+    NUMBER = "numbers"
+    CODE = "codes of letters"
     TRUTH = "true or false"
 
 

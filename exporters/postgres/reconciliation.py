@@ -8,13 +8,13 @@ from psycopg import sql
 
 from exporters.postgres.connection import Database
 from exporters.postgres.moments import at
-from exporters.postgres.questions import Answer, Holds, Question, column, moment, one_of, reads, table, words
+from exporters.postgres.questions import Answer, Holds, column, moment, one_of, reads, table, words
 from exporters.postgres.settings import Moments, PostgresSettings, QueryName
 from exporters.sampling.model import reading
 from exporters.sampling.reconciling import SucceededPayments
 from rules.payments import database as metrics
 
-__all__ = ["MissingEvents", "MissingPayments", "reconciliation_questions"]
+__all__ = ["PORTION", "SLICE_SECONDS", "Comparison", "MissingEvents", "MissingPayments", "bound"]
 
 _NOT_LATELY_IN_THE_DATABASE = """
 SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
@@ -46,23 +46,18 @@ SELECT stripe.id FROM unnest(%(ids)s::text[]) AS stripe (id)
 WHERE NOT EXISTS (SELECT FROM {inbox} AS e WHERE e.{id} = stripe.id)
 """
 
-_PORTION = 2000
-_SLICE_SECONDS = 3600.0
+PORTION = 2000
+SLICE_SECONDS = 3600.0
 """So many ids, and so much time, in one query: each is short, and other sources' queries come between."""
 
 
-def reconciliation_questions(settings: PostgresSettings, stripe: SucceededPayments) -> tuple[Question, ...]:
-    """The questions that need both sides."""
-    payments = MissingPayments(settings, stripe)
-    return (payments, MissingEvents(settings, stripe)) if settings.inbox.enabled else (payments,)
-
-
-def _bound(moments: Moments, parameter: str) -> sql.Composed:
+def bound(moments: Moments, parameter: str) -> sql.Composed:
+    """A parameter as one of the table's moments."""
     return at(moments, f"%({parameter})s::timestamptz")
 
 
-class _Comparison:
-    """What both comparisons share: a window that Stripe's side knows and that the grace period has passed."""
+class Comparison:
+    """What the comparisons share: a window that Stripe's side knows and that the grace period has passed."""
 
     def __init__(self, settings: PostgresSettings, stripe: SucceededPayments, name: QueryName) -> None:
         chosen = settings.of(name)
@@ -97,13 +92,13 @@ class _Comparison:
         """Those of the ids that the query does not find, asked for in portions."""
         remaining = iter(sorted(ids))
         absent: list[str] = []
-        while portion := list(islice(remaining, _PORTION)):
+        while portion := list(islice(remaining, PORTION)):
             rows = await database.rows(query, {"ids": portion, **also}, where=self.name, timeout=self._timeout)
             absent += (row[0] for row in rows)
         return absent
 
 
-class MissingPayments(_Comparison):
+class MissingPayments(Comparison):
     """Payments that Stripe says succeeded and the database did not complete, and the other way round."""
 
     def __init__(self, settings: PostgresSettings, stripe: SucceededPayments) -> None:
@@ -115,10 +110,10 @@ class MissingPayments(_Comparison):
             "status": column(there.status),
             "completed_at": column(there.completed_at),
             "completed": one_of(settings.statuses.completed),
-            "since": _bound(there.moments, "since"),
-            "until": _bound(there.moments, "until"),
+            "since": bound(there.moments, "since"),
+            "until": bound(there.moments, "until"),
             "created_at": column(there.created_at),
-            "lately": _bound(there.moments, "lately"),
+            "lately": bound(there.moments, "lately"),
         }
         self.reads = (
             reads(
@@ -147,7 +142,7 @@ class MissingPayments(_Comparison):
         unknown = 0
         since = max(since, known_since + self._grace)
         while since < until:
-            through = min(since + _SLICE_SECONDS, until)
+            through = min(since + SLICE_SECONDS, until)
             rows = await database.rows(
                 self._completed,
                 {"since": moment(since), "until": moment(through)},
@@ -168,12 +163,12 @@ class MissingPayments(_Comparison):
             (self._not_there, {"ids": ["pi_explained"]}),
             (
                 self._completed,
-                {"since": moment(now - self._grace - _SLICE_SECONDS), "until": moment(now - self._grace)},
+                {"since": moment(now - self._grace - SLICE_SECONDS), "until": moment(now - self._grace)},
             ),
         )
 
 
-class MissingEvents(_Comparison):
+class MissingEvents(Comparison):
     """Events that Stripe sent and the inbox never saw."""
 
     def __init__(self, settings: PostgresSettings, stripe: SucceededPayments) -> None:
@@ -184,7 +179,7 @@ class MissingEvents(_Comparison):
             "inbox": table(there.table),
             "id": column(there.id),
             "received_at": column(there.received_at),
-            "lately": _bound(there.moments, "lately"),
+            "lately": bound(there.moments, "lately"),
         }
         self._not_lately = sql.SQL(_NOT_LATELY_RECEIVED).format(**names)
         self._not_there = sql.SQL(_NOT_RECEIVED).format(**names)

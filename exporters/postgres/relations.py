@@ -238,6 +238,10 @@ def _unfit(read: Read, setting: str, of: str, shape: Column, holds: Holds | Word
                 f"{is_of_type}, in which no id of Stripe's can be found",
                 f"set {setting} to the column that holds Stripe's ids, or turn the query off",
             )
+        case Holds.NUMBER if not shape.is_number:
+            return f"{is_of_type}, not a number", f"set {setting} to the column that holds the amount, {view}"
+        case Holds.CODE if shape.category not in "SE":
+            return f"{is_of_type}, not of letters", f"set {setting} to the column that holds the code, as EUR, {view}"
         case Holds.TRUTH if shape.category != "B":
             return f"{is_of_type}, not true or false", f"set postgres.migrations.tool to what keeps this table, {view}"
     return None

@@ -24,8 +24,10 @@ from exporters.postgres.statement import one_select
 from rules.vocabulary import OTHER, Gauge, Label, Source, Unit
 
 __all__ = [
+    "AmountColumns",
     "AttemptsTable",
     "CustomQuery",
+    "Identifier",
     "InboxTable",
     "MigrationsTable",
     "Moments",
@@ -70,9 +72,22 @@ QueryName = Literal[
     "inbox_processed",
     "inbox_received",
     "inbox_backlog",
+    "identifiers",
     "reconciled_payments",
     "reconciled_events",
+    "reconciled_amounts",
 ]
+
+
+class AmountColumns(Section):
+    """What the table of payments says of the money taken: all three, or no amount is compared."""
+
+    amount: Column
+    """What was captured, of all captures together."""
+    currency: Column
+    """Its currency, as the code of three letters in which the customer paid."""
+    unit: Literal["minor", "major"]
+    """Whether 10 euros are 1000, as Stripe counts, or 10."""
 
 
 class PaymentsTable(Section):
@@ -86,6 +101,8 @@ class PaymentsTable(Section):
     """How the customer pays; looked at only where `slow_methods` names some."""
     created_at: Column = "created_at"
     completed_at: Column = "completed_at"
+    amounts: AmountColumns | None = None
+    """What is compared with the amounts that Stripe took; nothing where it is not set."""
     moments: Moments = "timestamp"
 
 
@@ -151,6 +168,16 @@ class InboxTable(Section):
     received_at: Column = "received_at"
     processed_at: Column = "processed_at"
     moments: Moments = "timestamp"
+
+
+class Identifier(Section):
+    """A column of whole numbers that may run out: a key, or what points to one."""
+
+    table: Table
+    column: Column = "id"
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}"
 
 
 class Statuses(Section):
@@ -282,6 +309,8 @@ class PostgresSettings(Section):
     settled_duplicates: tuple[Value, ...] = ()
     """Orders that were charged twice and are dealt with, although no row says refunded: they are counted no more."""
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    identifiers: tuple[Identifier, ...] = ()
+    """Of which columns the share is sampled that is used of their numbers; of none where none is named."""
     built_in: dict[QueryName, QuerySettings] = Field(default={})
     queries: tuple[CustomQuery, ...] = ()
 
@@ -301,6 +330,14 @@ class PostgresSettings(Section):
         if lock_timeout >= info.data.get("statement_timeout", timedelta.max):
             raise ValueError("lock_timeout must be below statement_timeout; a lock could not be told from a slow query")
         return lock_timeout
+
+    @field_validator("identifiers")
+    @classmethod
+    def _each_once(cls, identifiers: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
+        for place, one in enumerate(identifiers):
+            if one in identifiers[:place]:
+                raise ValueError(f"{one} is named twice; name it once")
+        return identifiers
 
     @field_validator("queries", mode="wrap")
     @classmethod

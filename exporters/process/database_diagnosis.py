@@ -12,7 +12,7 @@ from exporters.postgres.settings import QueryName
 from exporters.process.finding import Finding, failed, fine, mend, note
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Reading, SampleError
-from exporters.sampling.reconciling import SucceededPayments
+from exporters.sampling.reconciling import Received, SucceededPayments
 from rules.payments import database as metrics
 
 __all__ = ["clock_skew", "diagnose_database"]
@@ -73,6 +73,9 @@ class _Stripes(SucceededPayments):
     async def payment_intents(self, _since: float, _until: float, /) -> frozenset[str]:
         return frozenset({"pi_of_the_doctor"})
 
+    async def received(self, _since: float, _until: float, /) -> Mapping[str, Received | None]:
+        return {"pi_of_the_doctor": Received(100, "usd", refunded=False)}
+
     async def events_sent(self, _since: float, _until: float, /) -> frozenset[str]:
         return frozenset({"evt_of_the_doctor"})
 
@@ -123,10 +126,14 @@ def clock_skew(where: str, seconds: float) -> Finding:
 def _why_not(name: QueryName, settings: PostgresSettings, *, stripe: bool) -> str:
     if name in settings.built_in and not settings.built_in[name].enabled:
         return f"postgres.built_in.{name} turns it off"
+    if name == "identifiers":
+        return "postgres.identifiers names none"
     if name.startswith("reconciled") and not stripe:
         return "there is no section stripe to compare with"
     if name.startswith("reconciled") and not settings.reconciliation.enabled:
         return "postgres.reconciliation.enabled turns it off"
+    if name == "reconciled_amounts" and settings.payments.amounts is None:
+        return "postgres.payments.amounts names no columns"
     return "postgres.inbox.enabled turns it off"
 
 

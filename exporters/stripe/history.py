@@ -1,8 +1,9 @@
 """Which payments and events does Stripe know of, for a comparison with the database?"""
 
 import asyncio
+from collections.abc import Mapping
 
-from exporters.sampling.reconciling import NotKnownYetError
+from exporters.sampling.reconciling import NotKnownYetError, Received
 from exporters.stripe.counting.ledger import IDS_KEPT, Ledger
 from exporters.stripe.counting.marks import Marks
 from exporters.stripe.state import State
@@ -30,6 +31,11 @@ class StripeHistory:
         """The ids of the payment intents that succeeded in that time, since <= t < until."""
         ledger, _ = self._held()
         return await asyncio.to_thread(ledger.succeeded, since, until)
+
+    async def received(self, since: float, until: float) -> Mapping[str, Received | None]:
+        """What each payment intent took that succeeded in that time, by its id; None where that is not known."""
+        ledger, _ = self._held()
+        return await asyncio.to_thread(ledger.received, since, until)
 
     async def events_sent(self, since: float, until: float) -> frozenset[str]:
         """The ids of the events of that time to whose type an enabled endpoint subscribes, as far as they have ids."""

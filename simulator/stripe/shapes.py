@@ -193,7 +193,7 @@ def payment_intent(attempt: Attempt, status: str) -> Json:
         "amount": attempt.amount,
         "amount_capturable": attempt.amount if status == "requires_capture" else 0,
         "amount_details": {"tip": {}},
-        "amount_received": attempt.amount if status == "succeeded" else 0,
+        "amount_received": attempt.taken if status == "succeeded" else 0,
         "application": None,
         "application_fee_amount": None,
         "automatic_payment_methods": None,

@@ -33,6 +33,7 @@ __all__ = [
     "Event",
     "Fact",
     "IntentStep",
+    "MoneyReceived",
     "MoneyTaken",
     "PayoutEnded",
     "RefundEnded",
@@ -117,6 +118,15 @@ class IntentStep:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyReceived:
+    """What a payment intent took in all, in the smallest unit of the currency that the customer paid in."""
+
+    intent: str
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class DisputeOpened:
     """A customer's bank disputes a charge; inquiries and prevented disputes are none."""
 
@@ -142,6 +152,8 @@ class RefundMade:
     currency: str
     amount: int
     may_be_release: bool = False
+    intent: str = ""
+    """The payment intent's id, empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +184,7 @@ class PayoutEnded:
 Fact = (
     AttemptEnded
     | MoneyTaken
+    | MoneyReceived
     | ChargeAuthorized
     | ChargeCaptured
     | IntentStep
@@ -278,7 +291,9 @@ class _Reading:
                 return self._captured()
             case "payment_intent.payment_failed":
                 return self._payment_failed()
-            case "payment_intent.succeeded" | "payment_intent.canceled" | "payment_intent.processing":
+            case "payment_intent.succeeded":
+                return (self._step("S"), *self._received())
+            case "payment_intent.canceled" | "payment_intent.processing":
                 return (self._step(_STEPS[self._type]),)
             case "payment_intent.amount_capturable_updated":
                 return (self._step("R"),) if thing.get("status") == "requires_capture" else ()
@@ -371,6 +386,13 @@ class _Reading:
             currency if isinstance(currency, str) else OTHER,
         )
 
+    def _received(self) -> tuple[MoneyReceived, ...]:
+        """Nothing where the amount or the currency cannot be read: what was received is not known then."""
+        currency, amount = self._thing.get("currency"), self._thing.get("amount_received")
+        if not isinstance(currency, str) or not _is_whole(amount):
+            return ()
+        return (MoneyReceived(_text(self._thing, "id"), currency, amount),)
+
     def _asked(self) -> IntentStep:
         """The customer is asked to act: at once, or within days for a voucher or a bank transfer."""
         action = self._known(
@@ -419,7 +441,8 @@ class _Reading:
             ended = (RefundEnded(id_, status, charge, amount, may_be_release),)
         if self._type != "refund.created":
             return ended
-        return (RefundMade(id_, charge, currency, amount, may_be_release), *ended)
+        made = RefundMade(id_, charge, currency, amount, may_be_release, _reference(refund, "payment_intent"))
+        return (made, *ended)
 
     # Words and fields
 

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 from exporters.process.logs import LOGGER
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, ErrorClass, Reading, SampleError
+from exporters.sampling.reconciling import Received
 from exporters.stripe.counting import windows
 from exporters.stripe.counting.facts import (
     AttemptEnded,
@@ -26,6 +27,7 @@ from exporters.stripe.counting.facts import (
     Event,
     Fact,
     IntentStep,
+    MoneyReceived,
     MoneyTaken,
     RefundEnded,
     RefundMade,
@@ -84,6 +86,13 @@ _PUT_AUTHORIZATION = (
     " SET captured_at = COALESCE(excluded.captured_at, paymon_authorizations.captured_at),"
     " rest = excluded.rest + paymon_authorizations.rest"
 )
+_PUT_RECEIVED = (
+    "INSERT INTO paymon_received (intent, at, amount, currency, refunded) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (intent) DO UPDATE SET refunded = excluded.refunded OR paymon_received.refunded,"
+    " at = CASE WHEN excluded.amount IS NULL THEN paymon_received.at ELSE excluded.at END,"
+    " amount = COALESCE(excluded.amount, paymon_received.amount),"
+    " currency = COALESCE(excluded.currency, paymon_received.currency)"
+)
 _PUT_REFUND = "INSERT INTO paymon_refunds (at, live, fact) VALUES (?, ?, ?)"
 _PUT_UNPLACED = "INSERT INTO paymon_unplaced (charge, metric, at) VALUES (?, ?, ?)"
 
@@ -124,6 +133,7 @@ class _Work:
     unplaced: list[tuple[Any, ...]] = field(default_factory=list)
     authorizations: list[tuple[Any, ...]] = field(default_factory=list)
     refunds: list[tuple[Any, ...]] = field(default_factory=list)
+    received: list[tuple[Any, ...]] = field(default_factory=list)
     steps: dict[str, list[tuple[int, IntentStep]]] = field(default_factory=dict)
 
 
@@ -238,6 +248,20 @@ class Ledger:
                 (since, until),
             )
         return frozenset(about for (about,) in rows)
+
+    def received(self, since: float, until: float) -> dict[str, Received | None]:
+        """What each payment intent took that succeeded in that time; None where that is not known."""
+        with self._guarded():
+            rows = self._database.execute(
+                "SELECT e.about, r.amount, r.currency, r.refunded"
+                " FROM paymon_events AS e LEFT JOIN paymon_received AS r ON r.intent = e.about"
+                " WHERE e.type = 'payment_intent.succeeded' AND e.at >= ? AND e.at < ?",
+                (since, until),
+            )
+        return {
+            intent: None if amount is None else Received(amount, currency, bool(refunded))
+            for intent, amount, currency, refunded in rows
+        }
 
     def events(self, since: float, until: float, types: frozenset[str] | None) -> frozenset[str]:
         """The events of those types, or of any, in that time, as far as they have ids and back as those are kept."""
@@ -383,6 +407,8 @@ class Ledger:
                         work.changes[change] = self._until(at, self._known_marks())
                 case IntentStep():
                     work.steps.setdefault(fact.intent, []).append((at, fact))
+                case MoneyReceived():
+                    self._receive(work, fact.intent, at, fact.amount, fact.currency)
                 case MoneyTaken():
                     charge = _hash(fact.charge)
                     work.networks.append((charge, networks[charge], at))
@@ -399,6 +425,13 @@ class Ledger:
                     self._follow(fact, at, networks | known, work)
                 case _:
                     work.tally.add(fact, at)
+
+    def _receive(
+        self, work: _Work, intent: str, at: int, amount: int | None = None, currency: str | None = None
+    ) -> None:
+        """Note what an intent took or, without an amount, that some of it was paid back; not of long ago."""
+        if intent and at >= self._known_marks().settled - IDS_KEPT:
+            work.received.append((intent, at, amount, currency, amount is None))
 
     def _ended_before(self, facts: Sequence[tuple[Fact, int]]) -> set[int]:
         """Which of the endings among these facts their payments had before."""
@@ -417,6 +450,8 @@ class Ledger:
         self, fact: RefundMade | WarningReceived | DisputeOpened, at: int, networks: dict[int, str], work: _Work
     ) -> None:
         """Count what follows a charge under the charge's own network, so that it meets the charges that it follows."""
+        if isinstance(fact, RefundMade):
+            self._receive(work, fact.intent, at)
         charge = _hash(fact.charge)
         network = networks.get(charge)
         told = self._bounded(NETWORK, fact.network) if isinstance(fact, DisputeOpened) else OTHER
@@ -517,6 +552,7 @@ class Ledger:
                     else:
                         work.tally.add(fact, at)
             self._database.execute_many(_PUT_UNPLACED, work.unplaced)
+            self._database.execute_many(_PUT_RECEIVED, work.received)
             self._write_tally(work.tally)
             yield work.tally.counters
 
@@ -548,6 +584,7 @@ class Ledger:
         self._database.execute_many(_PUT_UNPLACED, work.unplaced)
         self._database.execute_many(_PUT_AUTHORIZATION, work.authorizations)
         self._database.execute_many(_PUT_REFUND, work.refunds)
+        self._database.execute_many(_PUT_RECEIVED, work.received)
         self._write_tally(work.tally)
         self._database.execute(_PUT_MARKS, (marks.to_json(),))
 
@@ -562,6 +599,7 @@ class Ledger:
         execute("DELETE FROM paymon_changes WHERE seen_for < ?", (settled,))
         execute("DELETE FROM paymon_networks WHERE at < ?", (settled - _NETWORKS_KEPT,))
         execute("DELETE FROM paymon_unplaced WHERE at < ?", (settled - _NETWORKS_KEPT,))
+        execute("DELETE FROM paymon_received WHERE at < ?", (settled - IDS_KEPT,))
         execute("DELETE FROM paymon_authorizations WHERE at < ?", (settled - _NETWORKS_KEPT,))
         execute(
             "DELETE FROM paymon_intents"

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "CorruptError", "Database"]
 
-SCHEMA_VERSION = 2
-"""Version 1 lacked `authorizations` and `refunds`: a state of that version gets them, and keeps all it has."""
+SCHEMA_VERSION = 3
+"""Version 1 lacked `authorizations` and `refunds`, version 2 `received`: a state of that version gets them, and keeps
+all it has; what its payments received before is not known."""
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS paymon_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -23,6 +24,8 @@ SCHEMA = (
     " captured_at BIGINT, rest BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS paymon_refunds (at BIGINT NOT NULL, live BOOLEAN NOT NULL, fact TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS paymon_refunds_at ON paymon_refunds (at)",
+    "CREATE TABLE IF NOT EXISTS paymon_received (intent TEXT, at BIGINT NOT NULL, amount BIGINT, currency TEXT,"
+    " refunded BOOLEAN NOT NULL, PRIMARY KEY (intent))",
     "CREATE TABLE IF NOT EXISTS paymon_intents"
     " (id TEXT PRIMARY KEY, steps TEXT NOT NULL, outcome TEXT NOT NULL, touched BIGINT NOT NULL, due BIGINT)",
     "CREATE INDEX IF NOT EXISTS paymon_intents_due ON paymon_intents (due) WHERE due IS NOT NULL",
@@ -32,7 +35,8 @@ SCHEMA = (
 `changes` and the charges of `networks`, `unplaced` and `authorizations` are 64-bit hashes: two of a million changes
 share one with a probability of 3e-8. `seen_for` is the moment until which a row must be remembered, rather than when it
 happened. `metric` of `unplaced` may name the network, too, under which one was counted: `metric|network`. `refunds` are
-those that may turn out to be releases of an authorization, kept until that is certain.
+those that may turn out to be releases of an authorization, kept until that is certain. `amount` and `currency` of
+`received` are what a payment intent took in all, both NULL where only a refund of it was seen.
 """
 
 type_of_row = tuple[Any, ...]

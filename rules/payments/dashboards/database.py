@@ -1,8 +1,9 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
-from rules.payments import completion, database
+from rules.payments import amounts, completion, database, identifiers
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest
-from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
+from rules.payments.money import in_whole_units
+from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit, excluding
 
 __all__ = ["DATABASE"]
 
@@ -173,6 +174,28 @@ DATABASE = Dashboard(
                     alerts=(database.reconciliation_gap,),
                 ),
                 Panel(
+                    id=26,
+                    title="Amounts that differ",
+                    description="Of payments that both sides have: by what is another at Stripe, and by why one is not judged.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.COUNT,
+                    curves=(
+                        Curve(
+                            f"max by (result) ({amounts.compared.where(result=excluding('equal'))})",
+                            "{{result}}",
+                        ),
+                    ),
+                    alerts=(amounts.amounts_differ,),
+                ),
+                Panel(
+                    id=27,
+                    title="What amounts differ by",
+                    description="Payment by payment, in whole units of each currency, whichever side has more.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.MONEY,
+                    curves=(Curve(in_whole_units(str(amounts.off_by), str), "{{currency}}"),),
+                ),
+                Panel(
                     id=22,
                     title="Events that the inbox never saw",
                     description="Events that Stripe sent and the webhook inbox has no row for.",
@@ -199,6 +222,7 @@ DATABASE = Dashboard(
                     unit=Unit.COUNT,
                     curves=(Curve(database.migrations, "migrations"),),
                     alerts=(database.migrations_waiting,),
+                    width=12,
                     serves=("STEP-04",),
                 ),
                 Panel(
@@ -210,6 +234,7 @@ DATABASE = Dashboard(
                     curves=(Curve(database.tables, "{{table}}"),),
                     alerts=(database.table_missing,),
                     states=OK,
+                    width=12,
                     serves=("STEP-03",),
                 ),
             ),
@@ -244,6 +269,25 @@ DATABASE = Dashboard(
                     picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(f"max by (table) ({database.dead_tuples})", "{{table}}"),),
+                ),
+                Panel(
+                    id=34,
+                    title="Numbers that are used",
+                    description="Of each key that is watched: the share of its numbers that rows have by now.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.RATIO,
+                    curves=(Curve(identifiers.used, "{{identifier}}"),),
+                    width=12,
+                ),
+                Panel(
+                    id=35,
+                    title="How long the numbers last",
+                    description="At the pace of the past day; none where nothing was added, or no day of it is known.",
+                    picture=Picture.TIMESERIES,
+                    unit=Unit.SECONDS,
+                    curves=(Curve(identifiers.left, "{{identifier}}"),),
+                    alerts=(identifiers.running_out,),
+                    width=12,
                 ),
                 Panel(
                     id=33,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -119,10 +120,14 @@ def test_the_shipped_role_can_sample_everything_and_write_or_read_nothing_else(
     try:
         with psycopg.connect(postgres.dsn(large), autocommit=True) as connection:
             connection.execute("ALTER ROLE paymon_exporter PASSWORD 'hunter2'")
+            for grant in re.findall(r"^--     (GRANT .+;)$", (DEPLOY / "role.sql").read_text(), re.MULTILINE):
+                connection.execute(grant.encode())
         dsn = postgres.dsn(large, user="paymon_exporter", password="hunter2")
 
         async def sampled() -> None:
-            async with asking(dsn, stripe=Known()) as exporter:
+            amounts = {"amount": "amount", "currency": "currency", "unit": "minor"}
+            opted = {"payments": {"amounts": amounts}, "identifiers": [{"table": "payments"}]}
+            async with asking(dsn, stripe=Known(), **opted) as exporter:
                 for source in (Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION):
                     await exporter.sample(NOW, source)
                 health = await exporter.sample(NOW)

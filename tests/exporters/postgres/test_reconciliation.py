@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.sampling.reconciling import NotKnownYetError, SucceededPayments
+from exporters.sampling.reconciling import NotKnownYetError, Received, SucceededPayments
 from rules.payments import database as metrics
 from rules.vocabulary import Source
 from tests.exporters.postgres.asking import Seen, asking
@@ -24,6 +25,7 @@ class Known(SucceededPayments):
 
     succeeded: dict[str, float] = field(default_factory=dict)
     sent: dict[str, float] = field(default_factory=dict)
+    took: dict[str, Received] = field(default_factory=dict)
     since: float = 30 * 24 * HOUR
     until: float = 0
 
@@ -32,6 +34,9 @@ class Known(SucceededPayments):
 
     async def payment_intents(self, since: float, until: float) -> frozenset[str]:
         return frozenset(key for key, ago in self.succeeded.items() if since <= NOW - ago < until)
+
+    async def received(self, since: float, until: float) -> Mapping[str, Received | None]:
+        return {key: self.took.get(key) for key in await self.payment_intents(since, until)}
 
     async def events_sent(self, since: float, until: float) -> frozenset[str]:
         return frozenset(key for key, ago in self.sent.items() if since <= NOW - ago < until)

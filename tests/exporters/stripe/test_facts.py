@@ -17,6 +17,7 @@ from exporters.stripe.counting.facts import (
     Event,
     Fact,
     IntentStep,
+    MoneyReceived,
     MoneyTaken,
     UnreadableError,
     read_event,
@@ -106,7 +107,10 @@ def test_a_success_is_an_attempt_a_charge_and_money(fake: FakeStripe) -> None:
         ),
         MoneyTaken(payment.charge, "mastercard", "eur", 2599),
     )
-    assert facts(fake, payment.events[1]) == (IntentStep(payment.intent, "S", "", "api", "eur"),)
+    assert facts(fake, payment.events[1]) == (
+        IntentStep(payment.intent, "S", "", "api", "eur"),
+        MoneyReceived(payment.intent, "eur", 2599),
+    )
 
 
 def test_a_decline_is_told_by_its_charge_and_its_intent_tells_only_of_a_step(fake: FakeStripe) -> None:
@@ -296,6 +300,8 @@ DECISIVE = {
     ("charge.succeeded", "payment_intent"),
     ("payment_intent.amount_capturable_updated", "status"),
     ("payment_intent.payment_failed", "charge"),
+    ("payment_intent.succeeded", "amount_received"),
+    ("payment_intent.succeeded", "currency"),
     ("charge.dispute.created", "status"),
     ("charge.dispute.updated", "status"),
     ("charge.dispute.updated", "previous_attributes"),
