@@ -165,8 +165,9 @@ def _without(guard: Guard, number: int) -> tuple[tuple[str, str], ...]:
 
 def _of_bound(one: Any) -> Iterator[tuple[str, str, Any]]:
     """Of a threshold, a branch or a guard."""
+    bound = "bound" if isinstance(one, Guard) else "value"
     for other in _numbers(one.value):
-        yield "number", f"{plain(one.value)} is {plain(other)}", replace(one, value=other)
+        yield "number", f"{plain(one.value)} is {plain(other)}", replace(one, **{bound: other})
     for sign in _FLIPPED[one.comparison.value]:
         yield "comparison", f"{one.comparison.value} is {sign}", replace(one, comparison=Comparison(sign))
 
