@@ -35,7 +35,7 @@ _OF_NOTHING = {Unit.COUNT: Decimal(4), Unit.PER_MINUTE: Decimal(4), Unit.SECONDS
 _NARROWEST = 70
 """Pixels of a table's column where they are many; Grafana would push the numbers out at 150."""
 
-_WORD_PIXELS, _NUMBER_PIXELS = 16, 26
+_WORD_PIXELS, _NUMBER_PIXELS = 16, 24
 """Sizes of a tile's text: the same on every tile, so that what shouts is the colour."""
 
 PanelBuilder = stat.Panel | timeseries.Panel | heatmap.Panel | statetimeline.Panel | table.Panel
@@ -278,7 +278,7 @@ def _table(panel: Panel, catalog: Catalog, queries: Queries) -> table.Panel:
     built = _common(table.Panel(), panel, catalog)
     targets = _now(panel, queries)
     built.targets([target.format(prometheus_models.PromQueryFormat.TABLE) for target in targets])
-    built.no_value("none").min_width(_NARROWEST)
+    built.no_value("none known").min_width(_NARROWEST)
     built.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     built.with_transformation(
         models.DataTransformerConfig(

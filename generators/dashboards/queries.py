@@ -221,6 +221,16 @@ class Queries:
                 return ()
 
     def _values(self, name: str, expr: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._written(name, expr), *self._declared_values(name, expr))))
+
+    def _written(self, name: str, expr: str) -> Iterator[str]:
+        """The values that label_replace() gives a label, in the expression and in the signals that it reads."""
+        yield from re.findall(rf'"{name}", "([^"$]+)", "", ""\)', expr)
+        for one in selectors(without_variables(expr)):
+            if one.name in self._index.by_name:
+                yield from self._written(name, self._index.by_name[one.name].signal.expr)
+
+    def _declared_values(self, name: str, expr: str) -> Iterator[str]:
         read = (one.name for selector in selectors(without_variables(expr)) for one in self._index.raw(selector))
         labels = [
             label
@@ -228,7 +238,7 @@ class Queries:
             if series in self._index.by_series
             for label in self._index.by_series[series].labels
         ]
-        return tuple(dict.fromkeys(value for label in labels if label.name == name for value in label.values))
+        yield from (value for label in labels if label.name == name for value in label.values)
 
 
 def _labelled(expr: str, label: str, value: str) -> str:

@@ -72,7 +72,8 @@ def demo(incident: "Shown | None", once: bool, speed: int, seconds: float | None
 
     Starts a payments service with a real Postgres and a fake Stripe, the exporter, Prometheus with the generated rules
     and Alertmanager with the generated routing, all on free loopback ports and in a temporary folder, and shows what
-    they say. Keys break things. Nothing is sent anywhere, and nothing stays behind.
+    they say. Keys break things. What would be told by an alert that your project has left out is named, and has no key.
+    Nothing is sent anywhere, and nothing stays behind.
 
     Set GRAFANA_URL to have the dashboards there as well, for as long as the demo runs.
 
@@ -85,6 +86,7 @@ def demo(incident: "Shown | None", once: bool, speed: int, seconds: float | None
 def _run(incident: "Shown | None", once: bool, speed: int, seconds: float | None) -> int:
     try:
         from paymon.demo import showing
+        from paymon.demo.incidents import named, parted
         from paymon.demo.leftovers import folder_that_goes, sweep
         from paymon.demo.processes import NotStartedError
         from paymon.demo.shortening import TooFastError
@@ -95,6 +97,15 @@ def _run(incident: "Shown | None", once: bool, speed: int, seconds: float | None
 
     catalog = load()
     environment = catalog.organisation.environments[0]
+    told, untold = parted(catalog)
+    if untold:
+        click.echo("Not shown, because this project has left their alerts out:")
+        for one in untold:
+            click.echo(f"  {one.incident.name}: {one.alert.name}")
+    if once and incident is None:
+        incident = named(DEFAULT_INCIDENT)
+    if incident in untold:
+        return _wrong_use(incident, told)
     swept = sweep()
     if swept:
         click.echo(f"Cleared away what {swept} killed demo{'s have' if swept > 1 else ' has'} left.")
@@ -104,14 +115,8 @@ def _run(incident: "Shown | None", once: bool, speed: int, seconds: float | None
             if programs is None:
                 return 1
             with folder_that_goes() as folder, running(folder, catalog, environment, programs, speed, _say) as stack:
-                show = showing.Showing(stack, catalog, environment, speed, seconds)
-                if once:
-                    from paymon.demo.incidents import named
-
-                    wanted = incident or named(DEFAULT_INCIDENT)
-                    assert wanted
-                    return show.once(wanted)
-                return show.until_ended(incident)
+                show = showing.Showing(stack, catalog, environment, told, speed, seconds)
+                return show.once(incident) if once and incident else show.until_ended(incident)
     except _StoppedError as stopped:
         click.echo("Stopped; everything is gone.")
         return 128 + stopped.number if once or stopped.number != signal.SIGINT else 0
@@ -119,6 +124,16 @@ def _run(incident: "Shown | None", once: bool, speed: int, seconds: float | None
         return _fail(str(error))
     except OSError as error:
         return _fail(_about_the_folder(error))
+
+
+def _wrong_use(incident: "Shown", told: tuple["Shown", ...]) -> int:
+    names = ", ".join(one.incident.name for one in told) or "no other"
+    there_are = f"With --incident there are {names}."
+    click.echo(
+        f"{incident.incident.name} is told by {incident.alert.name}, which this project has left out. {there_are}",
+        err=True,
+    )
+    return 2
 
 
 def _programs() -> "Programs | None":

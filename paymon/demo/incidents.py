@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rules.vocabulary import Alert
+from rules.vocabulary import Alert, Catalog
 from simulator.conditions import USUAL, Conditions
 from simulator.incidents import Incident, incident
 
-__all__ = ["SHOWN", "Shown", "named"]
+__all__ = ["SHOWN", "Shown", "named", "parted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,14 @@ SHOWN = tuple(
         ("x", "exporter-killed", "exporter"),
     )
 )
+
+
+def parted(catalog: Catalog) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+    """The incidents that a project's alerts tell, and those whose alert it has left out."""
+    names = {alert.name for alert in catalog.alerts}
+    return tuple(one for one in SHOWN if one.alert.name in names), tuple(
+        one for one in SHOWN if one.alert.name not in names
+    )
 
 
 def named(name: str) -> Shown | None:

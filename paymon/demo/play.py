@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from paymon.demo.incidents import SHOWN, Shown
+from paymon.demo.incidents import Shown
 from paymon.demo.scene import Address, Key, Scene
 from paymon.demo.stack import Stack
 from paymon.demo.watching import Seen, Watch
@@ -37,6 +37,8 @@ class Play:
     stack: Stack
     watch: Watch
     speed: int
+    incidents: tuple[Shown, ...]
+    """Those that can be begun by a key."""
     grafana: str = ""
     clock: Callable[[], float] = time.time
     shown: Shown | None = None
@@ -48,7 +50,7 @@ class Play:
 
     def press(self, key: str) -> None:
         """Do what a key asks for: the key of the incident that is on mends it."""
-        chosen = next((one for one in SHOWN if one.key == key), None)
+        chosen = next((one for one in self.incidents if one.key == key), None)
         if key == QUIT:
             self.over = True
         elif key == MEND or (chosen and chosen is self.shown):
@@ -92,7 +94,7 @@ class Play:
             heartbeat=self.seen.heartbeat,
             addresses=self._addresses(),
             keys=(
-                *(Key(one.key, one.words, active=one is self.shown) for one in SHOWN),
+                *(Key(one.key, one.words, active=one is self.shown) for one in self.incidents),
                 Key(MEND, "mend"),
                 Key(QUIT, "quit"),
             ),

@@ -35,12 +35,18 @@ class Showing:
     """A demo that runs, and somebody who watches it; `seconds` is when it ends by itself, None for never."""
 
     def __init__(
-        self, stack: Stack, catalog: Catalog, environment: Environment, speed: int, seconds: float | None
+        self,
+        stack: Stack,
+        catalog: Catalog,
+        environment: Environment,
+        incidents: tuple[Shown, ...],
+        speed: int,
+        seconds: float | None,
     ) -> None:
         self._catalog = catalog
         self._seconds = seconds
         watch = Watch(stack.prometheus, stack.alertmanager, stack.inbox, stack.channels, environment)
-        self._play = Play(stack, watch, speed)
+        self._play = Play(stack, watch, speed, incidents)
         self._begun = time.monotonic()
 
     def until_ended(self, incident: Shown | None) -> int:

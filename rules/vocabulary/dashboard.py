@@ -148,7 +148,7 @@ class Panel:
     """Part of links to the panel: once given, it stays, wherever the panel moves."""
     title: str
     description: str
-    picture: Picture
+    picture: Picture = Picture.TIMESERIES
     unit: Unit
     curves: tuple[Curve, ...]
     alerts: tuple[Alert, ...] = ()

@@ -38,7 +38,9 @@ from rules.payments import (
     monitoring,
     outcomes,
     rollout,
+    scraping,
     silence,
+    webhooks,
 )
 from rules.payments.dashboards import DASHBOARDS
 from rules.payments.dashboards.shapes import told
@@ -570,6 +572,36 @@ def test_no_two_of_a_dozen_series_look_alike_and_neighbours_differ_twice() -> No
         assert one.dash != next_.dash
 
 
+def test_what_is_stacked_is_counted_once() -> None:
+    """Two counts of the same payments in one stack would make twice as many of them."""
+    stacked = [one for board in DASHBOARDS for one in board.panels if one.picture is Picture.STACKED]
+
+    assert len(stacked) > 5
+    assert [one.title for one in stacked if len(one.curves) > 1] == []
+
+
+def test_a_table_without_rows_does_not_say_that_there_is_nothing() -> None:
+    """Grafana cannot tell a table of which every row is 0 from one of which nothing is known."""
+    tables = [one for board in BOARDS.values() for one in panels(board) if one["type"] == "table"]
+
+    assert {one["fieldConfig"]["defaults"]["noValue"] for one in tables} == {"none known"}
+
+
+@pytest.mark.parametrize(
+    ("uid", "title"),
+    [
+        ("paymon-overview", "Webhooks that wait"),
+        ("paymon-stripe", "Webhooks accepted"),
+        ("paymon-stripe", "Events that wait"),
+    ],
+)
+def test_while_webhooks_are_refused_no_tile_on_webhooks_says_ok(uid: str, title: str) -> None:
+    (target,) = panel(uid, title)["targets"]
+
+    assert "StripeWebhookSignatureFailures" in target["expr"]
+    assert "StripeWebhookEndpointDisabled" in target["expr"]
+
+
 def test_series_are_styled_by_the_names_that_their_legends_give_them() -> None:
     queries_ = Queries(CATALOG)
 
@@ -579,6 +611,8 @@ def test_series_are_styled_by_the_names_that_their_legends_give_them() -> None:
         "missing in stripe",
     )
     assert queries_.series_names(Curve(health.certificate_left, "{{host}}")) == ()
+    gone = queries_.series_names(Curve(scraping.application_metrics_gone, "gone: {{metric}}"))
+    assert {f"gone: {webhooks.events}", f"gone: {latency.api_request_duration}_bucket"} <= set(gone)
     assert queries_.series_names(Curve(health.headers, "{{host}} {{header}}")) == ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from paymon.promtool import Promtool
 from simulator.postgres_server import installations, running
 from simulator.world import prepare
-from tests.look.drawing import Job, MissingError, painter
+from tests.look.drawing import Job, MissingError, Seen, painter
 from tests.look.scenes import SCENES, answers, boards, opened
 from tests.scenarios.staging import EMPTY, Stage
 
@@ -37,11 +37,20 @@ def main(folder: Path) -> int:
     style = "body{font-family:sans-serif}figure{display:inline-block;margin:8px}img{max-width:600px}"
     page = folder / "index.html"
     page.write_text(f"<!doctype html><title>The dashboards, drawn</title><style>{style}</style>{figures}")
-    broken = [(job.name, fault) for job, one in zip(jobs, seen, strict=True) for fault in one.faults]
+    broken = [(job.name, fault) for job, one in zip(jobs, seen, strict=True) for fault in _faults(job, one)]
     for name, fault in broken:
         sys.stderr.write(f"look: {name}: {fault}" + "\n")
     sys.stdout.write(f"{len(jobs)} pictures; look through {page}\n")
     return 1 if broken else 0
+
+
+def _faults(job: Job, seen: Seen) -> Iterator[str]:
+    """What broke, and what is cut off on a screen that has room for it."""
+    yield from seen.faults
+    for title, panel in seen.panels.items():
+        yield from (f"{title}: {one}" for one in panel["broken"])
+        if job.width >= 1280:
+            yield from (f"{title}: cut off: {one}" for one in panel["cut"])
 
 
 def _jobs(stage: Stage, promtool: Promtool, scratch: Path) -> Iterator[Job]:

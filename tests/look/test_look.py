@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,21 @@ def test_where_all_is_well_no_panel_is_empty_but_the_lists_of_what_is_wrong(over
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name.replace(" ", "-"))
-def test_no_tile_cuts_its_text_off(scene: Scene, overviews: dict[str, Seen]) -> None:
-    panels = overviews[scene.name].panels.values()
+def test_no_text_is_cut_off(scene: Scene, overviews: dict[str, Seen]) -> None:
+    panels = overviews[scene.name].panels
 
-    assert {panel["title"]: panel["cut"] for panel in panels if panel["type"] == "stat" and panel["cut"]} == {}
+    assert {title: panel["cut"] for title, panel in panels.items() if panel["cut"]} == {}
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name.replace(" ", "-"))
+def test_no_panel_lies_on_another(scene: Scene, overviews: dict[str, Seen]) -> None:
+    boxes = {title: panel["box"] for title, panel in overviews[scene.name].panels.items()}
+
+    assert [
+        (one, other)
+        for (one, (x, y, width, height)), (other, (left, top, wide, high)) in combinations(boxes.items(), 2)
+        if x < left + wide and left < x + width and y < top + high and top < y + height
+    ] == []
 
 
 def test_the_pictures_of_the_readme_are_kept_where_somebody_asks_for_them(overviews: dict[str, Seen]) -> None:

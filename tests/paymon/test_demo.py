@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -32,8 +33,8 @@ from paymon.demo import backfill
 from paymon.demo.command import demo
 from paymon.demo.grafana import dashboards_in
 from paymon.demo.inbox import listening
-from paymon.demo.incidents import SHOWN, named
-from paymon.demo.play import MEND, QUIT, missing
+from paymon.demo.incidents import SHOWN, named, parted
+from paymon.demo.play import MEND, QUIT, Play, missing
 from paymon.demo.scene import Address, Firing, Key, Notice, Scene
 from paymon.demo.shortening import TooFastError, shortened_routing, shortened_rules
 from paymon.demo.view import changes, rendered
@@ -42,6 +43,7 @@ from paymon.now.key_metrics import KEY_METRICS, Reading
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from simulator.conditions import USUAL
+from tests.paymon.acme import acme
 from tests.servers import prometheus
 from tests.versions import PROMETHEUS
 
@@ -262,6 +264,42 @@ def test_an_unknown_incident_is_told_with_what_there_is() -> None:
     assert result.exit_code == 2
     assert "there is no incident 'complete-failur'. Did you mean complete-failure? There are" in result.output
     assert all(one.incident.name in result.output for one in SHOWN)
+
+
+def test_an_incident_whose_alert_a_project_has_left_out_is_not_shown_and_named(tmp_path: Path) -> None:
+    left_out = "payments-hang: PaymentTimeouts"
+    ran = subprocess.run(
+        (*PAYMON, "--once", "--incident", "payments-hang"),
+        cwd=acme(tmp_path / "acme"),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+    assert ran.returncode == 2, ran.stderr
+    assert "Not shown, because this project has left their alerts out:\n" in ran.stdout
+    assert f"  {left_out}\n" in ran.stdout
+    assert "payments-hang is told by PaymentTimeouts, which this project has left out. With --incident" in ran.stderr
+    assert "complete-failure, 20-percent-fail," in ran.stderr
+    assert "payments-hang" not in ran.stderr.partition("With --incident")[2]
+
+
+def test_every_incident_is_shown_where_no_alert_is_left_out_and_none_where_all_are() -> None:
+    assert parted(CATALOG) == (SHOWN, ())
+    assert parted(replace(CATALOG, areas=())) == ((), SHOWN)
+
+
+def test_a_key_of_an_incident_that_is_not_shown_begins_nothing() -> None:
+    stack: Any = SimpleNamespace(shop=SimpleNamespace(meet=lambda wanted: None), exporter_runs=lambda runs: None)
+    watch: Any = None
+    shown, other = SHOWN[:2]
+    play = Play(stack, watch, 10, (shown,))
+
+    play.press(other.key)
+    assert play.shown is None
+    play.press(shown.key)
+    assert play.shown is shown
 
 
 def test_what_is_missing_is_the_alert_and_then_its_notification() -> None:

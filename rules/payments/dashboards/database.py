@@ -1,7 +1,7 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
 from rules.payments import amounts, completion, database, identifiers
-from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest
+from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest, tile
 from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit, excluding
 
@@ -15,78 +15,63 @@ DATABASE = Dashboard(
         Row(
             title="Is anything stuck, doubled or missing?",
             panels=(
-                Panel(
+                tile(
                     id=1,
                     title="Since last payment",
                     description="Time since a payment was completed.",
-                    picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(completion.since_completed, "now"),),
+                    shows=completion.since_completed,
                     alerts=(completion.processing_lag_high,),
                     nothing="none known",
-                    width=4,
-                    height=4,
                     serves=("HLT-13",),
                 ),
-                Panel(
+                tile(
                     id=2,
                     title="Oldest unfinished",
                     description="Age of the oldest payment that is neither completed nor failed.",
-                    picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(f"max({database.oldest_in_flight}) or 0 * max({database.unfinished})", "now"),),
+                    shows=f"max({database.oldest_in_flight}) or 0 * max({database.unfinished})",
                     alerts=(database.payments_stuck,),
                     nothing="not known",
-                    width=4,
-                    height=4,
                 ),
-                Panel(
+                tile(
                     id=3,
                     title="Charged twice",
                     description="Orders of 24 hours that were charged more than once.",
-                    picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(database.double_charges, "orders"),),
+                    shows=database.double_charges,
+                    legend="orders",
                     alerts=(database.duplicate_charges, database.duplicate_charges_open),
                     nothing="not known",
-                    width=4,
-                    height=4,
                 ),
-                Panel(
+                tile(
                     id=4,
                     title="Missing on a side",
                     description="Payments that Stripe has and the database lacks, and the reverse.",
-                    picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(f"sum({database.gap})", "payments"),),
+                    shows=f"sum({database.gap})",
+                    legend="payments",
                     alerts=(database.reconciliation_gap,),
                     nothing="not compared",
-                    width=4,
-                    height=4,
                 ),
-                Panel(
+                tile(
                     id=5,
                     title="Waiting for review",
                     description="Payments that a rollback marked for review.",
-                    picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(database.in_review, "payments"),),
+                    shows=database.in_review,
+                    legend="payments",
                     alerts=(database.payments_pending_review,),
                     nothing="not known",
-                    width=4,
-                    height=4,
                 ),
-                Panel(
+                tile(
                     id=6,
                     title="Replica is behind",
                     description="How far the sampled replica is behind; what it says is that old.",
-                    picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(database.lag, "now"),),
+                    shows=database.lag,
                     alerts=(database.replica_lag_high,),
                     nothing="not known",
-                    width=4,
-                    height=4,
                 ),
             ),
         ),
@@ -97,7 +82,6 @@ DATABASE = Dashboard(
                     id=10,
                     title="Time since the last completed payment",
                     description="Grows by a second a second while nothing completes.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(
                         Curve(completion.since_completed, "since a completed payment"),
@@ -112,7 +96,6 @@ DATABASE = Dashboard(
                     id=11,
                     title="Age of the oldest unfinished payment",
                     description="By status: pending waits for a worker, processing waits for Stripe.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(Curve(database.oldest_in_flight, "{{status}}"),),
                     alerts=(database.payments_stuck,),
@@ -130,7 +113,6 @@ DATABASE = Dashboard(
                     id=13,
                     title="Attempts in the database",
                     description="Attempts recorded, and those of them that failed.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.PER_MINUTE,
                     curves=(
                         Curve(f"60 * max(rate({database.recorded_attempts}[{INTERVAL}]))", "recorded"),
@@ -141,7 +123,6 @@ DATABASE = Dashboard(
                     id=14,
                     title="Users whose payments failed",
                     description="Users with a failed attempt in the past 15 minutes.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(f"max({database.affected_users})", "users"),),
                     serves=("RSP-06",),
@@ -155,7 +136,6 @@ DATABASE = Dashboard(
                     id=20,
                     title="Orders charged more than once",
                     description="In 24 hours, and of the past hour. Each one is a customer who paid twice.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(database.double_charges, "orders of 24 hours"),
@@ -168,7 +148,6 @@ DATABASE = Dashboard(
                     id=21,
                     title="Payments missing on one side",
                     description="By the side that lacks them: the database, or Stripe.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(database.gap, "missing in {{side}}"),),
                     alerts=(database.reconciliation_gap,),
@@ -177,7 +156,6 @@ DATABASE = Dashboard(
                     id=26,
                     title="Amounts that differ",
                     description="Of payments that both sides have: by what is another at Stripe, and by why one is not judged.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(
@@ -191,7 +169,6 @@ DATABASE = Dashboard(
                     id=27,
                     title="What amounts differ by",
                     description="Payment by payment, in whole units of each currency, whichever side has more.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.MONEY,
                     curves=(Curve(in_whole_units(str(amounts.off_by), str), "{{currency}}"),),
                 ),
@@ -199,7 +176,6 @@ DATABASE = Dashboard(
                     id=22,
                     title="Events that the inbox never saw",
                     description="Events that Stripe sent and the webhook inbox has no row for.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(database.unseen_events, "events"),),
                     alerts=(database.events_unseen,),
@@ -208,7 +184,6 @@ DATABASE = Dashboard(
                     id=23,
                     title="Payments that wait for a review",
                     description="Left by a rollback; finance must look at each.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(database.in_review, "payments"),),
                     alerts=(database.payments_pending_review,),
@@ -218,7 +193,6 @@ DATABASE = Dashboard(
                     id=24,
                     title="Migrations that are not applied",
                     description="A release whose migrations wait runs against tables that it does not know.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(database.migrations, "migrations"),),
                     alerts=(database.migrations_waiting,),
@@ -246,10 +220,10 @@ DATABASE = Dashboard(
                     id=30,
                     title="Lag of the replica",
                     description="How far the sampled replica is behind.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(Curve(database.lag, "lag"),),
                     alerts=(database.replica_lag_high,),
+                    width=6,
                 ),
                 Panel(
                     id=31,
@@ -261,12 +235,12 @@ DATABASE = Dashboard(
                         Curve(f"max by (query) ({database.query_duration})", "latest"),
                         Curve(highest(database.slowest_run, "query"), "longest"),
                     ),
+                    width=10,
                 ),
                 Panel(
                     id=32,
                     title="Dead rows by table",
                     description="Rows that wait for vacuum: many of them make every query slower.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(f"max by (table) ({database.dead_tuples})", "{{table}}"),),
                 ),
@@ -274,7 +248,6 @@ DATABASE = Dashboard(
                     id=34,
                     title="Numbers that are used",
                     description="Of each key that is watched: the share of its numbers that rows have by now.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(identifiers.used, "{{identifier}}"),),
                     width=12,
@@ -283,7 +256,6 @@ DATABASE = Dashboard(
                     id=35,
                     title="How long the numbers last",
                     description="At the pace of the past day; none where nothing was added, or no day of it is known.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(Curve(identifiers.left, "{{identifier}}"),),
                     alerts=(identifiers.running_out,),

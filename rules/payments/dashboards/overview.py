@@ -31,6 +31,7 @@ from rules.payments.dashboards.shapes import (
     money,
     pace,
     quantile,
+    tile,
     told,
 )
 from rules.vocabulary import Column, Curve, Dashboard, Level, Panel, Picture, Row, State, Tone, Unit, hours
@@ -52,13 +53,12 @@ OVERVIEW = Dashboard(
         Row(
             title="Is it broken?",
             panels=(
-                Panel(
+                tile(
                     id=1,
                     title="Payments succeed",
                     description="Share of customers' attempts of the past 2 minutes that succeeded, issuers' declines counted as failures.",
-                    picture=Picture.STAT,
                     unit=Unit.RATIO,
-                    curves=(Curve(outcomes.success_ratio_2m, "now"),),
+                    shows=outcomes.success_ratio_2m,
                     alerts=(
                         outcomes.complete_failure,
                         outcomes.degraded,
@@ -67,17 +67,15 @@ OVERVIEW = Dashboard(
                         declines.block_rate_high,
                     ),
                     nothing="none counted",
-                    width=4,
                     height=3,
                     serves=("SEV-P1",),
                 ),
-                Panel(
+                tile(
                     id=2,
                     title="Technical success",
                     description="Share of attempts that do not fail for technical reasons: our part and Stripe's, without issuers.",
-                    picture=Picture.STAT,
                     unit=Unit.RATIO,
-                    curves=(Curve(outcomes.technical_success_5m, "now"),),
+                    shows=outcomes.technical_success_5m,
                     alerts=(
                         outcomes.success_rate_low,
                         outcomes.degraded,
@@ -86,100 +84,87 @@ OVERVIEW = Dashboard(
                         declines.method_degraded,
                     ),
                     nothing="none counted",
-                    width=4,
                     height=3,
                     serves=("KM-01", "HLT-11"),
                 ),
-                Panel(
+                tile(
                     id=3,
                     title="Failures in 1 hour",
                     description="Technical failures in the past hour.",
-                    picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(budget.failures_1h, "now"),),
+                    shows=budget.failures_1h,
                     alerts=(
                         budget.failures_per_hour,
                         outcomes.degraded,
                         budget.burn_fast,
                     ),
                     nothing="not counted",
-                    width=4,
                     height=3,
                     serves=("KM-04",),
                 ),
-                Panel(
+                tile(
                     id=4,
                     title="Attempts in 5 min",
                     description="Attempts in the past 5 minutes. Few at night are normal; none while some are expected are not.",
-                    picture=Picture.STAT,
                     unit=Unit.COUNT,
-                    curves=(Curve(silence.attempts_5m, "now"),),
+                    shows=silence.attempts_5m,
                     alerts=(
                         silence.traffic_stopped,
                         blindness.metrics_absent,
                     ),
                     nothing="not counted",
-                    width=4,
                     height=3,
                     serves=("HLT-10",),
                 ),
-                Panel(
+                tile(
                     id=5,
                     title="Budget burn, 1 h",
                     description="How many times faster than evenly the month's error budget burnt in the past hour.",
-                    picture=Picture.STAT,
                     unit=Unit.BUDGETS,
-                    curves=(Curve(budget.burn_1h, "now"),),
+                    shows=budget.burn_1h,
                     alerts=(
                         budget.burn_fast,
                         budget.burn_slow,
                     ),
                     nothing="none counted",
-                    width=4,
                     height=3,
                 ),
-                Panel(
+                tile(
                     id=6,
                     title="Budget left",
                     description="Share of the error budget of 30 days that is left; below 0 it is overspent.",
-                    picture=Picture.STAT,
                     unit=Unit.BUDGETS_LEFT,
-                    curves=(Curve(budget.budget_left, "of 30 days"),),
+                    shows=budget.budget_left,
+                    legend="of 30 days",
                     alerts=(budget.burn_slow,),
                     levels=(Level("LEFT", Tone.GOOD, above=Decimal(0)), Level("SPENT", Tone.WARNING)),
                     nothing="none counted",
-                    width=4,
                     height=3,
                 ),
-                Panel(
+                tile(
                     id=7,
                     title="API over 0.5 s",
                     description="Share of API requests of the past 5 minutes that took more than half a second.",
-                    picture=Picture.STAT,
                     unit=Unit.RATIO,
-                    curves=(Curve(latency.api_slow, "now"),),
+                    shows=latency.api_slow,
                     alerts=(
                         latency.api_latency_high,
                         latency.payment_timeouts,
                     ),
                     nothing="none counted",
-                    width=4,
                     height=3,
                     serves=("KM-02",),
                 ),
-                Panel(
+                tile(
                     id=8,
                     title="Webhooks that wait",
                     description="Age of the oldest webhook event that we received and have not processed, or that Stripe still retries; 0 where none waits.",
-                    picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(
-                        Curve(
-                            f"max({webhooks.inbox_age} or {webhooks.retrying_age})\n"
-                            f"or 0 * max({webhooks.inbox_backlog} or {webhooks.undelivered})",
-                            "the oldest",
-                        ),
+                    shows=(
+                        f"max({webhooks.inbox_age} or {webhooks.retrying_age})\n"
+                        f"or 0 * max({webhooks.inbox_backlog} or {webhooks.undelivered})"
                     ),
+                    legend="the oldest",
                     alerts=(
                         webhooks.backlog,
                         webhooks.events_dead,
@@ -188,73 +173,64 @@ OVERVIEW = Dashboard(
                         webhooks.delay,
                     ),
                     nothing="not known",
-                    width=4,
                     height=3,
                     serves=("KM-03",),
                 ),
-                Panel(
+                tile(
                     id=9,
                     title="Since last payment",
                     description="Time since the database recorded a completed payment.",
-                    picture=Picture.STAT,
                     unit=Unit.SECONDS,
-                    curves=(Curve(completion.since_completed, "now"),),
+                    shows=completion.since_completed,
                     alerts=(
                         completion.processing_lag_high,
                         database.payments_stuck,
                     ),
                     nothing="none known",
-                    width=4,
                     height=3,
                     serves=("HLT-13",),
                 ),
-                Panel(
+                tile(
                     id=10,
                     title="Service's health",
                     description="What the service's own health endpoint says.",
-                    picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
-                    curves=(Curve(health.healthy, "now"),),
+                    shows=health.healthy,
                     alerts=(
                         health.health_down,
                         health.health_check_failing,
                     ),
                     states=OK,
                     nothing="not known",
-                    width=4,
                     height=3,
                     serves=("HLT-01", "HLT-02"),
                 ),
-                Panel(
+                tile(
                     id=11,
                     title="Stripe account",
                     description="Whether Stripe lets the account take payments.",
-                    picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
-                    curves=(Curve(account.charges_enabled, "now"),),
+                    shows=account.charges_enabled,
                     alerts=(
                         account.account_disabled,
                         account.requirements_past_due,
                     ),
                     states=OK,
                     nothing="not known",
-                    width=4,
                     height=3,
                 ),
-                Panel(
+                tile(
                     id=12,
                     title="Kill switch",
                     description="Engaged: live payments are switched off, by the kill switch or by a rollout of 0 %.",
-                    picture=Picture.STAT,
                     unit=Unit.BOOLEAN,
-                    curves=(Curve(rollout.kill_switch, "now"),),
+                    shows=rollout.kill_switch,
                     alerts=(
                         rollout.kill_switch_active,
                         outcomes.kill_switch_ineffective,
                     ),
                     states=SWITCH,
                     nothing="not known",
-                    width=4,
                     height=3,
                     serves=("RB-01", "RB-02"),
                 ),
@@ -291,7 +267,7 @@ OVERVIEW = Dashboard(
                             "since",
                         ),
                     ),
-                    columns=(Column("priority", 64), Column("alertname", 270)),
+                    columns=(Column("priority", 48), Column("alertname", 230)),
                     width=10,
                     height=4,
                     serves=("RSP-02",),
@@ -336,7 +312,6 @@ OVERVIEW = Dashboard(
                     id=70,
                     title="Rollout: flag and plan",
                     description="Share of customers for whom live payments are on, beside the share that the plan declares.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(f"max({rollout.rollout})", "the flag"),
@@ -350,7 +325,6 @@ OVERVIEW = Dashboard(
                     id=74,
                     title="Releases that run",
                     description="Instances of the payments service by release: two at once are a deployment under way.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(f"count by (version) ({latency.application_build})", "{{version}}"),),
                     width=5,
@@ -391,7 +365,6 @@ OVERVIEW = Dashboard(
                     title="Retries, and what they save",
                     description="Attempts that failed within an hour, beside payments that failed in the end: what lies between was saved by another try. A payment has failed when no try succeeded within an hour.",
                     hues=OUTCOMES,
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(declines.failed_attempts_1h, "attempts that failed, in an hour"),
@@ -408,7 +381,6 @@ OVERVIEW = Dashboard(
                     id=20,
                     title="Success",
                     description="All causes over 2 and 15 minutes, and technical success over 5: the gap between them is the issuers'.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(outcomes.technical_success_5m, "technical success, 5 minutes"),
@@ -427,7 +399,6 @@ OVERVIEW = Dashboard(
                     title="Technical failures, as a share of attempts",
                     description="Share of attempts of 5 minutes that failed for technical reasons.",
                     hues=OUTCOMES,
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(outcomes.failure_ratio_5m, "technical failures, 5 minutes"),
@@ -441,7 +412,6 @@ OVERVIEW = Dashboard(
                     id=22,
                     title="Attempts, and how many were expected",
                     description="Attempts counted, beside the number that 5 minutes would hold at the pace of the past half-hour and of a week ago.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(silence.attempts_5m, "attempts in 5 minutes"),
@@ -460,7 +430,6 @@ OVERVIEW = Dashboard(
                     title="Technical failures, counted",
                     description="Technical failures in 5 minutes and in an hour.",
                     hues=OUTCOMES,
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(budget.failures_1h, "technical failures in an hour"),
@@ -517,7 +486,6 @@ OVERVIEW = Dashboard(
                     id=71,
                     title="Distance of the flag from the plan",
                     description="Somebody changed one without the other.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(rollout.drift, "distance"),),
                     alerts=(rollout.rollout_drift,),
@@ -528,7 +496,6 @@ OVERVIEW = Dashboard(
                     id=72,
                     title="Attempts: none while switched off",
                     description="Attempts that customers made in 2 minutes, always drawn: while the kill switch is engaged there must be none.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(outcomes.known_attempts_2m, "by customers in 2 minutes"),),
                     alerts=(outcomes.kill_switch_ineffective,),
@@ -545,7 +512,6 @@ OVERVIEW = Dashboard(
                     id=24,
                     title="Attempts, as a share of those to be expected",
                     description="Attempts by customers, against last week and the hour before; 100 % is as ever.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SHARE_OF_COUNTED,
                     curves=(
                         Curve(traffic.come_10m, "10 minutes, as expected"),
@@ -562,7 +528,6 @@ OVERVIEW = Dashboard(
                     id=25,
                     title="Attempts a minute that are to be expected",
                     description="By last week and by the hour before, whichever promises fewer; and how many came.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.PER_MINUTE,
                     curves=(
                         Curve(traffic.expected, "expected"),
@@ -576,7 +541,6 @@ OVERVIEW = Dashboard(
                     id=26,
                     title="Attempts by cards of a country, as a share of those to be expected",
                     description="One country below the others: its customers do not get as far as paying.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SHARE_OF_COUNTED,
                     curves=(Curve(traffic.country_come, "{{country}}"),),
                     alerts=(traffic.country_missing,),
@@ -586,7 +550,6 @@ OVERVIEW = Dashboard(
                     id=27,
                     title="Attempts a minute to be expected, by the card's country",
                     description="Below 3 a minute no alert judges a country.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.PER_MINUTE,
                     curves=(Curve(traffic.country_expected, "{{country}}"),),
                     width=12,
@@ -595,7 +558,6 @@ OVERVIEW = Dashboard(
                     id=15,
                     title="Attempts in 10 and 20 min, and fewest before",
                     description="Below 4 a minute a stop is judged over 20 minutes; a shop that closes each day is not missed.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(silence.attempts_10m, "10 minutes"),
@@ -610,7 +572,6 @@ OVERVIEW = Dashboard(
                     id=16,
                     title="Attempts to be expected after a roll-back",
                     description="Those that were expected, by the share of customers that the flag has left.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(silence.expected_after_rollback, "5 minutes, from the past half-hour"),
@@ -622,7 +583,6 @@ OVERVIEW = Dashboard(
                     id=17,
                     title="Attempts that are judged, and payments that fail",
                     description="A complete failure is told only where enough attempts or payments are counted.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(outcomes.attempts_2m, "attempts in 2 minutes"),
@@ -641,7 +601,6 @@ OVERVIEW = Dashboard(
                     id=42,
                     title="Technical failures by payment method, as a share",
                     description="One method that fails alone points at Stripe or its partner; all together point at us.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(declines.method_failure_ratio, "{{payment_method}}"),
@@ -654,7 +613,6 @@ OVERVIEW = Dashboard(
                     id=43,
                     title="Technical failures by payment method, counted",
                     description="Technical failures in 5 minutes: a share of few attempts says little.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(declines.method_failures, "{{payment_method}}"),),
                     width=12,
@@ -663,7 +621,6 @@ OVERVIEW = Dashboard(
                     id=36,
                     title="Success by payment method, as a share",
                     description="Share of attempts that succeed, all causes of failure counted.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(
@@ -689,7 +646,6 @@ OVERVIEW = Dashboard(
                     id=77,
                     title="A card network fails more than the others",
                     description="By how much attempts by cards of one network fail more often than all others, compared with the day before.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.EXCESS,
                     curves=(Curve(cards.network_excess, "{{network}}"),),
                     alerts=(cards.network_failing,),
@@ -699,7 +655,6 @@ OVERVIEW = Dashboard(
                     id=78,
                     title="Cards of a country fail more than the others",
                     description="By how much attempts by cards of one country fail more often than all others, compared with the day before.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.EXCESS,
                     curves=(Curve(cards.country_excess, "{{country}}"),),
                     alerts=(cards.country_failing,),
@@ -709,7 +664,6 @@ OVERVIEW = Dashboard(
                     id=79,
                     title="Failures by card network",
                     description="Attempts by card that failed in 10 minutes, for any reason: a share of few attempts says little.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(Curve(cards.network_failures, "{{network}}"),),
                     width=5,
@@ -722,7 +676,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.EXCESS,
                     curves=(
                         Curve(cards.network_gap, "10 minutes"),
-                        Curve(cards.network_usual_gap, "the day before"),
+                        Curve(cards.network_usual_gap, "day before"),
                     ),
                     width=6,
                 ),
@@ -743,7 +697,7 @@ OVERVIEW = Dashboard(
                     unit=Unit.EXCESS,
                     curves=(
                         Curve(cards.country_gap, "10 minutes"),
-                        Curve(cards.country_usual_gap, "the day before"),
+                        Curve(cards.country_usual_gap, "day before"),
                     ),
                     width=8,
                 ),
@@ -760,7 +714,6 @@ OVERVIEW = Dashboard(
                     id=44,
                     title="Issuers decline more than usual",
                     description="Share of attempts declined by issuers in 30 minutes, less their share over the day before.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.EXCESS,
                     curves=(Curve(declines.decline_excess, "more than the day before"),),
                     alerts=(declines.decline_rate_anomalous,),
@@ -769,7 +722,6 @@ OVERVIEW = Dashboard(
                     id=83,
                     title="3-D Secure fails or is abandoned more than usual",
                     description="Share of customers' attempts that end in 3-D Secure, or that nobody went on with, less that of the day before.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.EXCESS,
                     curves=(
                         Curve(authentication.authentication_excess, "fails, 30 minutes"),
@@ -781,7 +733,6 @@ OVERVIEW = Dashboard(
                     id=84,
                     title="Declines against their own past",
                     description="1 is as many as usual. Twice as many while as many customers pay as ever is card testing.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SHARE_OF_COUNTED,
                     curves=(
                         Curve(declines.declines_of_usual, "declines, as usual"),
@@ -792,7 +743,6 @@ OVERVIEW = Dashboard(
                     id=85,
                     title="3-D Secure and abandonment, counted",
                     description="What the shares above are shares of.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(authentication.authentication_failures, "failed in 3-D Secure, 30 minutes"),
@@ -803,7 +753,6 @@ OVERVIEW = Dashboard(
                     id=45,
                     title="Fraud rules block",
                     description="Share of attempts of 30 minutes that fraud rules blocked.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(declines.blocked_ratio, "blocked, 30 minutes"),),
                     alerts=(declines.block_rate_high,),
@@ -812,7 +761,6 @@ OVERVIEW = Dashboard(
                     id=46,
                     title="Declines and blocks, counted",
                     description="Attempts of 30 minutes that issuers declined and that fraud rules blocked.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(declines.declines_30m, "declined in 30 minutes"),
@@ -827,6 +775,7 @@ OVERVIEW = Dashboard(
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
                     curves=(Curve(told(declines.declines_by_code, "decline_code"), "declines"),),
+                    width=12,
                 ),
                 Panel(
                     id=48,
@@ -835,6 +784,7 @@ OVERVIEW = Dashboard(
                     picture=Picture.TABLE,
                     unit=Unit.COUNT,
                     curves=(Curve(told(declines.by_currency, "currency", "result"), "attempts"),),
+                    width=12,
                 ),
                 Panel(
                     id=49,
@@ -843,10 +793,18 @@ OVERVIEW = Dashboard(
                     hues=OUTCOMES,
                     picture=Picture.STACKED,
                     unit=Unit.PER_MINUTE,
-                    curves=(
-                        Curve(pace(outcomes.intents, "outcome"), "{{outcome}}"),
-                        Curve(pace(outcomes.distinct_attempts, "result"), "{{result}}, each payment once"),
-                    ),
+                    curves=(Curve(pace(outcomes.intents, "outcome"), "{{outcome}}"),),
+                    width=12,
+                ),
+                Panel(
+                    id=93,
+                    title="Attempts, each payment once",
+                    description="Attempts by outcome, of which a payment counts one of each outcome: retries of the same failure are left out.",
+                    hues=OUTCOMES,
+                    picture=Picture.STACKED,
+                    unit=Unit.PER_MINUTE,
+                    curves=(Curve(pace(outcomes.distinct_attempts, "result"), "{{result}}"),),
+                    width=12,
                 ),
             ),
         ),
@@ -874,7 +832,6 @@ OVERVIEW = Dashboard(
                     id=61,
                     title="Age of the health endpoint's answer",
                     description="How far its own timestamp is from now: an old answer comes out of a cache, or off a clock that is wrong.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(Curve(health.answer_age, "age"),),
                     alerts=(health.health_answer_stale,),
@@ -885,7 +842,6 @@ OVERVIEW = Dashboard(
                     id=62,
                     title="Payments a minute: reported and counted",
                     description="What the service reports, beside what the exporter counts from Stripe's events.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.PER_MINUTE,
                     curves=(
                         Curve(health.pace, "counted"),
@@ -897,7 +853,6 @@ OVERVIEW = Dashboard(
                     id=63,
                     title="Reported and counted disagree",
                     description="Their distance as a share of what was counted.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SHARE_OF_COUNTED,
                     curves=(Curve(health.disagreement, "distance"),),
                     alerts=(health.health_disagrees,),
@@ -906,7 +861,6 @@ OVERVIEW = Dashboard(
                     id=64,
                     title="Response time of the health endpoint",
                     description="As the exporter measured it, and as the service reports it.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(
                         Curve(f"max({health.response})", "measured"),
@@ -943,7 +897,6 @@ OVERVIEW = Dashboard(
                     id=52,
                     title="API requests over 0.5 s, as a share",
                     description="More than 5 % over half a second is the same as a 95th percentile above it, without an estimate.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(latency.api_slow, "over 0.5 seconds"),),
                     alerts=(latency.api_latency_high,),
@@ -953,7 +906,6 @@ OVERVIEW = Dashboard(
                     id=53,
                     title="Payments over 30 s, as a share",
                     description="Payments that take more than 30 seconds look hung to customers.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(latency.timeout_ratio, "over 30 seconds"),),
                     alerts=(latency.payment_timeouts,),
@@ -963,7 +915,6 @@ OVERVIEW = Dashboard(
                     id=54,
                     title="API requests refused, as a share",
                     description="Share of API requests that the rate limit refused.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(Curve(latency.refused_ratio, "refused"),),
                     alerts=(latency.rate_limiting_high,),
@@ -973,7 +924,6 @@ OVERVIEW = Dashboard(
                     id=57,
                     title="Durations: 95th and 99th percentile",
                     description="Estimates from the buckets; the shares beside them are exact.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.SECONDS,
                     curves=(
                         Curve(quantile("0.95", latency.api_request_duration), "API requests, 95th percentile"),
@@ -1001,7 +951,6 @@ OVERVIEW = Dashboard(
                     id=59,
                     title="API requests that end in a 5xx, as a share",
                     description="What our own API fails never becomes a payment attempt.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.RATIO,
                     curves=(
                         Curve(latency.api_error_ratio, "5 minutes"),
@@ -1015,7 +964,6 @@ OVERVIEW = Dashboard(
                     id=55,
                     title="API requests, refusals and timeouts, counted",
                     description="What the shares beside are shares of, in 5 minutes.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(latency.api_requests, "API requests"),
@@ -1038,6 +986,7 @@ OVERVIEW = Dashboard(
                     alerts=(latency.synthetic_failing, latency.circuit_breaker_open),
                     states=OK,
                     width=24,
+                    height=4,
                     serves=("HLT-12", "RSP-07"),
                 ),
             ),
@@ -1050,7 +999,6 @@ OVERVIEW = Dashboard(
                     id=30,
                     title="Budget burn: the windows that page",
                     description="Error budgets burnt at the pace of each window: 1 is even spending over 30 days. A long window says that it matters, its short one that it goes on.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.BUDGETS,
                     curves=(
                         Curve(budget.burn_1h, "1 hour"),
@@ -1064,7 +1012,6 @@ OVERVIEW = Dashboard(
                     id=31,
                     title="Budget burn: the slow windows",
                     description="Error budgets burnt at the pace of a day and of 3 days, with their short windows.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.BUDGETS,
                     curves=(
                         Curve(budget.burn_1d, "1 day"),
@@ -1078,7 +1025,6 @@ OVERVIEW = Dashboard(
                     id=32,
                     title="Budget left of 30 days",
                     description="Share of the error budget that is left; below 0 it is overspent.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.BUDGETS_LEFT,
                     curves=(Curve(budget.budget_left, "budget left"),),
                     serves=("HLT-11",),
@@ -1087,7 +1033,6 @@ OVERVIEW = Dashboard(
                     id=33,
                     title="Failures behind the burn",
                     description="Technical failures in the long windows: below a handful, a burn rate is noise and its alert stays quiet.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(budget.failures_6h, "6 hours"),
@@ -1100,7 +1045,6 @@ OVERVIEW = Dashboard(
                     id=34,
                     title="How far back the counters reach",
                     description="Attempts counted up to then. A missing line says that the counters are younger than that window, whose alert waits.",
-                    picture=Picture.TIMESERIES,
                     unit=Unit.COUNT,
                     curves=(
                         Curve(budget.history_1h, "1 hour ago"),

@@ -1,8 +1,8 @@
-"""Which words and shapes of PromQL do several dashboards share?"""
+"""Which words, panels and shapes of PromQL do several dashboards share?"""
 
 from rules.payments import webhooks
 from rules.payments.money import in_whole_units
-from rules.vocabulary import Histogram, Hue, Metric, Signal, State, Tone
+from rules.vocabulary import Alert, Curve, Histogram, Hue, Level, Metric, Panel, Picture, Signal, State, Tone, Unit
 
 __all__ = [
     "ACCEPTED",
@@ -21,6 +21,7 @@ __all__ = [
     "money",
     "pace",
     "quantile",
+    "tile",
     "told",
 ]
 
@@ -64,6 +65,39 @@ OUTCOMES = (
     ("canceled", Hue.GREY),
 )
 """What has the same colour on every panel: that of whose doing it is, so that both kinds of issuers' declines share one."""
+
+
+def tile(
+    *,
+    id: int,  # noqa: A002 - as a panel calls it
+    title: str,
+    description: str,
+    unit: Unit,
+    shows: Signal | str,
+    nothing: str,
+    legend: str = "now",
+    alerts: tuple[Alert, ...] = (),
+    states: tuple[State, ...] = (),
+    levels: tuple[Level, ...] = (),
+    height: int = 4,
+    serves: tuple[str, ...] = (),
+) -> Panel:
+    """One number with a word for it, six of which fill a line: what the first row of each dashboard is made of."""
+    return Panel(
+        id=id,
+        title=title,
+        description=description,
+        picture=Picture.STAT,
+        unit=unit,
+        curves=(Curve(shows, legend),),
+        alerts=alerts,
+        states=states,
+        levels=levels,
+        nothing=nothing,
+        width=4,
+        height=height,
+        serves=serves,
+    )
 
 
 def _requests(which: str) -> str:

@@ -16,13 +16,23 @@ function seen() {
   return [...document.querySelectorAll('.panel')].map((panel) => {
     const box = panel.getBoundingClientRect();
     const texts = [...panel.querySelectorAll('*')].filter((one) => one.children.length === 0 && one.textContent.trim());
-    const hidden = texts.filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
-      && getComputedStyle(one).overflow === 'hidden');
-    const outside = texts.filter((one) => {
-      const [tile, text] = [one.closest('[data-word]'), one].map((each) => each?.getBoundingClientRect());
-      return tile && (text.top < tile.top - 1 || text.bottom > tile.bottom + 1 || text.right > tile.right + 1);
-    });
-    const cut = [...new Set([...hidden, ...outside])].map((one) => one.textContent);
+    const place = document.createRange();
+    const cut = texts.filter((one) => {
+      place.selectNodeContents(one);
+      const text = place.getBoundingClientRect();
+      if (one.closest('[data-word]:not([data-row])')) {
+        const tile = one.closest('[data-word]').getBoundingClientRect();
+        if (text.top < tile.top - 1 || text.bottom > tile.bottom + 1 || text.right > tile.right + 1) return true;
+      }
+      // Rows of a table may go on below; what a legend has to say should be there at once.
+      const down = panel.dataset.type === 'timeseries';
+      for (let around = one; around !== panel.parentElement; around = around.parentElement) {
+        if (getComputedStyle(around).overflowX === 'visible') continue;
+        const seen = around.getBoundingClientRect();
+        if (text.right > seen.right + 1 || text.left < seen.left - 1 || (down && text.bottom > seen.bottom + 1)) return true;
+      }
+      return false;
+    }).map((one) => one.textContent);
     return {
       id: Number(panel.dataset.id), title: panel.dataset.title, type: panel.dataset.type,
       words: [...panel.querySelectorAll('[data-word]')].map((one) => one.dataset.word),

@@ -3,6 +3,8 @@ import { createDataFrame, createTheme, dateTime, EventBusSrv, FieldType, getDisp
 import { BigValue, GlobalStyles, PanelChrome, PanelContextProvider, Table, ThemeContext, TimeSeries } from '@grafana/ui';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
+import '@fontsource/inter/latin-400.css';
+import '@fontsource/inter/latin-500.css';
 import 'uplot/dist/uPlot.min.css';
 import './page.css';
 
@@ -120,14 +122,18 @@ function Timeline({ panel, width, height }) {
   })}</div>;
 }
 
-// Drawn simply: a row for each bucket, the brighter, the more.
+// Drawn simply: a row for each bucket, the longest durations above; the brighter, the more than in the bucket below.
 function Heat({ panel, width, height }) {
-  const drawn = frames(panel);
+  const bucket = ({ fields: [, field] }) => number(field.labels.le);
+  const drawn = frames(panel).sort((one, other) => bucket(other) - bucket(one));
   if (!drawn.length) return <Nothing panel={panel} />;
-  const most = Math.max(1e-9, ...drawn.flatMap((one) => one.fields[1].values.map((value) => value ?? 0)));
-  return <div style={{ height, overflow: 'hidden' }}>{drawn.map((frame, index) => <div key={index} className="track"
-    style={{ height: height / drawn.length }}><span className="bars" style={{ left: 0 }}>{frame.fields[1].values.map((value, place) =>
-      <i key={place} style={{ left: `${(100 * place) / 61}%`, width: '1.7%', background: '#2a788e', opacity: (value ?? 0) / most }} />)}</span>
+  const upTo = drawn.map(({ fields: [, field] }) => field.values.map((value) => value ?? 0));
+  const own = upTo.map((values, index) => values.map((value, place) => Math.max(0, value - (upTo[index + 1]?.[place] ?? 0))));
+  const most = Math.max(1e-9, ...own.flat());
+  return <div style={{ height, overflow: 'hidden' }}>{drawn.map(({ fields: [, field] }, index) => <div key={index} className="track"
+    style={{ height: height / drawn.length }}><span className="name" style={{ width: 60 }}>{field.labels.le}</span>
+    <span className="bars">{own[index].map((value, place) => <i key={place} style={{ left: `${(100 * place) / own[index].length}%`,
+      width: `${100 / own[index].length + 0.1}%`, background: '#2a788e', opacity: Math.sqrt(value / most) }} />)}</span>
   </div>)}</div>;
 }
 
@@ -220,9 +226,9 @@ window.draw = async (look) => {
   ({ board, answers, now, width } = look);
   theme = createTheme({ colors: { mode: look.theme } });
   timeRange = { from: dateTime((now - 3600) * 1000), to: dateTime(now * 1000), raw: { from: 'now-1h', to: 'now' } };
+  await Promise.all(['400 14px Inter', '500 14px Inter'].map((font) => document.fonts.load(font)));
   root = createRoot(rootElement);
   root.render(<Board />);
-  await document.fonts.ready;
   for (let same = 0, before = ''; same < 5;) {
     await frame();
     const drawn = rootElement.innerHTML;
