@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from generators.rule_tests.rows import MISSING, Row, Rows, count_of, notation, part, rows
 
-__all__ = ["Window", "blank", "constant", "in_one_step", "restarted", "shifted", "standing_still"]
+__all__ = ["Window", "blank", "constant", "in_one_step", "restarted", "shifted", "standing_still", "thinned"]
 
 Window = tuple[timedelta, timedelta]
 """After the first moment, up to the second, counted from a series' first sample."""
@@ -82,6 +82,27 @@ def blank(text: str, every: timedelta, windows: frozenset[Window]) -> str:
         if first < behind:
             gap = Row(MISSING, length=behind - first)
             values = (*part(values, 0, first), gap, *part(values, behind, length))
+    return notation(values)
+
+
+@lru_cache(maxsize=4096)
+def thinned(text: str, every: timedelta, windows: frozenset[Window]) -> str:
+    """The samples of a counter's notation, of each window the first two alone.
+
+    Stays as it is where it does not grow between them, or windows overlap.
+    """
+    values = rows(text)
+    length = count_of(values)
+    reached = 0
+    for start, end in sorted(windows):
+        first, behind = _inside((start, end), every, length)
+        numbers = [row.at(index) for row in part(values, first, first + 2) for index in range(row.length)]
+        one, other = [*numbers, MISSING, MISSING][:2]
+        if first < reached or not (isinstance(one, Decimal) and isinstance(other, Decimal) and one < other):
+            return notation(values)
+        reached = behind
+        gap = Row(MISSING, length=max(behind - first - 2, 0))
+        values = (*part(values, 0, first + 2), *((gap,) if gap.length else ()), *part(values, behind, length))
     return notation(values)
 
 

@@ -11,7 +11,16 @@ from decimal import Decimal
 from functools import partial
 from itertools import islice
 
-from generators.rule_tests.courses import Window, blank, constant, in_one_step, restarted, shifted, standing_still
+from generators.rule_tests.courses import (
+    Window,
+    blank,
+    constant,
+    in_one_step,
+    restarted,
+    shifted,
+    standing_still,
+    thinned,
+)
 from generators.rule_tests.known import Known
 from generators.rule_tests.rows import Row, count_of, notation, rows
 from generators.rule_tests.series import Series, labels_of
@@ -57,6 +66,8 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
         yield case.restart()
         yield case.uneven_growth()
         yield case.no_traffic()
+    if case.says_0_of_its_windows:
+        yield case.long_ago()
     yield from case.nothing_to_divide_by()
     yield from case.missing_numerators()
     yield from case.missing_parts()
@@ -220,13 +231,16 @@ class _Case:
         return self._group(name, fed, self._reading(name, self.gives))
 
     def uneven_growth(self) -> TestGroup:
-        """When inside the window a counter grows does not matter, nor what was before: only how much it grows."""
+        """When inside the window a counter grows does not matter, nor what was before: only how much it grows.
+
+        Windows inside of a subquery are many; what is read in them stays as it is.
+        """
         name = "growth in one step"
         read = [one for one in self.known.reads(self.signal) if one.range and self.known.is_counter(one.name)]
         fed = []
         for series, values in self.fed:
-            windows = self._windows(read, series)
-            changed = in_one_step(values, self.signal.example.every, tuple(sorted(windows))) if windows else values
+            windows = () if self._in_a_subquery(series) else tuple(sorted(self._windows(read, series)))
+            changed = in_one_step(values, self.signal.example.every, windows) if windows else values
             fed.append((series, changed))
         return self._group(name, tuple(fed), self._reading(name, self.gives))
 
@@ -238,6 +252,34 @@ class _Case:
         if all(self.known.is_counter(one.name) for one in self.known.reads(self.signal)):
             probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
         return self._group(name, fed, probes)
+
+    @property
+    def says_0_of_its_windows(self) -> bool:
+        """Whether it says 0 where some of its series are in its window, so that it says nothing where none is."""
+        tree = self.known.tree(self.signal)
+        return (
+            bool(_numerators(tree))
+            and not any(isinstance(one, Operation) and one.operator == "/" for one in walk(tree))
+            and all(one.range for one in self.known.reads(self.signal))
+            and not any(self._in_a_subquery(series) for series, _ in self.fed)
+        )
+
+    def long_ago(self) -> TestGroup:
+        """Every series ended before the first window began."""
+        name = "series that ended before"
+        every, reads = self.signal.example.every, self.known.reads(self.signal)
+        fed = []
+        for series, values in self.fed:
+            begins = min((start for start, _ in self._windows(reads, series)), default=_NOTHING)
+            fed.append((series, blank(values, every, frozenset({(begins, self.signal.example.at)}))))
+        return self._group(name, tuple(fed), [self._nothing(str(self.signal), name)])
+
+    def _in_a_subquery(self, series: Series) -> bool:
+        return any(
+            one.range and one.reach > one.range + (one.offset or _NOTHING)
+            for one in self.known.reads(self.signal)
+            if series.selected_by(one.name, one.matchers)
+        )
 
     def nothing_to_divide_by(self) -> Iterator[TestGroup]:
         """A denominator of 0 gives no infinite number and none that is none."""
@@ -259,6 +301,7 @@ class _Case:
     def missing_numerators(self) -> Iterator[TestGroup]:
         """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so.
 
+        Of the others there are two samples in a window, the oldest, so that it has to reach back all the way.
         Of several shares that are added up or compared, each may lack its series in its own window, and takes none of
         the others away.
         """
@@ -268,7 +311,14 @@ class _Case:
         name = "a numerator without series"
         fed = tuple(one for one in self.fed if all(one in self._without(part) for part in numerators))
         gives = [(labels, Decimal(0)) for labels, _ in self.gives]
-        yield self._group(name, fed, self._reading(name, gives))
+        every, reads = self.signal.example.every, self.known.reads(self.signal)
+        few = tuple(
+            (series, thinned(values, every, self._windows(reads, series)))
+            if self.known.is_counter(series.name) and not self._in_a_subquery(series)
+            else (series, values)
+            for series, values in fed
+        )
+        yield self._group(name, few, self._reading(name, gives))
         for number, part in enumerate(numerators, 1) if len(numerators) > 1 else ():
             name = f"numerator {number} without series in its window"
             yield self._group(name, self._blank_in_its_windows(part), [self._count(name)])

@@ -346,22 +346,28 @@ _SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
 
 _PAID_YESTERDAY, _PAID_BEFORE = _half_hour_of_yesterday(_SUCCEEDED), f"0.5 * {total(_SUCCEEDED, '1h', offset='30m')}"
 
+
+def _as_usual(gives: str, successes: str) -> Example:
+    return Example(
+        series=(
+            (_CARD_SUCCESS, successes),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+7x1472"),
+            *((name, "0+7x1472") for name, _ in _ASIDE),
+        ),
+        every=minutes(2),
+        at=minutes(2943),
+        gives=(("", gives),),
+    )
+
+
 successes_as_usual = Signal(
     "payments:customer_successes:as_usual10m",
     "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had fewer",
     Unit.SHARE_OF_COUNTED,
     f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  (\n    (\n      {_PAID_YESTERDAY}\n      < on () {_PAID_BEFORE}\n    )\n"
     f"    or on () {_PAID_BEFORE}\n  ) > 0\n)",
-    Example(
-        series=(
-            (_CARD_SUCCESS, "0+18x744 13400+8x14 13530+18x696 26070+12x15"),
-            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+7x1472"),
-            *((name, "0+7x1472") for name, _ in _ASIDE),
-        ),
-        every=minutes(2),
-        at=minutes(2943),
-        gives=(("", "1.5"),),
-    ),
+    _as_usual("1.5", "0+18x744 13400+8x14 13530+18x696 26070+12x15"),
+    also=(_as_usual("2", "0+18x1426 25674+6x29 25860+12x14"), _as_usual("1", "_x1300 0+18x171")),
 )
 
 method_degraded = Alert(

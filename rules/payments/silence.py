@@ -1,5 +1,6 @@
 """Silence: does nobody come to pay, at a time at which somebody always does?"""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from rules.payments import outcomes, rollout
@@ -189,19 +190,26 @@ def fewest(around: str, until: str) -> str:
     return f"min_over_time(({total(outcomes.BY_CUSTOMERS, '10m')})[{around}:5m] offset {until})"
 
 
+def _around(at: timedelta, gives: str, card: str, nobodys: str) -> Example:
+    """Attempts every five minutes, and renewals."""
+    return Example(
+        series=((_CARD_SUCCESS, card), (_NOBODYS_SUCCESS, nobodys), (_RENEWALS, f"0+7x{at // minutes(5)}")),
+        every=minutes(5),
+        at=at,
+        gives=(("", gives),),
+    )
+
+
 quietest_weekly = Signal(
     "payments:customer_attempts:fewest_weekly",
     "Fewest attempts that ten minutes held, from 75 minutes before this time a week ago to 75 minutes after "
     "it; or two weeks ago, where that is more",
     Unit.COUNT,
-    f"{fewest('150m', '13d22h45m')}\n>= on ()\n{fewest('150m', '6d22h45m')}\n"
-    f"or on ()\n{fewest('150m', '6d22h45m')}\nor on ()\n{fewest('150m', '13d22h45m')}",
-    Example(
-        series=((_CARD_SUCCESS, "0+6x5 36+3x30"), (_NOBODYS_SUCCESS, "0+1x37"), (_RENEWALS, "0+7x40")),
-        every=minutes(5),
-        at=hours(168) + minutes(92),
-        gives=(("", "8"),),
-    ),
+    "max (\n"
+    f'  label_replace({fewest("150m", "13d22h45m")}, "of", "two weeks ago", "", "")\n'
+    f'  or label_replace({fewest("150m", "6d22h45m")}, "of", "a week ago", "", "")\n)',
+    _around(hours(336) + minutes(92), "8", "0+6x5 36+3x30 130+2x4000", "0+1x4050"),
+    also=(_around(hours(336) + minutes(92), "14", "0+6x5 36+3x30 130+9x1993 18073+6x5 18112+9x2014", "0+1x4050"),),
     steady=True,
 )
 
@@ -212,11 +220,10 @@ fewest_at_this_time = Signal(
     Unit.COUNT,
     f"(\n  {fewest('10m', '23h55m')}\n  < on ()\n  {fewest('10m', '6d23h55m')}\n"
     f"  or on ()\n  {fewest('10m', '6d23h55m')}\n)\n* on () (day_of_week(vector(time() - 21600)) > bool 0)",
-    Example(
-        series=((_CARD_SUCCESS, "0+6x5 36+3x30"), (_NOBODYS_SUCCESS, "0+1x37"), (_RENEWALS, "0+7x40")),
-        every=minutes(5),
-        at=hours(168) + minutes(92),
-        gives=(("", "8"),),
+    _around(hours(168) + minutes(92), "8", "0+6x5 36+3x30", "0+1x37"),
+    also=(
+        _around(hours(168) + minutes(92), "2", "0+6x5 36+3x30 130+9x1700 15431+1x10 15450+9x280", "0+1x37"),
+        _around(hours(168) + minutes(92), "8", "0+6x5 36+3x30 130+9x2000", "0+1x37"),
     ),
     steady=True,
 )

@@ -54,18 +54,16 @@ def _on(by: Label | None) -> str:
     return f"on ({by.name if by else ''})"
 
 
-def _lesser(one: str, other: str, by: Label | None) -> str:
-    """PromQL for the lesser of two; the other one where the first is missing."""
-    return f"(\n{indent(one, '  ')}\n  < {_on(by)}\n{indent(other, '  ')}\n)\nor {_on(by)}\n{other}"
+def _least(parts: tuple[tuple[str, str], ...], known: str, by: Label | None) -> str:
+    """PromQL for the least of several, each with what it is; nothing where the one that has to be known is not."""
+    named = "\n  or ".join(f'label_replace({part}, "of", "{of}", "", "")' for of, part in (*parts, ("then", known)))
+    return f"min{f' by ({by.name})' if by else ''} (\n  {named}\n)\n+ {_on(by)} 0 * ({known})"
 
 
-def _week_ago(series: tuple[str, ...], by: Label | None = None) -> str:
-    """The pace of a week ago; where it was far less an hour earlier or later, that."""
-    earlier, later = (
-        f"{_SLOPE} * {_pace(series, _JUST_NOW, offset, by)}" for offset in (_AN_HOUR_EARLIER, _AN_HOUR_LATER)
-    )
-    same = _pace(series, _JUST_NOW, _SAME_TIME, by)
-    return _lesser(earlier, f"(\n{indent(_lesser(later, same, by), '  ')}\n)", by)
+def _week_ago(series: tuple[str, ...], by: Label | None = None) -> tuple[tuple[str, str], ...]:
+    """What the pace of a week ago is at most, with what an hour earlier and an hour later brought."""
+    hours_beside = (("an hour earlier", _AN_HOUR_EARLIER), ("an hour later", _AN_HOUR_LATER))
+    return tuple((of, f"{_SLOPE} * {_pace(series, _JUST_NOW, offset, by)}") for of, offset in hours_beside)
 
 
 def _from_past_hour(series: tuple[str, ...], by: Label | None = None) -> str:
@@ -95,6 +93,13 @@ _LAST_WEEK = ((_DAY // 4 - 40, 20), (_DAY // 4 + 50, 16), (_WEEK, 8))
 """Until which minute the counter grows by how much every two minutes: 10 a minute until 20 past five, then 8, and from ten to seven on 4."""
 _TODAY = ((_WEEK + 240, 20), (_WEEK + 332, 10), (_WEEK + 340, 7), (_WEEK + 352, 8), (_WEEK + 362, 2))
 """5 a minute from four o'clock on, 3 in the past half-hour, and 1 in the past ten minutes."""
+_LESS_EARLIER = ((_DAY // 4 - 90, 20), (_DAY // 4 - 58, 6), (_WEEK, 16))
+_AS_MANY_LATER = ((_DAY // 4 - 40, 20), (_DAY // 4 + 50, 16), (_WEEK, 12))
+_TWICE_AS_MANY = ((_DAY // 4 - 58, 8), (_WEEK, 16))
+"""Other weeks before: 3 a minute an hour earlier; 6 an hour later, which is not far less; 4, and from five o'clock on 8."""
+_A_GOOD_DAY, _A_BETTER_DAY, _A_QUIET_DAY = (((_WEEK + 362, grows),) for grows in (20, 24, 4))
+"""10, 12 and 2 a minute."""
+_Course = tuple[tuple[int, int], ...]
 
 
 def _growing(*parts: tuple[int, int], less: int = 0) -> str:
@@ -108,17 +113,19 @@ def _growing(*parts: tuple[int, int], less: int = 0) -> str:
     return " ".join(written)
 
 
-def _example(*gives: tuple[str, str]) -> Example:
+def _example(gives: str, last_week: _Course = _LAST_WEEK, today: _Course = _TODAY, *, alone: bool = False) -> Example:
+    """Customers' attempts, and beside them such as do not count."""
     steadily = 5 * (_WEEK + 362)
+    beside = () if alone else (_NOBODYS_DECLINES, _RENEWALS, _ABANDONED)
     return Example(
         series=(
-            (_CARD, _growing(*_LAST_WEEK, *_TODAY, less=1)),
+            (_CARD, _growing(*last_week, *today, less=1)),
             (_NOBODYS, _growing((_WEEK + 362, 1))),
-            *((name, f"0+5x{steadily // 10}") for name in (_NOBODYS_DECLINES, _RENEWALS, _ABANDONED)),
+            *((name, f"0+5x{steadily // 10}") for name in beside),
         ),
         every=_EVERY,
         at=_NOW,
-        gives=gives,
+        gives=(("", gives),),
     )
 
 
@@ -127,11 +134,11 @@ _US_DECLINED = cards.attempts_by_country.where(result="issuer_declined", country
 _US_ABANDONED = cards.attempts_by_country.where(result="abandoned", country="us")
 
 
-def _example_by_country(us: str, gb: str) -> Example:
+def _example_by_country(us: str, gb: str, last_week: _Course = _LAST_WEEK, today: _Course = _TODAY) -> Example:
     """The same course in one country; in another one, as ever, twice as many."""
     return Example(
         series=(
-            (_US, _growing(*_LAST_WEEK, *_TODAY, less=1)),
+            (_US, _growing(*last_week, *today, less=1)),
             (_US_DECLINED, _growing((_WEEK + 362, 1))),
             (_US_ABANDONED, _growing((_WEEK + 362, 9))),
             (_GB, _growing((_WEEK + 362, 16))),
@@ -146,16 +153,18 @@ week_ago = Signal(
     "payments:attempts_a_week_ago:least_per_minute",
     "Attempts by customers a minute in the same half-hour a week ago; where an hour earlier or later brought far fewer, those",
     Unit.PER_MINUTE,
-    _week_ago(_CUSTOMERS),
-    _example(("", "6")),
+    _least(_week_ago(_CUSTOMERS), _pace(_CUSTOMERS, _JUST_NOW, _SAME_TIME), None),
+    _example("6"),
+    also=(_example("4.5", last_week=_LESS_EARLIER), _example("8", last_week=_AS_MANY_LATER)),
 )
 
 expected = Signal(
     "payments:attempts_expected:per_minute",
     "Attempts by customers a minute that are to be expected now, by last week and by the hour before",
     Unit.PER_MINUTE,
-    _lesser(_from_past_hour(_CUSTOMERS), str(week_ago), None),
-    _example(("", "4")),
+    f"(\n{indent(_from_past_hour(_CUSTOMERS), '  ')}\n  < on ()\n  {week_ago}\n)\nor on ()\n{week_ago}",
+    _example("4"),
+    also=(_example("6", today=_A_GOOD_DAY, alone=True), _example("3", _TWICE_AS_MANY, _A_QUIET_DAY, alone=True)),
 )
 
 come_10m = Signal(
@@ -163,7 +172,7 @@ come_10m = Signal(
     "Attempts by customers in 10 minutes, as a share of those to be expected",
     Unit.SHARE_OF_COUNTED,
     _as_expected(_CUSTOMERS, "10m", expected),
-    _example(("", "0.25")),
+    _example("0.25"),
 )
 
 come_30m = Signal(
@@ -171,7 +180,7 @@ come_30m = Signal(
     "Attempts by customers in 30 minutes, as a share of those to be expected",
     Unit.SHARE_OF_COUNTED,
     _as_expected(_CUSTOMERS, "30m", expected),
-    _example(("", "0.75")),
+    _example("0.75"),
 )
 
 come_as_last_week = Signal(
@@ -179,7 +188,7 @@ come_as_last_week = Signal(
     "Attempts by customers in 30 minutes, as a share of those of a week ago",
     Unit.SHARE_OF_COUNTED,
     _as_expected(_CUSTOMERS, "30m", week_ago),
-    _example(("", "0.5")),
+    _example("0.5"),
 )
 
 rolled_back = Signal(
@@ -199,12 +208,18 @@ country_expected = Signal(
     "payment_country:attempts_expected:per_minute",
     "Attempts by card a minute that are to be expected now, by the card's country",
     Unit.PER_MINUTE,
-    _lesser(
-        _from_past_hour(_BY_CARD, cards.COUNTRY),
-        f"(\n{indent(_week_ago(_BY_CARD, cards.COUNTRY), '  ')}\n)",
+    _least(
+        (("the hour before", _from_past_hour(_BY_CARD, cards.COUNTRY)), *_week_ago(_BY_CARD, cards.COUNTRY)),
+        _pace(_BY_CARD, _JUST_NOW, _SAME_TIME, cards.COUNTRY),
         cards.COUNTRY,
     ),
     _example_by_country("4", "8"),
+    also=(
+        _example_by_country("6", "8", today=_A_GOOD_DAY),
+        _example_by_country("4.5", "8", _LESS_EARLIER, _A_GOOD_DAY),
+        _example_by_country("8", "8", _AS_MANY_LATER, _A_BETTER_DAY),
+        _example_by_country("3", "8", _TWICE_AS_MANY, _A_QUIET_DAY),
+    ),
 )
 
 country_come = Signal(
