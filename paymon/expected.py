@@ -25,9 +25,13 @@ _SECTIONS = {
 def expected(settings: Settings, catalogs: Sequence[Catalog]) -> Iterator[Finding]:
     """For each section that is missing what would be silent, and for each that nobody reads that it is idle.
 
-    Of several services, a section is missing where the rules of all of them read it.
+    Of several services and environments, a section is missing where the rules of all of them read it.
     """
-    read = [{metric.source for metric in catalog.metrics} for catalog in catalogs]
+    read = [
+        set(catalog.sampled_in(environment))
+        for catalog in catalogs
+        for environment in catalog.organisation.environments
+    ]
     everywhere, anywhere = set.intersection(*read), set.union(*read)
     for section in dict.fromkeys(_SECTIONS.values()):
         sources = [source for source, its in _SECTIONS.items() if its == section]

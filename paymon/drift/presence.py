@@ -3,7 +3,7 @@
 from generators.rules import Expressions
 from paymon.drift.layers import Layer, layer
 from paymon.live.prometheus import Prometheus
-from rules.vocabulary import Catalog, Environment
+from rules.vocabulary import Catalog, Environment, Source
 
 __all__ = ["presence"]
 
@@ -15,7 +15,8 @@ def presence(prometheus: Prometheus, catalog: Catalog, environment: Environment,
     """
     expressions = Expressions(catalog, environment)
     index = expressions.index
-    read = sorted({one.name for signal in catalog.signals for one in index.reads(signal)} & index.by_series.keys())
+    scraped = {name for name, metric in index.by_series.items() if metric.source is not Source.RULES}
+    read = sorted({one.name for signal in catalog.signals for one in index.reads(signal)} & scraped)
     every = catalog.organisation.scrape_interval.total_seconds()
     findings, notes = [], []
     for name in read:

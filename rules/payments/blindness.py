@@ -66,6 +66,26 @@ other_age = Signal(
     ),
 )
 
+source_missing = Signal(
+    "payments_exporter:source:missing",
+    "A source that rules read and of which the exporter, which answers, says nothing at all",
+    Unit.BOOLEAN,
+    f"max by (source) ({monitoring.expected_source})\n"
+    f"unless on (source) {monitoring.watermark}\n"
+    f"and on () (count({monitoring.build}) > 0)",
+    Example(
+        series=(
+            (monitoring.expected_source.where(source="postgres"), "1x10"),
+            (monitoring.expected_source.where(source="health"), "1x10"),
+            (monitoring.watermark.where(source="health"), "60x10"),
+            (monitoring.watermark.where(source="flag"), "60x10"),
+            (monitoring.build.where(version="0.1.0"), "1x10"),
+        ),
+        at=minutes(8),
+        gives=(('source="postgres"', "1"),),
+    ),
+)
+
 events_stale = Alert(
     "PaymentsUnseen",
     watches=events_age,
@@ -154,5 +174,40 @@ exporter_stale = Alert(
         mitigation=(Step("Mend what the log names: a key, a permission, a role, a network rule."),),
     ),
     hidden_by=(monitoring.exporter_down,),
+    serves=("SEV-P3",),
+)
+
+never_sampled = Alert(
+    "PaymentSourceMissing",
+    watches=source_missing,
+    thresholds=(
+        at_least(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(5),
+            because="a source that nobody samples never grows old: its alerts are quiet for ever, and nothing else says "
+            "so; ten minutes outlast a rollout of the exporter",
+        ),
+    ),
+    summary="The exporter does not sample a source that rules read.",
+    description="Nothing is sampled of {source}; alerts that read it have nothing to go by.",
+    runbook=Runbook(
+        meaning="The exporter answers and says nothing of that source: its configuration has no such section, or lost it.",
+        impact="Alerts that read this source cannot fire, and never could.",
+        diagnosis=(
+            EXPORTER_DOCTOR,
+            Step("Compare the section of that name with the one of an environment in which the source is sampled."),
+        ),
+        mitigation=(
+            Step("Configure the source, and restart the exporter."),
+            Step(
+                "Is there no such thing here? Leave it out of your definitions, with without(Source...), or of this "
+                "environment alone, with without_sources=."
+            ),
+        ),
+    ),
+    hidden_by=(metrics_absent,),
     serves=("SEV-P3",),
 )

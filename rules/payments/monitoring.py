@@ -174,6 +174,14 @@ leader = Gauge(
     Source.EXPORTER,
 )
 
+expected_source = Gauge(
+    "paymon_source_expected",
+    "A source that rules read of the exporter, as they record it themselves; always 1",
+    Unit.BOOLEAN,
+    Source.RULES,
+    labels=(SOURCE,),
+)
+
 rule_failures = Counter(
     "prometheus_rule_evaluation_failures_total",
     "Rules that Prometheus could not evaluate",

@@ -7,9 +7,9 @@ from types import ModuleType
 from rules.vocabulary.alert import Alert, Step
 from rules.vocabulary.dashboard import Dashboard, Mark, Narrowing
 from rules.vocabulary.former import Former
-from rules.vocabulary.metric import Metric
+from rules.vocabulary.metric import Metric, Source
 from rules.vocabulary.objective import Objective
-from rules.vocabulary.people import Organisation
+from rules.vocabulary.people import Environment, Organisation
 from rules.vocabulary.signal import Signal
 from rules.vocabulary.stage import Rollout
 
@@ -159,6 +159,11 @@ class Catalog:
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert, area by area."""
         return tuple(alert for area in self.areas for alert in area.alerts)
+
+    def sampled_in(self, environment: Environment) -> tuple[Source, ...]:
+        """The sources that the exporter has to sample there, so that every rule can speak; in the order of `Source`."""
+        read = {metric.source for metric in self.metrics}.difference(environment.without_sources)
+        return tuple(source for source in Source if source.sampled and source in read)
 
     @property
     def procedures(self) -> tuple[Served, ...]:

@@ -34,6 +34,8 @@ _LABEL_NAMES_OF_OTHERS = frozenset({"environment", "service", "team", "job", "in
 class Source(Enum):
     """Who exports a metric. The sampled ones are the exporter's, and each carries a freshness of its own.
 
+    What comes from `RULES` these record of themselves: 1 for each sampled source that they read, as the label `source`.
+
     >>> Source.POSTGRES.sampled, Source.APPLICATION.sampled
     (True, False)
     """
@@ -52,6 +54,7 @@ class Source(Enum):
     EXPORTER = "exporter"
     APPLICATION = "application"
     SCRAPE = "scrape"
+    RULES = "rules"
     PROMETHEUS = "prometheus"
     ALERTMANAGER = "alertmanager"
 
@@ -74,7 +77,9 @@ class Source(Enum):
 STALE_AFTER_INTERVALS = 3
 """Age of a source's data, in its own intervals, from which no alert trusts them."""
 
-_NOT_SAMPLED = frozenset({Source.EXPORTER, Source.APPLICATION, Source.SCRAPE, Source.PROMETHEUS, Source.ALERTMANAGER})
+_NOT_SAMPLED = frozenset(
+    {Source.EXPORTER, Source.APPLICATION, Source.SCRAPE, Source.RULES, Source.PROMETHEUS, Source.ALERTMANAGER}
+)
 
 
 @dataclass(frozen=True, slots=True)

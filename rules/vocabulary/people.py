@@ -180,6 +180,8 @@ class Environment:
     pages: bool
     """False where nobody is woken: P1 and P2 become P3, critical becomes warning."""
     overrides: tuple[Override, ...] = ()
+    without_sources: tuple[Source, ...] = ()
+    """The sources that nobody samples there: alerts on them stay quiet, and nobody is told that they are missing."""
     jobs: Jobs | None = None
     """The scrape jobs, where they differ from the service's, as the following addresses."""
     api_url: str | None = None

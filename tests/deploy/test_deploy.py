@@ -123,7 +123,7 @@ def test_every_metric_that_the_rules_read_has_a_job_that_scrapes_it() -> None:
     jobs = {job["job_name"] for job in _generated(PRODUCTION, "prometheus.yml")["scrape_configs"]}
     organisation = CATALOG.organisation
 
-    for source in {metric.source for metric in CATALOG.metrics} - {Source.SCRAPE}:
+    for source in {metric.source for metric in CATALOG.metrics} - {Source.SCRAPE, Source.RULES}:
         job = organisation.jobs.exporter[0] if source.exported else source.value
         assert (organisation.jobs.application[0] if source is Source.APPLICATION else job) in jobs
 

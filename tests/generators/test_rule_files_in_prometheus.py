@@ -45,6 +45,7 @@ rule_files: ["{tmp_path}/generated/{environment.name}/rules/*.yml"]
     loaded = {(rule["name"], rule["type"]) for group in groups for rule in group["rules"]}
     assert loaded == {
         ("paymon_definitions_info", "recording"),
+        ("paymon_source_expected", "recording"),
         *((signal.name, "recording") for signal in CATALOG.signals),
         *((alert.name, "alerting") for alert in CATALOG.alerts),
     }

@@ -42,6 +42,7 @@ from paymon.demo.watching import Seen, Watch
 from paymon.now.key_metrics import KEY_METRICS, Reading
 from paymon.promtool import Promtool
 from rules.catalog import catalog
+from rules.payments import monitoring
 from simulator.conditions import USUAL
 from tests.paymon.acme import acme
 from tests.servers import prometheus
@@ -215,7 +216,8 @@ def test_what_records_the_past_says_what_the_rules_say() -> None:
     of_everyone = {
         signal.name for signal in CATALOG.signals if signal.of_everyone
     }  # about all that is scraped, at any time
-    assert found.keys() == rules.keys() - of_everyone - {REVISION_SERIES}  # no loaded rules made the past
+    of_the_rules = {REVISION_SERIES, monitoring.expected_source.name}  # no loaded rules made the past
+    assert found.keys() == rules.keys() - of_everyone - of_the_rules
     different = {name for name, rule in found.items() if told(rule) != told(rules[name])}
     of_one_series = {name for name, rule in found.items() if read(rule) & rules.keys()}
     assert of_one_series == {

@@ -1,5 +1,6 @@
 """Is a source that the rules read, and that the exporter is not told of, named where one looks?"""
 
+from dataclasses import replace
 from pathlib import Path
 
 from exporters.configuration.settings import Settings, load
@@ -43,6 +44,16 @@ def test_of_several_services_a_source_is_missing_where_all_of_them_read_it(tmp_p
     sections = [one.where for one in expected(configured(tmp_path, HEALTH), [both, without])]
     assert "flag" not in sections
     assert "probe" in sections
+
+
+def test_a_source_that_one_environment_is_without_is_not_missing_in_a_configuration_that_may_be_its_own(
+    tmp_path: Path,
+) -> None:
+    first, *others = SERVICE.environments
+    service = replace(SERVICE, environments=(replace(first, without_sources=(Source.FLAG,)), *others))
+    found = list(expected(configured(tmp_path, HEALTH), [PAYMENTS.of(PEOPLE, service)]))
+    assert "flag" not in [one.where for one in found]
+    assert "probe" in [one.where for one in found]
 
 
 def test_the_doctor_says_so_in_a_project_s_folder(tmp_path: Path) -> None:

@@ -152,16 +152,17 @@ MONITORING = Dashboard(
                 ),
                 Panel(
                     id=17,
-                    title="The counter of attempts is there",
-                    description="Missing: every alert on payments is blind.",
+                    title="What the rules read is there",
+                    description="The counter of attempts missing: every alert on payments is blind. A source missing: those on it are.",
                     picture=Picture.STATE_TIMELINE,
                     unit=Unit.BOOLEAN,
                     curves=(
                         Curve(
                             f"max({blindness.attempts_missing} or 0 * {monitoring.heartbeat})", "counter of attempts"
                         ),
+                        Curve(f"max({blindness.source_missing} or 0 * {monitoring.heartbeat})", "every source"),
                     ),
-                    alerts=(blindness.metrics_absent,),
+                    alerts=(blindness.metrics_absent, blindness.never_sampled),
                     states=MISSING,
                 ),
                 Panel(
