@@ -436,6 +436,21 @@ def test_the_share_that_succeeds_is_judged_by_the_most_urgent_of_all_alerts_on_i
     )
 
 
+def test_where_nothing_is_unfinished_its_age_is_0_and_not_unknown(tmp_path: Path) -> None:
+    (target,) = panel("paymon-database", "Oldest unfinished")["targets"]
+    scraped = 'environment="production",service="payments",job="payments-exporter",instance="a"'
+    none_left = f'{database.unfinished}{{status="pending",{scraped}}}'
+    sampled = f'{monitoring.source_age}{{source="postgres",{RECORDED}}}'
+
+    answers(
+        "3.5",
+        tmp_path,
+        with_defaults(target["expr"]),
+        {none_left: "0", BEATS: "1", sampled: "1"},
+        {'{state="OK"}': 0},
+    )
+
+
 def luminance(colour: str) -> float:
     """Relative luminance by WCAG 2.2."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

@@ -131,6 +131,14 @@ def test_numbers_are_written_in_the_readers_language(drawn: dict[str, Seen]) -> 
     assert "12.345" in drawn["german-and-light"].panels["table"]["text"]
 
 
+def test_a_light_theme_and_another_language_of_numbers_break_nothing(drawn: dict[str, Seen]) -> None:
+    seen = drawn["german-and-light"]
+
+    assert seen.faults == ()
+    assert {title: panel["cut"] for title, panel in seen.panels.items() if panel["cut"]} == {}
+    assert not any(panel["broken"] or panel["empty"] for panel in seen.panels.values())
+
+
 def test_where_prometheus_refuses_one_query_the_other_panels_are_drawn(drawn: dict[str, Seen]) -> None:
     panels = drawn["refused"].panels
 
