@@ -10,7 +10,7 @@ export PYTHON_ASKED_FOR := $(if $(filter file default,$(origin PYTHON)),,$(PYTHO
 
 # What each command uses, and nothing else: packages by .ci/set-up, programs by paymon.programs and the demo itself.
 # look is a folder, too.
-.PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios fuzz matrix look pictures release format lock benchmarks programs clean
+.PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios fuzz mutants matrix look pictures release format lock benchmarks programs clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ scenarios: ready programs  ## play every incident against the real exporter and 
 
 fuzz: ready programs  ## try thousands of odd events, files, answers and requests (half an hour)
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz tests/exporters -k "nonsense or any or odd or whatever or never"
+
+mutants: ready programs  ## put every mistake into rules, routing and definitions: are they noticed? (takes hours)
+	nice -n 10 $(BIN)/python -m tests.mutants $(ARGUMENTS)
 
 matrix: ready programs  ## run what asks a server against each version of it, the newest too (needs Go, takes an hour)
 	$(BIN)/python -m tests.matrix $(ARGUMENTS)

@@ -78,10 +78,11 @@ def http_sink() -> Iterator[Inbox[Posted]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             inbox.put(Posted(self.path, json.loads(body)))
-            self.send_response(202 if "pagerduty" in self.path else 200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
+            with contextlib.suppress(ConnectionError):
+                self.send_response(202 if "pagerduty" in self.path else 200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' signature
             pass

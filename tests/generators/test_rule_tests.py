@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rule_mutants import Mutant, Workbench
 from generators.rule_tests import rule_test_files
 from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
@@ -36,7 +35,7 @@ from rules.vocabulary import (
     minutes,
     seconds,
 )
-from tests.promtools import answers_of, remembering
+from tests.promtools import answers_of
 from tests.rules import small
 
 CATALOG = catalog()
@@ -46,11 +45,6 @@ PRODUCTION = CATALOG.organisation.environment("production")
 @pytest.fixture(scope="module")
 def production() -> dict[str, str]:
     return dict(rule_test_files(CATALOG, PRODUCTION))
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    return Workbench(CATALOG, PRODUCTION, tmp_path_factory.mktemp("originals"))
 
 
 # ---- the whole
@@ -196,83 +190,6 @@ def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: d
         f"""{{labels: '{{{target},payment_method="card",service="payments"}}', value: 0.1}}, """
         f"""{{labels: '{{{target},payment_method="link",service="payments"}}', value: 0.25}}]}}"""
     ) in production["signals-declines-10m30s.yml"]
-
-
-# ---- mistakes that they must notice
-
-
-@pytest.fixture(scope="module")
-def promtool_2_42(pytestconfig: pytest.Config) -> Promtool:
-    return remembering(pytestconfig, "2.42")
-
-
-SAMPLE = {
-    "bound off by 1 %": ("PaymentsDegraded", "PaymentBackupOld", "PaymentDisputeRateRising"),
-    "bound off by 10 %": ("PaymentErrorBudgetBurnFast",),
-    "bound included or not": ("PaymentDuplicateCharges", "PaymentsTrafficStopped"),
-    "comparison flipped": ("TlsCertificateExpiring", "PaymentAttestationExpired"),
-    "for removed": ("PaymentsDegraded", "PaymentMetricsAbsent"),
-    "for halved": ("PaymentProcessingLagHigh", "PaymentDisputeRateHigh"),
-    "for added": ("PaymentDuplicateCharges",),
-    "keep_firing_for removed": ("PaymentsCompleteFailure",),
-    "keep_firing_for halved": ("PaymentsDegraded",),
-    "guard dropped": ("PaymentMethodDegraded", "PaymentsKillSwitchIneffective"),
-    "branch dropped": ("PaymentErrorBudgetBurnSlow", "StripeWebhookBacklog"),
-    "and to or": ("PaymentTimeouts",),
-    "unless to and": ("PaymentRolloutDrift",),
-    "guard on no label": ("PaymentDisputeRateHigh",),
-    "label changed": ("PaymentHealthDown",),
-    "annotation changed": ("StripeAccountDisabled",),
-    "environment dropped": ("PaymentsDegraded",),
-    "service dropped": ("PaymentsDegraded",),
-    "series renamed": ("PaymentsStuck", "stripe:refunds:ratio30d"),
-    "window doubled": ("payments:customer_attempts:increase15m", "payments:issuer_declines:increase30m"),
-    "window halved": ("payments:customer_attempts:increase15m", "stripe_webhooks:processed:increase5m"),
-    "rate to irate": ("payments_api:server_errors:ratio_rate5m",),
-    "increase to irate": ("payments:timeouts:increase5m",),
-    "offset dropped": ("payments:attempts_expected:from_past_week",),
-    "label of sum dropped": ("stripe_network:disputes:in30d",),
-    "numerator without 0": (
-        "payments:customer_success:ratio_rate2m",
-        "payment_method:technical_failure:ratio_rate5m",
-        "payments:issuer_decline_excess:ratio30m",
-    ),
-    "default dropped": (
-        "payments_monitoring:notifications_lost:increase10m",
-        "payments_governance:declarations_missing:count",
-    ),
-    "replicas summed": ("payments:customer_attempts:increase2m", "payments_db:pending_review:max"),
-    "max to min": ("stripe_webhooks:dead:max", "payments_db:oldest_unfinished:seconds"),
-    "zero denominator": ("stripe:refunds:ratio30d",),
-    "matcher dropped": (
-        "stripe_account:charges_enabled:min",
-        "payments:customer_attempts:increase15m",
-        "payments:attempts:absent",
-        "payments_monitoring:rule_failures:increase10m",
-        "payments_monitoring:notifications_lost:increase10m",
-        "payments_governance:declarations_missing:count",
-    ),
-    "constant changed": ("payments:error_budget_burn:rate1h",),
-}
-
-
-def _sampled() -> list[tuple[str, str]]:
-    return [(kind, name) for kind, names in SAMPLE.items() for name in names]
-
-
-@pytest.mark.parametrize(("kind", "name"), _sampled())
-def test_a_mistake_in_a_rule_is_noticed(
-    kind: str, name: str, bench: Workbench, promtool_2_42: Promtool, tmp_path: Path
-) -> None:
-    mutants = [mutant for mutant in bench.mutants_of(name) if mutant.kind == kind]
-    assert mutants, "there is no such mutant any more; choose another rule"
-    chosen = mutants[: 2 if len(mutants) > 1 else 1]
-    assert [str(one) for one in chosen if bench.survives(one, promtool_2_42, tmp_path / str(id(one)))] == []
-
-
-def test_an_unchanged_rule_survives(bench: Workbench, promtool_2_42: Promtool, tmp_path: Path) -> None:
-    rule = next(rule for file in bench.rule_files.values() for rule in file.rules if rule.name == "PaymentsDegraded")
-    assert bench.survives(Mutant("none", rule, rule.data, ""), promtool_2_42, tmp_path)
 
 
 # ---- series

@@ -10,6 +10,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from paymon.mutation.expressions import Change, changes
+from rules.promql import read
 from rules.vocabulary import (
     Alert,
     Branch,
@@ -25,7 +27,7 @@ from rules.vocabulary import (
     prometheus_duration,
 )
 
-__all__ = ["DefinitionMutant", "alert_mutants", "environment_mutants"]
+__all__ = ["DefinitionMutant", "alert_mutants", "environment_mutants", "signal_mutants"]
 
 _EVALUATION = timedelta(seconds=30)
 _FACTORS = ("0.9", "0.99", "1.01", "1.1")
@@ -69,6 +71,18 @@ def environment_mutants(catalog: Catalog) -> Iterator[DefinitionMutant]:
         for operator, what, changed in _of_environment(environment):
             environments = _with(organisation.environments, place, changed)
             yield mutant(operator, f"{environment.name}: {what}", environments=environments)
+
+
+_OF_DEFINITIONS = frozenset({"number", "window", "offset", "guard", "branch", "comparison", "matcher"})
+"""Functions and aggregations that are mixed up are for the examples to notice; `paymon mutate` says whether they do."""
+
+
+def signal_mutants(catalog: Catalog) -> Iterator[tuple[Signal, Change]]:
+    """Every mutant of every signal's expression as it is defined: numbers, windows, matchers, parts."""
+    for signal in catalog.signals:
+        for change in changes(read(signal.expr)):
+            if change.operator in _OF_DEFINITIONS:
+                yield signal, change
 
 
 def _of_environment(environment: Environment) -> Iterator[tuple[str, str, Environment]]:
