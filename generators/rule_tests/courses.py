@@ -8,7 +8,18 @@ from itertools import pairwise
 
 from generators.rule_tests.rows import MISSING, Row, Rows, count_of, notation, part, rows
 
-__all__ = ["Window", "blank", "constant", "in_one_step", "restarted", "shifted", "standing_still", "thinned"]
+__all__ = [
+    "Window",
+    "blank",
+    "constant",
+    "halved",
+    "in_one_step",
+    "restarted",
+    "shifted",
+    "standing_still",
+    "still_inside",
+    "thinned",
+]
 
 Window = tuple[timedelta, timedelta]
 """After the first moment, up to the second, counted from a series' first sample."""
@@ -46,6 +57,32 @@ def standing_still(text: str) -> str:
     """The first sample of a notation, as often as it has samples."""
     values = rows(text)
     return notation([Row(values[0].first, length=count_of(values))])
+
+
+@lru_cache(maxsize=4096)
+def halved(text: str) -> str:
+    """The samples of a notation, each half as high."""
+    return notation(
+        row._replace(first=row.first / 2, step=row.step / 2) if isinstance(row.first, Decimal) else row
+        for row in rows(text)
+    )
+
+
+@lru_cache(maxsize=4096)
+def still_inside(text: str, every: timedelta, window: Window) -> str:
+    """The samples of a counter's notation, such that it grows before and behind the window, and not inside.
+
+    Stays as it is where it has gaps or starts again.
+    """
+    values = rows(text)
+    first, behind = _inside(window, every, count_of(values))
+    if first >= behind or not _only_grows(values):
+        return notation(values)
+    still, last = (part(values, place, place + 1)[0].first for place in (first, behind - 1))
+    assert isinstance(still, Decimal)
+    assert isinstance(last, Decimal)
+    after = _higher(part(values, behind, count_of(values)), still - last)
+    return notation((*part(values, 0, first), Row(still, length=behind - first), *after))
 
 
 @lru_cache(maxsize=4096)

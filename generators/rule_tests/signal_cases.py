@@ -15,10 +15,12 @@ from generators.rule_tests.courses import (
     Window,
     blank,
     constant,
+    halved,
     in_one_step,
     restarted,
     shifted,
     standing_still,
+    still_inside,
     thinned,
 )
 from generators.rule_tests.known import Known
@@ -233,16 +235,35 @@ class _Case:
     def uneven_growth(self) -> TestGroup:
         """When inside the window a counter grows does not matter, nor what was before: only how much it grows.
 
-        Windows inside of a subquery are many; what is read in them stays as it is.
+        Windows inside of a subquery are many; what is read in them stays as it is. Nor does it matter whether one
+        series counts, or two, each a half.
         """
         name = "growth in one step"
         read = [one for one in self.known.reads(self.signal) if one.range and self.known.is_counter(one.name)]
-        fed = []
+        fed: dict[Series, str] = {}
         for series, values in self.fed:
             windows = () if self._in_a_subquery(series) else tuple(sorted(self._windows(read, series)))
             changed = in_one_step(values, self.signal.example.every, windows) if windows else values
-            fed.append((series, changed))
-        return self._group(name, tuple(fed), self._reading(name, self.gives))
+            other = self._beside(series, fed)
+            if other:
+                fed |= dict.fromkeys((series, other), halved(changed))
+            else:
+                fed[series] = changed
+        return self._group(name, tuple(fed.items()), self._reading(name, self.gives))
+
+    def _beside(self, series: Series, fed: Mapping[Series, str]) -> Series | None:
+        """The counter with a new value of a label that is neither asked for nor carried on."""
+        if not self.known.is_counter(series.name):
+            return None
+        reads = [one for one in self.known.reads(self.signal) if one.name == series.name]
+        told = {label for one in reads for label, _, _ in one.matchers} | self.known.expressions.labels(self.signal)
+        others = (
+            series.having(**{label.name: value})
+            for label in self.known.metrics[series.name].labels
+            if label.name not in told | {"le"}
+            for value in label.values
+        )
+        return next((one for one in others if one not in fed and one not in dict(self.fed)), None)
 
     def no_traffic(self) -> TestGroup:
         """Counters that stand still: nothing, or 0, and never a number that is none."""
@@ -297,6 +318,15 @@ class _Case:
             (series, constant(0, values) if _read_by(divisors, series) else values) for series, values in self.fed
         )
         yield self._group(name, fed, self._finite(name))
+        every = self.signal.example.every
+        windows = sorted({window for series, _ in self.fed for window in self._windows(divisors, series)})
+        for number, window in enumerate(windows, 1) if len(windows) > 1 else ():
+            name = f"nothing to divide by in window {number}"
+            still = tuple(
+                (series, still_inside(values, every, window) if self.known.is_counter(series.name) else values)
+                for series, values in self.fed
+            )
+            yield self._group(name, still, self._finite(name))
 
     def missing_numerators(self) -> Iterator[TestGroup]:
         """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so.
