@@ -20,12 +20,12 @@ from typing import Any
 
 import yaml
 
-from generators.rule_tests.series import Series
 from generators.rules import Expressions
 from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments import account, completion, database, disputes, health, latency, monitoring, outcomes, rollout
+from rules.promtool.series import Series
 from rules.vocabulary import Priority, Source, minutes, prometheus_duration
 
 PROJECT = Path(__file__).parents[1]

@@ -32,10 +32,11 @@ BUILT = (
     ("prometheus-3.16.0", "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0"),
     ("promtool-3.16.0", "github.com/prometheus/prometheus/cmd/promtool@v0.316.0"),
     ("vmalert-tool-1.151.0", "github.com/VictoriaMetrics/VictoriaMetrics/app/vmalert-tool@v1.151.0"),
+    ("kustomize-5.8.0", "sigs.k8s.io/kustomize/kustomize/v5@v5.8.0"),
 )
 """What Debian does not have yet: the folder that it is kept in, and the module that it is built from."""
 
-VERSIONS = ("2.42", "2.53", "3.5", "3.16", "0.25", "0.28", "0.33", "victoria-metrics")
+VERSIONS = ("2.42", "2.53", "3.5", "3.16", "0.25", "0.28", "0.33", "victoria-metrics", "kustomize", "kubectl")
 
 
 def main() -> int:
@@ -48,7 +49,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = (sys.executable, "-m", "pytest", "-m", "servers", f"--junitxml={report}", *sys.argv[1:])
-        asked = {**os.environ, "PAYMON_MATRIX": "1", "XDG_CACHE_HOME": str(_every_program(Path(folder)))}
+        asked = {
+            **os.environ,
+            "PAYMON_MATRIX": "1",
+            "XDG_CACHE_HOME": str(_every_program(Path(folder))),
+            "KUSTOMIZE": str(_program(*next(one for one in BUILT if one[0].startswith("kustomize")))),
+        }
         ran = subprocess.run(command, env=asked, check=False)
         if not report.exists():
             return ran.returncode or 2
@@ -61,8 +67,7 @@ def _have_programs() -> None:
     if failures:
         raise failures[0]
     for folder, module in BUILT:
-        name = module.rpartition("/")[2].partition("@")[0]
-        program = _built() / folder / "usr" / "bin" / name
+        program = _program(folder, module)
         if program.exists():
             continue
         if shutil.which("go") is None:
@@ -75,7 +80,14 @@ def _have_programs() -> None:
                 env={**os.environ, "GOBIN": made, "GOFLAGS": "-trimpath"},
                 check=True,
             )
-            (Path(made) / name).replace(program)
+            (Path(made) / program.name).replace(program)
+
+
+def _program(folder: str, module: str) -> Path:
+    """Where the program built from that module is kept; Go calls it by its path's last part that is no version."""
+    path = module.partition("@")[0].split("/")
+    name = path[-2] if re.fullmatch(r"v[0-9]+", path[-1]) else path[-1]
+    return _built() / folder / "usr" / "bin" / name
 
 
 def _built() -> Path:

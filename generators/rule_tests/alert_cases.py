@@ -12,10 +12,10 @@ from functools import lru_cache
 
 from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
-from generators.rule_tests.rows import MISSING, of_runs
-from generators.rule_tests.series import Series
 from generators.rule_tests.text import Firing, Firings, Probe, TestGroup
 from generators.rules import RECORDED_BY, AlertingRule, Conjunct
+from rules.promtool.rows import MISSING, of_runs
+from rules.promtool.series import Series
 from rules.vocabulary import Comparison, Signal, Unit, plain, prometheus_duration
 
 __all__ = ["alert_cases", "evaluation_step"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-from generators.rule_tests.rows import MISSING, Row, Rows, count_of, notation, part, rows
+from rules.promtool.rows import MISSING, Row, Rows, count_of, notation, part, rows
 
 __all__ = [
     "Window",

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 
-from generators.rule_tests.series import Series
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions
 from rules.promql import Expression, Selector, parse
+from rules.promtool.series import Series
 from rules.vocabulary import Alert, Counter, Histogram, Metric, Signal
 
 __all__ = ["Known"]

@@ -24,8 +24,6 @@ from generators.rule_tests.courses import (
     thinned,
 )
 from generators.rule_tests.known import Known
-from generators.rule_tests.rows import Row, count_of, notation, rows
-from generators.rule_tests.series import Series, labels_of
 from generators.rule_tests.text import Probe, TestGroup
 from rules.promql import (
     Aggregation,
@@ -40,6 +38,8 @@ from rules.promql import (
     walk,
 )
 from rules.promql import Series as Selected
+from rules.promtool.rows import Row, count_of, notation, rows
+from rules.promtool.series import Series, labels_of
 from rules.vocabulary import Counter, Example, Histogram, Signal, Source, Unit, plain
 
 __all__ = ["nothing_there", "signal_cases"]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from generators.rule_tests.series import Series, labels_text
 from generators.text import generated_header
+from rules.promtool.series import Series, labels_text
 from rules.vocabulary import prometheus_duration
 
 __all__ = ["Firing", "Firings", "Probe", "TestFile", "TestGroup"]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from generators.rule_tests.rows import STALE, samples
-from generators.rule_tests.series import Series
 from paymon.rule_testing.files import Case, Expectation, Rule, Suite
 from rules.promql import Call, Expression, Number, Operation, PromqlError, Selector, parse, selectors
 from rules.promql import Series as Selected
+from rules.promtool.rows import STALE, samples
+from rules.promtool.series import Series
 
 __all__ = ["Coverage", "RuleCoverage", "coverage"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from generators.rule_tests.series import Series, labels_of
+from rules.promtool.series import Series, labels_of
 
 __all__ = ["Case", "Expectation", "Rule", "RuleFile", "Suite", "UnreadableError", "names_in"]
 

@@ -1,13 +1,16 @@
 """Does every signal's example show what the signal reads, and would a wrong window be seen in it?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from math import isclose
 
 from rules.checks.expressions import OF_PRESENCE, matched_values
-from rules.checks.notation import Samples, SeriesText, labels_in, series_in
 from rules.checks.problem import Problem
 from rules.index import TARGET_LABELS, Index, ReadSignal
 from rules.promql import Selector
+from rules.promtool.rows import rows, slopes
+from rules.promtool.series import Series, labels_of, unescaped
 from rules.vocabulary import Example, Histogram, plain
 
 __all__ = ["CHECKS"]
@@ -49,11 +52,12 @@ def series(index: Index) -> Iterator[Problem]:
                 verdicts[pair] = tuple(_verdicts(index, *pair))
             for what, how_to_fix in verdicts[pair]:
                 yield Problem(read.where, f"has an example with {what}", how_to_fix)
-            parsed = series_in(pair[0])
-            if parsed in seen:
+            parsed = _series_in(pair[0])
+            named = parsed and (parsed.name, frozenset(parsed.labels))
+            if named in seen:
                 yield Problem(read.where, f"has the series {pair[0]} twice in its example", "give each once")
-            if parsed is not None:
-                seen.add(parsed)
+            if named is not None:
+                seen.add(named)
 
 
 def results(index: Index) -> Iterator[Problem]:
@@ -63,8 +67,9 @@ def results(index: Index) -> Iterator[Problem]:
             continue
         carried = index.carried(read.signal.name)
         for labels, value in example.gives:
-            parsed = labels_in(labels)
-            if parsed is None:
+            try:
+                parsed = labels_of(labels)
+            except ValueError:
                 yield Problem(read.where, f"has an example that gives {labels!r}", 'write label="value", or nothing')
                 continue
             for label in sorted(parsed.keys() - carried - TARGET_LABELS):
@@ -101,24 +106,36 @@ def _windows(read: ReadSignal) -> list[Selector]:
 
 def _tells_apart(index: Index, read: ReadSignal, selector: Selector) -> bool:
     for text, values in read.signal.example.series:
-        parsed = series_in(text)
+        parsed = _series_in(text)
         if parsed is None or (selector.name in index.by_series and not _selects(selector, parsed)):
             continue
         try:
-            samples = Samples(values)
+            changes = slopes(rows(values))
         except ValueError:
             continue
-        if samples.bends if _OF_SLOPES & set(selector.calls) else samples.moves:
+        if _bends(changes) if _OF_SLOPES & set(selector.calls) else any(changes):
             return True
     return False
 
 
-def _selects(selector: Selector, series_: SeriesText) -> bool:
+def _bends(changes: Sequence[Decimal]) -> bool:
+    """Whether the value changes by more at one time than at another."""
+    return any(not isclose(one, changes[0], rel_tol=1e-9, abs_tol=1e-12) for one in changes)
+
+
+def _series_in(selector: str) -> Series | None:
+    try:
+        return Series.parse(selector)
+    except ValueError:
+        return None
+
+
+def _selects(selector: Selector, series_: Series) -> bool:
     if series_.name != selector.name:
         return False
     labels = dict(series_.labels)
     for label, operator, wanted in selector.matchers:
-        value = labels.get(label, "")
+        value = unescaped(labels.get(label, ""))
         named = matched_values(operator, wanted, frozenset({value}))
         if named is not None and bool(named) != (operator in ("=", "=~")):
             return False
@@ -128,10 +145,10 @@ def _selects(selector: Selector, series_: SeriesText) -> bool:
 def _verdicts(index: Index, selector: str, values: str) -> Iterator[tuple[str, str]]:
     """What is wrong with one series of an example, and how to mend it."""
     try:
-        Samples(values)
+        rows(values)
     except ValueError as error:
-        yield f"the values {values!r}: {error}", "write them as promtool does"
-    parsed = series_in(selector)
+        yield f"the values {values!r}", str(error)
+    parsed = _series_in(selector)
     if parsed is None:
         yield f"the series {selector}", 'write name{label="value"}, as promtool does'
         return
@@ -140,7 +157,8 @@ def _verdicts(index: Index, selector: str, values: str) -> Iterator[tuple[str, s
         what = "is a signal" if parsed.name in index.by_name else "nobody exports"
         yield f"the series {parsed.name}, which {what}", "use the series of a metric"
         return
-    for label, value in parsed.labels:
+    for label, written in parsed.labels:
+        value = unescaped(written)
         known = index.values(parsed.name, label)
         if label == "le" and isinstance(metric, Histogram):
             bounds = frozenset(plain(bound) for bound in metric.bounds)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generators.rule_tests.courses import blank, constant, in_one_step, restarted, shifted, standing_still
-from generators.rule_tests.rows import STALE, Row, Sample, notation, of_runs, part, rows, samples
+from rules.promtool.rows import STALE, Row, Sample, notation, of_runs, part, rows, samples, slopes
 
 SAMPLES = st.lists(st.one_of(st.integers(-3, 9).map(Decimal), st.none(), st.just(STALE)), max_size=30)
 ROWS = st.lists(
@@ -160,3 +160,25 @@ def test_blank_leaves_out_what_lies_in_a_window(of: list[Row], windows: frozense
 def test_long_rows_are_not_gone_through_sample_by_sample() -> None:
     assert rows("0+4x900000000") == (Row(Decimal(0), Decimal(4), 900_000_001),)
     assert shifted("0+4x900000000", 1) == "1+4x900000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("1 2", [1]),
+        ("1x2 5", [0, 0, 4]),
+        ("0+2x9", [2, 2]),
+        ("9-2x1 _ _x3 stale 4", [-2, Decimal("-0.5")]),
+        ("-1.5e2", []),
+        (".5+.25x1", [Decimal("0.25")]),
+        ("_x3", []),
+    ],
+)
+def test_changes_are_read_as_promtool_reads_them(text: str, changes: list[Decimal]) -> None:
+    assert list(slopes(rows(text))) == changes
+
+
+@pytest.mark.parametrize("text", ["Inf", "NaN", "1x", "0+x3", "1e9999", "a", "1x9999999999"])
+def test_what_no_example_can_mean_is_no_value(text: str) -> None:
+    with pytest.raises(ValueError, match="is no value of a series; write one such as"):
+        rows(text)

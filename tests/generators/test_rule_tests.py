@@ -14,7 +14,6 @@ import pytest
 from generators.rule_tests import rule_test_files
 from generators.rule_tests.known import Known
 from generators.rule_tests.rendering import rendered
-from generators.rule_tests.series import Series
 from generators.rule_tests.text import Firing, Firings, Probe, TestFile, TestGroup
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions, rule_file, rule_groups
@@ -23,6 +22,7 @@ from paymon.promtool import Promtool
 from paymon.rule_testing import Remembered, RuleFile, Suite, coverage, run_suites, silent_passes
 from rules.catalog import catalog
 from rules.promql import parse
+from rules.promtool.series import Series
 from rules.vocabulary import (
     Catalog,
     Environment,

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from generators.rule_tests.series import Series
 from generators.rules import Expressions, rule_file
 from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments import monitoring
+from rules.promtool.series import Series
 from rules.vocabulary import Alert, Source, prometheus_duration
 from tests.rules.outages import rules_of
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generators.rule_tests.series import Series
 from paymon.promtool import Promtool
 from rules.payments import account, blindness, budget, monitoring, outcomes, silence
+from rules.promtool.series import Series
 from rules.vocabulary import Alert, Source, minutes, seconds
 from tests.rules.playing import play
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rules.checks.notation import Samples
 from rules.vocabulary import Example, minutes, seconds
 from tests.rules.small import EXAMPLE, MOVING, area, problems, problems_of_expression, signal
 
@@ -87,7 +86,8 @@ def test_a_series_is_given_once_however_its_labels_are_ordered() -> None:
 
 def test_values_are_in_promtool_s_notation() -> None:
     assert problems_of_expression("max(queue_length)", example=example(("queue_length", "1 2 three"))) == [
-        "has an example with the values '1 2 three': 'three' is no value; write them as promtool does"
+        "has an example with the values '1 2 three'; "
+        "'three' is no value of a series; write one such as 1, 0+4x10, _x3 or stale"
     ]
 
 
@@ -145,17 +145,3 @@ def test_a_window_over_a_signal_is_seen_where_any_series_moves() -> None:
     expr = f"max_over_time({first}[5m])"
     assert problems(area(first, signal(expr, example=still))) == [start + STEADY]
     assert problems(area(first, signal(expr, example=moving))) == []
-
-
-@pytest.mark.parametrize(
-    ("notation", "points"),
-    [
-        ("1 2", [(0, 1.0), (1, 2.0)]),
-        ("1x2 5", [(0, 1.0), (1, 1.0), (2, 1.0), (3, 5.0)]),
-        ("0+2x9", [(0, 0.0), (1, 2.0), (9, 18.0)]),
-        ("9-2x1 _ _x3 stale 4", [(0, 9.0), (1, 7.0), (7, 4.0)]),
-        ("-1.5e2", [(0, -150.0)]),
-    ],
-)
-def test_the_notation_is_read_as_promtool_reads_it(notation: str, points: list[tuple[int, float]]) -> None:
-    assert Samples(notation).points == points

@@ -1,13 +1,14 @@
-"""How are series written in a test for promtool?"""
+"""How does a test for promtool name a series, and its labels?"""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["Series", "labels_of", "labels_text"]
+__all__ = ["Series", "labels_of", "labels_text", "unescaped"]
 
 _SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s*\Z", re.DOTALL)
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|\Z)')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 class Series(NamedTuple):
@@ -22,7 +23,7 @@ class Series(NamedTuple):
         found = _SELECTOR.match(text)
         if found is None:
             raise ValueError(f'{text!r} is no series; write name{{label="value"}}')
-        return cls(found[1], tuple(_LABEL.findall(found[2] or "")))
+        return cls(found[1], tuple(labels_of(found[2] or "").items()))
 
     def having(self, **labels: str) -> "Series":
         """This series with these labels added, or changed where it has them."""
@@ -64,5 +65,21 @@ def labels_text(labels: Iterable[tuple[str, str]]) -> str:
 
 
 def labels_of(text: str) -> Mapping[str, str]:
-    """The labels in `a="1",b="2"`, braces or none around them."""
-    return dict(_LABEL.findall(text))
+    """The labels in `a="1",b="2"`, as they are written, braces or none around them. Raises ValueError for other text."""
+    listed = text.strip()
+    if listed[:1] == "{" and listed[-1:] == "}":
+        listed = listed[1:-1].strip()
+    labels: dict[str, str] = {}
+    position = 0
+    while position < len(listed):
+        found = _LABEL.match(listed, position)
+        if found is None:
+            raise ValueError(f'{text!r} lists no labels; write label="value", or nothing')
+        labels[found[1]] = found[2]
+        position = found.end()
+    return labels
+
+
+def unescaped(value: str) -> str:
+    """A label's value as it is, of the text that is written for it."""
+    return _ESCAPED.sub(r"\1", value)

@@ -7,11 +7,25 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from rules.vocabulary import plain
 
-__all__ = ["MISSING", "STALE", "Row", "Rows", "Sample", "count_of", "notation", "of_runs", "part", "rows", "samples"]
+__all__ = [
+    "MISSING",
+    "STALE",
+    "Row",
+    "Rows",
+    "Sample",
+    "count_of",
+    "notation",
+    "of_runs",
+    "part",
+    "rows",
+    "samples",
+    "slopes",
+]
 
 Stale = Literal["stale"]
 STALE: Stale = "stale"
@@ -20,9 +34,9 @@ MISSING = None
 Sample = Decimal | Stale | None
 
 _ZERO = Decimal(0)
-_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
-_RUN = re.compile(rf"({_NUMBER})(?:([-+][0-9.]+(?:[eE][-+]?[0-9]+)?)?x([0-9]+))?\Z")
-_GAP = re.compile(r"_(?:x([0-9]+))?\Z")
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
+_RUN = re.compile(rf"([-+]?{_NUMBER})(?:([-+]{_NUMBER})?x([0-9]{{1,9}}))?\Z")
+_GAP = re.compile(r"_(?:x([0-9]{1,9}))?\Z")
 
 
 class Row(NamedTuple):
@@ -68,6 +82,18 @@ def rows(text: str) -> Rows:
 def samples(text: str) -> tuple[Sample, ...]:
     """Every sample of a notation. Raises ValueError as `rows` does."""
     return tuple(row.at(index) for row in rows(text) for index in range(row.length))
+
+
+def slopes(of: Iterable[Row]) -> tuple[Decimal, ...]:
+    """By how much the value changes from one sample to the next, or on average over a gap; each change of a row once."""
+    points = []
+    position = 0
+    for row in of:
+        if isinstance(row.first, Decimal):
+            places = sorted({0, min(1, row.length - 1), row.length - 1})
+            points += [(position + place, row.first + row.step * place) for place in places]
+        position += row.length
+    return tuple((b - a) / (j - i) for (i, a), (j, b) in pairwise(points))
 
 
 def count_of(of: Rows) -> int:

@@ -1,0 +1,1 @@
+"""How are series and their samples written in a test for promtool?"""
