@@ -125,6 +125,7 @@ class _Fault:
         """Each of its comparisons; whether it holds, or None where the fault decides; and how long it still does."""
         stays = self.rule.alert.stays_while
         staying = len(self.rule.branches) - 1 if stays else None
+        played = self.rule.branches[self.branch][0].signal
         nearer = stays.signal.name if stays else None
         found: list[tuple[Conjunct, bool | None, float]] = []
         for number, conjuncts in enumerate(self.rule.branches):
@@ -135,7 +136,7 @@ class _Fault:
                     found.append((conjunct, False, 0))
                 elif not (conjunct.watched or conjunct.signal.name == nearer or _window(conjunct)):
                     found.append((conjunct, True, 0))  # no fault decides it: a history, or that a source is fresh
-                elif number in (self.branch, staying):
+                elif number in (self.branch, staying) or conjunct.signal is played:
                     found.append((conjunct, None, _window(conjunct)))
                 elif conjunct.watched:
                     found.append((conjunct, False, 0))

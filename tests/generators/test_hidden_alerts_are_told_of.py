@@ -14,12 +14,12 @@ SERVERS = tuple(zip((PROMETHEUS[0], PROMETHEUS[-1]), (ALERTMANAGER[0], ALERTMANA
 SAMPLE = (
     "PaymentsDegraded < PaymentsCompleteFailure",
     "PaymentSuccessRateLow < PaymentsDegraded",
-    "PaymentFailuresPerHourHigh < PaymentsDegraded",
+    "PaymentAbandonmentHigh < PaymentsCompleteFailure",
     "StripeWebhookEventUnsubscribed < StripeWebhookEndpointDisabled",
 )
 
 
-SLACK = 2 * GROUP_INTERVAL
+SLACK = 4 * GROUP_INTERVAL
 """Seconds by which a busy machine may be late."""
 
 
@@ -121,10 +121,17 @@ def test_the_sample_is_of_pairs_that_there_are() -> None:
     assert set(SAMPLE) <= set(map(str, PAIRS))
 
 
+PARTS = 4 if in_matrix() else 1
+"""All pairs are too many for one Prometheus at this speed."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(("prometheus", "alertmanager"), SERVERS)
-def test_what_is_told_ends_and_what_is_over_is_not_told(prometheus: str, alertmanager: str, tmp_path: Path) -> None:
-    pairs = [pair for pair in PAIRS if in_matrix() or str(pair) in SAMPLE]
+def test_what_is_told_ends_and_what_is_over_is_not_told(
+    prometheus: str, alertmanager: str, part: int, tmp_path: Path
+) -> None:
+    pairs = [pair for pair in PAIRS if in_matrix() or str(pair) in SAMPLE][part::PARTS]
     phases = PHASES if in_matrix() else PHASES[::2]
 
     assert played(pairs, phases, (prometheus, alertmanager), tmp_path) == []
