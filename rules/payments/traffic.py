@@ -102,25 +102,33 @@ _A_GOOD_DAY, _A_BETTER_DAY, _A_QUIET_DAY = (((_WEEK + 362, grows),) for grows in
 _Course = tuple[tuple[int, int], ...]
 
 
-def _growing(*parts: tuple[int, int], less: int = 0) -> str:
+def _growing(*parts: tuple[int, int]) -> str:
     """A counter in promtool's notation."""
     written, value, since = ["0"], 0, 0
     for until, grows in parts:
         steps = (until - since) // 2
-        written.append(f"{value + grows - less}+{grows - less}x{steps - 1}")
-        value += (grows - less) * steps
+        written.append(f"{value + grows}+{grows}x{steps - 1}")
+        value += grows * steps
         since = until
     return " ".join(written)
+
+
+def _shared(course: _Course) -> tuple[str, str]:
+    """Two counters that grow like that together, the second one by little, and not always by the same."""
+    little = tuple((until, 1 + (number + 1) % 2) for number, (until, _) in enumerate(course))
+    rest = tuple((until, grows - less) for (until, grows), (_, less) in zip(course, little, strict=True))
+    return _growing(*rest), _growing(*little)
 
 
 def _example(gives: str, last_week: _Course = _LAST_WEEK, today: _Course = _TODAY, *, alone: bool = False) -> Example:
     """Customers' attempts, and beside them such as do not count."""
     steadily = 5 * (_WEEK + 362)
     beside = () if alone else (_NOBODYS_DECLINES, _RENEWALS, _ABANDONED)
+    by_card, nobodys = _shared((*last_week, *today))
     return Example(
         series=(
-            (_CARD, _growing(*last_week, *today, less=1)),
-            (_NOBODYS, _growing((_WEEK + 362, 1))),
+            (_CARD, by_card),
+            (_NOBODYS, nobodys),
             *((name, f"0+5x{steadily // 10}") for name in beside),
         ),
         every=_EVERY,
@@ -136,10 +144,11 @@ _US_ABANDONED = cards.attempts_by_country.where(result="abandoned", country="us"
 
 def _example_by_country(us: str, gb: str, last_week: _Course = _LAST_WEEK, today: _Course = _TODAY) -> Example:
     """The same course in one country; in another one, as ever, twice as many."""
+    succeeded, declined = _shared((*last_week, *today))
     return Example(
         series=(
-            (_US, _growing(*last_week, *today, less=1)),
-            (_US_DECLINED, _growing((_WEEK + 362, 1))),
+            (_US, succeeded),
+            (_US_DECLINED, declined),
             (_US_ABANDONED, _growing((_WEEK + 362, 9))),
             (_GB, _growing((_WEEK + 362, 16))),
         ),
