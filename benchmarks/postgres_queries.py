@@ -52,6 +52,10 @@ _FILL = (
 
 
 _SETTINGS = {"shared_buffers": "2GB", "maintenance_work_mem": "512MB", "wal_level": "minimal", "max_wal_senders": "0"}
+_OPTED_IN = {
+    "payments": {"amounts": {"amount": "amount", "currency": "currency", "unit": "minor"}},
+    "identifiers": [{"table": "payments"}, {"table": "payment_attempts"}],
+}
 PARTITIONS = 12
 _PARTITIONED = (("payments", "created_at"), ("payment_attempts", "created_at"), ("webhook_events", "received_at"))
 
@@ -63,9 +67,12 @@ class _Stripe(SucceededPayments):
         with psycopg.connect(server.dsn(database)) as connection:
             since = (NOW - 2 * 86_400,)
             intents = (
-                "SELECT payment_intent_id FROM payments WHERE status = 'completed' AND created_at >= to_timestamp(%s)"
+                "SELECT payment_intent_id, extract(epoch FROM created_at)::float8, amount, currency FROM payments"
+                " WHERE status = 'completed' AND created_at >= to_timestamp(%s)"
             )
-            self._intents = frozenset(row[0] for row in connection.execute(intents, since))
+            rows = connection.execute(intents, since).fetchall()
+            self._intents = frozenset(id_ for id_, *_ in rows)
+            self._took = [(at, id_, Received(amount, currency, refunded=False)) for id_, at, amount, currency in rows]
             events = "SELECT id FROM webhook_events WHERE received_at >= to_timestamp(%s)"
             self._events = frozenset(row[0] for row in connection.execute(events, since))
 
@@ -75,8 +82,8 @@ class _Stripe(SucceededPayments):
     async def payment_intents(self, _since: float, _until: float, /) -> frozenset[str]:
         return self._intents
 
-    async def received(self, _since: float, _until: float, /) -> Mapping[str, Received | None]:
-        return dict.fromkeys(self._intents, Received(2000, "usd", refunded=False))
+    async def received(self, since: float, until: float) -> Mapping[str, Received | None]:
+        return {id_: took for at, id_, took in self._took if since <= at < until}
 
     async def events_sent(self, _since: float, _until: float, /) -> frozenset[str]:
         return self._events
@@ -141,7 +148,7 @@ async def _measured(server: PostgresServer, sizes: tuple[int, ...]) -> dict[str,
     databases, asked = [], []
     passed = 0.0
     for size in sizes:
-        settings = PostgresSettings.model_validate({"dsn": server.dsn(_name(size))})
+        settings = PostgresSettings.model_validate({"dsn": server.dsn(_name(size)), **_OPTED_IN})
         databases.append(Database(settings))
         by_source = questions(settings, LabelOverflow(), _Stripe(server, _name(size)), lambda: passed)
         asked.append([question for some in by_source.values() for question in some])

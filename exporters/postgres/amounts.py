@@ -5,10 +5,9 @@ be judged is counted apart: a payment that was paid back, one of several rows, o
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import islice
 
 from psycopg import sql
 
@@ -97,21 +96,32 @@ class ComparedAmounts(Comparison):
         )
 
     async def answer(self, database: Database, now: float) -> Answer:
-        """Compare hour by hour, so that no more than an hour's payments are held at once. Raises SampleError."""
+        """Compare portion by portion. Raises SampleError."""
         since, until, _ = await self._comparable(now)
         if until <= since:
             return Answer((), catching_up=True, complete_until=self._complete(until, now))
         found = _Found()
         lately = moment(since - self._window)
+        async for portion in self._portions(since, until):
+            absent = await self._compare(self._lately, portion, {"lately": lately}, database, found)
+            left = {id_: portion[id_] for id_ in absent}
+            if left:  # what was begun long ago; what is not there at all is missing, which is told by itself
+                await self._compare(self._ever, left, {}, database, found)
+        return Answer(tuple(self._readings(found)), complete_until=self._complete(until, now))
+
+    async def _portions(self, since: float, until: float) -> AsyncIterator[dict[str, Received | None]]:
+        """What payments took that succeeded in that time; an hour's are held at once, however many there are in all."""
+        portion: dict[str, Received | None] = {}
         while since < until:
             through = min(since + SLICE_SECONDS, until)
-            for portion in _portions(await self._stripe.received(since, through)):
-                absent = await self._compare(self._lately, portion, {"lately": lately}, database, found)
-                left = {id_: portion[id_] for id_ in absent}
-                if left:  # what was begun long ago; what is not there at all is missing, which is told by itself
-                    await self._compare(self._ever, left, {}, database, found)
+            for id_, took in (await self._stripe.received(since, through)).items():
+                portion[id_] = took
+                if len(portion) >= PORTION:
+                    yield portion
+                    portion = {}
             since = through
-        return Answer(tuple(self._readings(found)), complete_until=self._complete(until, now))
+        if portion:
+            yield portion
 
     async def _compare(
         self,
@@ -161,9 +171,3 @@ class _Found:
 
     results: Counter[str] = field(default_factory=Counter)
     differences: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-
-
-def _portions(payments: Mapping[str, Received | None]) -> Iterator[dict[str, Received | None]]:
-    remaining = iter(sorted(payments))
-    while portion := list(islice(remaining, PORTION)):
-        yield {id_: payments[id_] for id_ in portion}

@@ -19,8 +19,9 @@ from rules.vocabulary import (
 )
 
 DIFFERENT = ("amount", "currency")
-RESULT = Label("result", ("equal", *DIFFERENT, "refunded", "several", "unknown"))
-"""How a payment's amounts compare; the last three are not judged: it was paid back, has several rows, or a side lacks it."""
+NOT_JUDGED = ("refunded", "several", "unknown")
+"""It was paid back, it has several rows, or a side does not know its amount."""
+RESULT = Label("result", ("equal", *DIFFERENT, *NOT_JUDGED))
 
 compared = Gauge(
     "payments_reconciliation_amounts",

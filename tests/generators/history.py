@@ -19,6 +19,9 @@ _SPECIMENS = {"rule_group": "/rules/outcomes.yml;payments.production.outcomes", 
 _ONE_AT_A_TIME = {"certificate": "leaf"}
 """Labels of which a target has one value at a time, and that value."""
 
+_GROWING = ("payments_db_identifiers_used_ratio",)
+"""Gauges of whose pace something is read: from 0 on to less than 1."""
+
 _NOT_SO = ("payments_exporter_catching_up", "payments_feature_flag_killed")
 """Gauges that are 0 where all is well; at 1 they take away signals that are there otherwise."""
 
@@ -99,7 +102,8 @@ def _samples(metric: Metric, labels: dict[str, str], moments: tuple[int, ...]) -
         elif metric.kind == "counter":
             yield f"{_series(metric.name, labels)} {count} {moment}"
         else:
-            yield f"{_series(metric.name, labels)} {_gauge(metric, moment)} {moment}"
+            value = count / 10_000 if metric.name in _GROWING else _gauge(metric, moment)
+            yield f"{_series(metric.name, labels)} {value} {moment}"
 
 
 def _gauge(metric: Metric, moment: int) -> int:

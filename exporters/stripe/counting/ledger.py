@@ -89,8 +89,7 @@ _PUT_AUTHORIZATION = (
 _PUT_RECEIVED = (
     "INSERT INTO paymon_received (intent, at, amount, currency, refunded) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (intent) DO UPDATE SET refunded = excluded.refunded OR paymon_received.refunded,"
-    " at = CASE WHEN excluded.amount IS NULL THEN paymon_received.at ELSE excluded.at END,"
-    " amount = COALESCE(excluded.amount, paymon_received.amount),"
+    " at = excluded.at, amount = COALESCE(excluded.amount, paymon_received.amount),"
     " currency = COALESCE(excluded.currency, paymon_received.currency)"
 )
 _PUT_REFUND = "INSERT INTO paymon_refunds (at, live, fact) VALUES (?, ?, ?)"

@@ -3,7 +3,7 @@
 from rules.payments import amounts, completion, database, identifiers
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest, tile
 from rules.payments.money import in_whole_units
-from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit, excluding
+from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
 
 __all__ = ["DATABASE"]
 
@@ -155,12 +155,14 @@ DATABASE = Dashboard(
                 Panel(
                     id=26,
                     title="Amounts that differ",
-                    description="Of payments that both sides have: by what is another at Stripe, and by why one is not judged.",
+                    description="Of payments that both sides have: all that differ, in what, and why others are not judged.",
                     unit=Unit.COUNT,
                     curves=(
+                        Curve(amounts.differing, "differ in all"),
+                        Curve(f"max by (result) ({amounts.compared.where(result=amounts.DIFFERENT)})", "in {{result}}"),
                         Curve(
-                            f"max by (result) ({amounts.compared.where(result=excluding('equal'))})",
-                            "{{result}}",
+                            f"max by (result) ({amounts.compared.where(result=amounts.NOT_JUDGED)})",
+                            "not judged: {{result}}",
                         ),
                     ),
                     alerts=(amounts.amounts_differ,),
