@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from generators.text import as_yaml
-from rules.vocabulary import Organisation
+from rules.vocabulary import Environment, Organisation
 
 __all__ = ["SCRAPE_SECONDS", "declared", "exporter_settings", "prometheus_settings"]
 
@@ -50,10 +50,11 @@ def exporter_settings(speed: int) -> str:
 
 
 def prometheus_settings(
-    organisation: Organisation, environment: str, rules: Path, speed: int, targets: Mapping[str, str]
+    organisation: Organisation, environment: Environment, rules: Path, speed: int, targets: Mapping[str, str]
 ) -> str:
     """Prometheus' configuration. `targets` are addresses (host:port) by job; the job alertmanager gets the alerts."""
-    ours = (*organisation.jobs.exporter, *organisation.jobs.application)
+    jobs = organisation.jobs_in(environment)
+    ours = (*jobs.exporter, *jobs.application)
     evaluation = max(organisation.evaluation_interval.total_seconds() / speed, SCRAPE_SECONDS)
     return as_yaml(
         {
@@ -72,7 +73,7 @@ def prometheus_settings(
                     "static_configs": [
                         {
                             "targets": [target],
-                            "labels": {"environment": environment, "service": organisation.service}
+                            "labels": {"environment": environment.name, "service": organisation.service}
                             if job in ours
                             else {},
                         }

@@ -124,7 +124,7 @@ def running(
             recordings = backfill.recordings(catalog, environment, speed, SCRAPE_SECONDS)
             backfill.record_past(programs.promtool, recordings, addresses["prometheus"], data, now, speed)
         say("Prometheus, until its rules have settled")
-        settings = prometheus_settings(organisation, environment.name, rules, speed, targets)
+        settings = prometheus_settings(organisation, environment, rules, speed, targets)
         prometheus = stack.enter_context(_prometheus(programs, settings, folder, targets["prometheus"]))
         alertmanager.wait_until_answers(f"{addresses['alertmanager']}/-/ready")
         prometheus.wait_until(lambda: _settled(addresses["prometheus"]), _SETTLES_WITHIN, or_else_go_on=True)

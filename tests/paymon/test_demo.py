@@ -31,6 +31,7 @@ from generators.revision import REVISION_SERIES
 from paymon import programs
 from paymon.demo import backfill
 from paymon.demo.command import demo
+from paymon.demo.configuration import prometheus_settings
 from paymon.demo.grafana import dashboards_in
 from paymon.demo.inbox import listening
 from paymon.demo.incidents import SHOWN, named, parted
@@ -43,6 +44,7 @@ from paymon.now.key_metrics import KEY_METRICS, Reading
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments import monitoring
+from rules.vocabulary import Jobs
 from simulator.conditions import USUAL
 from tests.paymon.acme import acme
 from tests.servers import prometheus
@@ -246,6 +248,17 @@ def test_prometheus_remembers_what_its_rules_would_have_recorded(version: str, t
         (series,) = httpx.get(query).json()["data"]["result"]
         assert len(series["values"]) == 101
         assert all(0.98 < float(value) <= 1 for _, value in series["values"])
+
+
+def test_what_an_environment_calls_its_own_jobs_is_scraped_with_the_labels_that_its_rules_read() -> None:
+    named_otherwise = replace(PRODUCTION, jobs=Jobs(exporter=("eu-exporter",), application=("shop",)))
+    targets = {"eu-exporter": "127.0.0.1:1", "shop": "127.0.0.1:2", "alertmanager": "127.0.0.1:3"}
+
+    said = yaml.safe_load(prometheus_settings(CATALOG.organisation, named_otherwise, Path("rules"), 10, targets))
+
+    labels = {one["job_name"]: one["static_configs"][0]["labels"] for one in said["scrape_configs"]}
+    ours = {"environment": "production", "service": "payments"}
+    assert labels == {"eu-exporter": ours, "shop": ours, "alertmanager": {}}
 
 
 # Incidents
