@@ -1,0 +1,55 @@
+"""Are amounts that are stored wrongly, and keys that fill up, told while they can be mended?"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from paymon.promtool import Promtool
+from rules.payments import amounts, identifiers
+from rules.vocabulary import hours, minutes
+from tests.rules.playing import play
+
+COMPARED = amounts.compared
+KEY = identifiers.used_ratio.where(identifier="public.payments.id")
+EVERY = minutes(4)
+
+
+def test_amounts_stored_wrongly_since_a_release_are_a_page(promtool: Promtool, tmp_path: Path) -> None:
+    """A release after an hour; three payments a minute, 15 minutes of grace, and a comparison every five."""
+    until = hours(3)
+    fed = {
+        COMPARED.where(result="equal"): "3000x180",
+        COMPARED.where(result="amount"): "0x79 15+3x100",
+        COMPARED.where(result="refunded"): "40x180",
+    }
+    play(promtool, tmp_path, fed, {amounts.amounts_differ: ((minutes(86), until),)}, until=until, every=minutes(1))
+
+
+@pytest.mark.parametrize("result", ["equal", *amounts.NOT_JUDGED])
+def test_payments_that_are_equal_or_not_judged_are_nobody_s_business(
+    result: str, promtool: Promtool, tmp_path: Path
+) -> None:
+    fed = {COMPARED.where(result="amount"): "0x60", COMPARED.where(result=result): "0x9 500x51"}
+    play(promtool, tmp_path, fed, {amounts.amounts_differ: ()}, until=hours(1), every=minutes(1))
+
+
+@pytest.mark.parametrize(
+    ("share", "told_after"),
+    [
+        pytest.param("0.5+0.0000278x600", minutes(19 * 60 + 12), id="full in 50 days"),
+        pytest.param("0.5+0.0000111x600", None, id="full in 125 days"),
+        pytest.param("0.7x600", None, id="nothing is added"),
+        pytest.param("0.1x89 0.85x511", hours(12), id="an import takes most of it at once"),
+    ],
+)
+def test_an_integer_key_that_fills_up_is_a_ticket_three_months_ahead(
+    share: str, told_after: timedelta | None, promtool: Promtool, tmp_path: Path
+) -> None:
+    """For a day its pace seems less than it is: after 13 hours of one percent a day, the end seems 90 days away.
+
+    Six hours later it is told; so is an import, six hours after it took most of the numbers.
+    """
+    until = hours(40)
+    told = () if told_after is None else ((told_after, until),)
+    play(promtool, tmp_path, {KEY: share}, {identifiers.running_out: told}, until=until, every=EVERY)
