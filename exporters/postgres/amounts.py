@@ -33,7 +33,7 @@ FROM (
         WHEN rows = 0 THEN 'absent'
         WHEN rows > 1 THEN 'several'
         WHEN amount IS NULL OR recorded IS NULL OR recorded_in IS NULL THEN 'unknown'
-        WHEN recorded IN ('NaN', 'Infinity', '-Infinity') THEN 'unknown'
+        WHEN recorded::text IN ('NaN', 'Infinity', '-Infinity') THEN 'unknown'
         WHEN paid_back THEN 'refunded'
         WHEN recorded_in <> currency THEN 'currency'
         WHEN recorded * units <> amount THEN 'amount'
