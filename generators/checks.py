@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from generators.problems import OUTPUT_CHECKS
 from generators.text import generated_header
 from rules.checks import CHECKS
 from rules.vocabulary import Catalog
@@ -38,6 +39,16 @@ def checks_files(catalog: Catalog) -> Mapping[str, str]:
         for one in CHECKS:
             if one.name.startswith(f"{room}/"):
                 lines.append(f"| `{one.name}` | {' '.join(one.promise.split())} |")
+    lines += [
+        "",
+        "## What definitions become",
+        "",
+        "Of the generated files; nothing is excused from these.",
+        "",
+        "| check | promise |",
+        "|---|---|",
+        *(f"| `{one.name}` | {one.promise} |" for one in OUTPUT_CHECKS),
+    ]
     lines += ["", "## Excused", ""]
     lines += [f"- {one.definition} from `{one.check}`: {one.because}" for one in catalog.excuses] or ["Nothing."]
     return {"docs/checks.md": "\n".join(lines) + "\n"}

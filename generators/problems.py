@@ -1,6 +1,7 @@
 """What is wrong with the definitions, or with what they would become?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from generators.alertmanager import alertmanager_problems
 from generators.dashboard_checks import dashboard_problems, panel_problems
@@ -10,7 +11,7 @@ from generators.runbook_pages import link_problems, runbook_files
 from rules.checks import Problem, check
 from rules.vocabulary import Catalog
 
-__all__ = ["problems"]
+__all__ = ["OUTPUT_CHECKS", "OutputCheck", "problems"]
 
 
 def problems(catalog: Catalog) -> tuple[Problem, ...]:
@@ -20,13 +21,22 @@ def problems(catalog: Catalog) -> tuple[Problem, ...]:
     """
     found = check(catalog)
     became: list[Problem] = []
-    for become in _BECOME:
+    for become in OUTPUT_CHECKS:
         try:
-            became.extend(become(catalog))
+            became.extend(replace(problem, check=become.name) for problem in become.problems(catalog))
         except Exception:
             if not found:
                 raise
     return tuple(dict.fromkeys((*found, *became)))
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCheck:
+    """One promise that the generated files keep, by name; none is excused from it."""
+
+    name: str
+    promise: str
+    problems: Callable[[Catalog], Iterable[Problem]]
 
 
 def _drawn(catalog: Catalog) -> tuple[Problem, ...]:
@@ -40,9 +50,12 @@ def _linked(catalog: Catalog) -> Iterator[Problem]:
         )
 
 
-_BECOME: tuple[Callable[[Catalog], tuple[Problem, ...] | Iterator[Problem]], ...] = (
-    alertmanager_problems,
-    panel_problems,
-    _drawn,
-    _linked,
+OUTPUT_CHECKS = (
+    OutputCheck("output/alertmanager", "Every alert reaches somebody, by a way that suits it.", alertmanager_problems),
+    OutputCheck(
+        "output/panels", "Every signal is on a dashboard; a panel shows what belongs together.", panel_problems
+    ),
+    OutputCheck("output/dashboards", "Grafana's linter finds nothing, and no panel is cut off or overlaps.", _drawn),
+    OutputCheck("output/links", "Every runbook address leads to a heading that is there.", _linked),
 )
+"""What is promised of generated files, each under its name."""

@@ -14,7 +14,7 @@ class Problem:
     what: str
     how_to_fix: str
     check: str = field(default="", compare=False)
-    """The name of the check that found it, by which a definition can be excused from it; empty where nothing excuses."""
+    """The name of the check that found it, as docs/checks.md has it; by that of a promise on definitions these are excused."""
 
     def __str__(self) -> str:
         return " ".join(f"{self.where} {self.what}; {self.how_to_fix}".split())

@@ -20,22 +20,30 @@ def with_the_rest(dashboards: tuple[Dashboard, ...], areas: Iterable[Area]) -> t
     areas = tuple(areas)
     drawn = {curve.expr for dashboard in dashboards for panel in dashboard.panels for curve in panel.curves}
     alerts = [alert for area in areas for alert in area.alerts]
-    panels = tuple(
-        _panel(signal, alerts)
-        for area in areas
-        for signal in area.signals
-        if not any(signal.name in expr for expr in drawn)
-    )
+    left = [signal for area in areas for signal in area.signals if not any(signal.name in expr for expr in drawn)]
+    ids = _ids(signal.name for signal in left)
+    panels = tuple(_panel(ids[signal.name], signal, alerts) for signal in left)
     if not panels or not dashboards:
         return dashboards
     first, *others = dashboards
     return (replace(first, rows=(*first.rows, Row(title=_TITLE, panels=panels, collapsed=True))), *others)
 
 
-def _panel(signal: Signal, alerts: Iterable[Alert]) -> Panel:
+def _ids(names: Iterable[str]) -> dict[str, int]:
+    """A panel's id for each, from 500 on: the same whichever others there are, but for two that would share one."""
+    found: dict[str, int] = {}
+    for name in sorted(names):
+        number = 500 + crc32(name.encode()) % 500
+        while number in found.values():
+            number += 1
+        found[name] = number
+    return found
+
+
+def _panel(number: int, signal: Signal, alerts: Iterable[Alert]) -> Panel:
     states = _YES_OR_NO if signal.unit is Unit.BOOLEAN else ()
     return Panel(
-        id=500 + crc32(signal.name.encode()) % 500,
+        id=number,
         title=signal.title,
         description=f"{signal.title}. Give it a place in rules/payments/dashboards/ once it has proved its worth.",
         picture=Picture.STATE_TIMELINE if states else Picture.TIMESERIES,

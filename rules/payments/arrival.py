@@ -1,14 +1,10 @@
 """Arrival: do Stripe's webhooks reach us at all?"""
 
-from decimal import Decimal
-
 from rules.payments import database, outcomes, webhooks
 from rules.payments.latency import counted
 from rules.payments.runbook.procedures import RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
     Alert,
-    Branch,
-    Comparison,
     Example,
     Priority,
     Runbook,
@@ -19,6 +15,7 @@ from rules.vocabulary import (
     at_most,
     minutes,
     only_if,
+    or_when,
     unless,
 )
 
@@ -96,12 +93,12 @@ silent = Alert(
         ),
     ),
     or_else=(
-        Branch(
-            watches=requested_10m,
-            comparison=Comparison.AT_MOST,
-            value=Decimal(0),
-            guards=(_TO_TELL_OF,),
-            because="where no inbox is sampled, the service's own count tells",
+        or_when(
+            requested_10m,
+            "<=",
+            0,
+            "where no inbox is sampled, the service's own count tells",
+            _TO_TELL_OF,
         ),
     ),
     summary="Stripe's webhooks no longer arrive, and nothing fails.",

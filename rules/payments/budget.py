@@ -14,9 +14,7 @@ from rules.payments.runbook.procedures import (
 )
 from rules.vocabulary import (
     Alert,
-    Branch,
     BurnRate,
-    Comparison,
     Example,
     Objective,
     Priority,
@@ -30,6 +28,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    or_when,
     plain,
     seconds,
     unless,
@@ -297,16 +296,14 @@ burn_fast = Alert(
         only_if(history_1h, ">=", 0, _OLD_ENOUGH),
     ),
     or_else=(
-        Branch(
-            watches=burn_6h,
-            comparison=Comparison.ABOVE,
-            value=QUARTER_DAY.factor,
-            guards=(
-                only_if(burn_30m, ">", plain(QUARTER_DAY.factor), "the short window lets the alert end with the fault"),
-                only_if(failures_6h, ">=", QUARTER_DAY.least_failures, _ENOUGH),
-                only_if(history_6h, ">=", 0, _OLD_ENOUGH),
-            ),
-            because="6 times even spending uses 5 % of the month's budget in 6 hours",
+        or_when(
+            burn_6h,
+            ">",
+            QUARTER_DAY.factor,
+            "6 times even spending uses 5 % of the month's budget in 6 hours",
+            only_if(burn_30m, ">", plain(QUARTER_DAY.factor), "the short window lets the alert end with the fault"),
+            only_if(failures_6h, ">=", QUARTER_DAY.least_failures, _ENOUGH),
+            only_if(history_6h, ">=", 0, _OLD_ENOUGH),
         ),
     ),
     stays_while=only_if(burn_30m, ">", "1.5", _ONE_FAULT),
@@ -347,16 +344,14 @@ burn_slow = Alert(
         only_if(history_1d, ">=", 0, _OLD_ENOUGH),
     ),
     or_else=(
-        Branch(
-            watches=burn_3d,
-            comparison=Comparison.ABOVE,
-            value=THREE_DAYS.factor,
-            guards=(
-                only_if(burn_6h, ">", plain(THREE_DAYS.factor), "the short window lets the alert end with the fault"),
-                only_if(failures_3d, ">=", THREE_DAYS.least_failures, _ENOUGH),
-                only_if(history_3d, ">=", 0, _OLD_ENOUGH),
-            ),
-            because="even spending for 3 days on end uses 10 % of the month's budget",
+        or_when(
+            burn_3d,
+            ">",
+            THREE_DAYS.factor,
+            "even spending for 3 days on end uses 10 % of the month's budget",
+            only_if(burn_6h, ">", plain(THREE_DAYS.factor), "the short window lets the alert end with the fault"),
+            only_if(failures_3d, ">=", THREE_DAYS.least_failures, _ENOUGH),
+            only_if(history_3d, ">=", 0, _OLD_ENOUGH),
         ),
     ),
     summary="The error budget of payments burns steadily.",

@@ -1,7 +1,5 @@
 """Completion: are payments completed, by what the database records, though Stripe may have nothing to say?"""
 
-from decimal import Decimal
-
 from rules.payments import monitoring, outcomes, rollout, silence
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
@@ -19,8 +17,6 @@ from rules.payments.runbook.procedures import (
 from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
     Alert,
-    Branch,
-    Comparison,
     Example,
     Gauge,
     Priority,
@@ -34,6 +30,7 @@ from rules.vocabulary import (
     at_least,
     minutes,
     only_if,
+    or_when,
     unless,
 )
 
@@ -158,18 +155,14 @@ processing_lag_high = Alert(
         _SWITCHED_OFF,
     ),
     or_else=(
-        Branch(
-            watches=since_completed,
-            comparison=Comparison.ABOVE,
-            value=Decimal(1200),
-            guards=(
-                only_if(
-                    silence.expected_lately, ">=", 20, "where hardly anybody pays, twenty minutes are nothing unusual"
-                ),
-                silence.CLOSING,
-                _SWITCHED_OFF,
-            ),
-            because="below 4 payments a minute 20 are usual in 20 minutes",
+        or_when(
+            since_completed,
+            ">",
+            1200,
+            "below 4 payments a minute 20 are usual in 20 minutes",
+            only_if(silence.expected_lately, ">=", 20, "where hardly anybody pays, twenty minutes are nothing unusual"),
+            silence.CLOSING,
+            _SWITCHED_OFF,
         ),
     ),
     summary="No payment has been completed for more than {threshold}.",

@@ -1,6 +1,5 @@
 """Disputes and refunds: do customers want their money back, and do they get it?"""
 
-from decimal import Decimal
 from textwrap import indent
 
 from rules.payments.cards import NETWORK
@@ -11,8 +10,6 @@ from rules.payments.runbook.procedures import CALL_STRIPE
 from rules.vocabulary import (
     OTHER,
     Alert,
-    Branch,
-    Comparison,
     Counter,
     Example,
     Gauge,
@@ -30,6 +27,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    or_when,
     seconds,
 )
 
@@ -485,12 +483,12 @@ refund_rate_high = Alert(
     ),
     guards=(only_if(charges_30d, ">=", 100, "5 % of fewer than 100 charges are a few unhappy customers"),),
     or_else=(
-        Branch(
-            watches=refund_ratio_24h,
-            comparison=Comparison.ABOVE,
-            value=Decimal("0.05"),
-            guards=(only_if(charges_24h, ">=", 100, "5 % of fewer than 100 charges are a few unhappy customers"),),
-            because="a wave of refunds shows in a day what 30 days would hide for a week",
+        or_when(
+            refund_ratio_24h,
+            ">",
+            "0.05",
+            "a wave of refunds shows in a day what 30 days would hide for a week",
+            only_if(charges_24h, ">=", 100, "5 % of fewer than 100 charges are a few unhappy customers"),
         ),
     ),
     summary="More than {threshold} of charges are refunded.",

@@ -1,12 +1,8 @@
 """Identifiers: will there be a number for the next row, and for those of the months to come?"""
 
-from decimal import Decimal
-
 from rules.payments.runbook.procedures import RECENT_CHANGES
 from rules.vocabulary import (
     Alert,
-    Branch,
-    Comparison,
     Example,
     Gauge,
     Label,
@@ -20,6 +16,7 @@ from rules.vocabulary import (
     below,
     hours,
     minutes,
+    or_when,
 )
 
 IDENTIFIER = Label("identifier", bounded_by="the exporter's setting postgres.identifiers")
@@ -75,12 +72,11 @@ running_out = Alert(
         ),
     ),
     or_else=(
-        Branch(
-            watches=used,
-            comparison=Comparison.ABOVE,
-            value=Decimal("0.8"),
-            guards=(),
-            because="where growth comes by leaps, as with an import, no pace of a day tells of the end",
+        or_when(
+            used,
+            ">",
+            "0.8",
+            "where growth comes by leaps, as with an import, no pace of a day tells of the end",
         ),
     ),
     summary="The numbers of a column of the payments database run out.",

@@ -1,7 +1,5 @@
 """Payment outcomes: do payments succeed, fail, or not happen at all?"""
 
-from decimal import Decimal
-
 from rules.payments import rollout
 from rules.payments.runbook.procedures import (
     AFFECTED_USERS,
@@ -20,8 +18,6 @@ from rules.vocabulary import (
     OTHER,
     PAYMENT_METHODS,
     Alert,
-    Branch,
-    Comparison,
     Counter,
     Example,
     Gauge,
@@ -40,6 +36,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    or_when,
     seconds,
     unless,
 )
@@ -361,43 +358,39 @@ complete_failure = Alert(
         ),
     ),
     or_else=(
-        Branch(
-            watches=success_ratio_15m,
-            comparison=Comparison.BELOW,
-            value=Decimal("0.05"),
-            guards=(
-                only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
-                _SEVERAL,
-                _OTHERS_PAY,
-                unless(
-                    rollout.switched_off_in_10m,
-                    ">=",
-                    1,
-                    "after a release the window still holds the failures for which the switch was pulled",
-                ),
+        or_when(
+            success_ratio_15m,
+            "<",
+            "0.05",
+            "at little traffic two minutes hold too few attempts to tell",
+            only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
+            _SEVERAL,
+            _OTHERS_PAY,
+            unless(
+                rollout.switched_off_in_10m,
+                ">=",
+                1,
+                "after a release the window still holds the failures for which the switch was pulled",
             ),
-            because="at little traffic two minutes hold too few attempts to tell",
         ),
-        Branch(
-            watches=success_ratio_4m,
-            comparison=Comparison.BELOW,
-            value=Decimal("0.05"),
-            guards=(
-                only_if(
-                    failing_payments_4m,
-                    ">=",
-                    6,
-                    "six payments in a row that fail for a technical reason are no accident, and no card tester either: "
-                    "those are declined",
-                ),
-                unless(
-                    rollout.switched_off_in_10m,
-                    ">=",
-                    1,
-                    "after a release the window still holds the failures for which the switch was pulled",
-                ),
+        or_when(
+            success_ratio_4m,
+            "<",
+            "0.05",
+            "where all fail for a technical reason, four minutes tell, from 2 payments a minute on",
+            only_if(
+                failing_payments_4m,
+                ">=",
+                6,
+                "six payments in a row that fail for a technical reason are no accident, and no card tester either: "
+                "those are declined",
             ),
-            because="where all fail for a technical reason, four minutes tell, from 2 payments a minute on",
+            unless(
+                rollout.switched_off_in_10m,
+                ">=",
+                1,
+                "after a release the window still holds the failures for which the switch was pulled",
+            ),
         ),
     ),
     stays_while=only_if(

@@ -1,7 +1,5 @@
 """Scraping: do our metrics arrive under the labels that the rules read?"""
 
-from decimal import Decimal
-
 from rules.payments import latency, monitoring, outcomes, webhooks
 from rules.payments.runbook.procedures import RECENT_CHANGES
 from rules.vocabulary import (
@@ -11,8 +9,6 @@ from rules.vocabulary import (
     EXPORTER_JOB,
     SERVICE,
     Alert,
-    Branch,
-    Comparison,
     Example,
     Priority,
     Runbook,
@@ -25,6 +21,7 @@ from rules.vocabulary import (
     matchers,
     minutes,
     only_if,
+    or_when,
     seconds,
     unless,
 )
@@ -211,12 +208,12 @@ labels_unread = Alert(
     ),
     guards=(unless(exporter_read, ">=", 1, "where our own series are there, another one's change nothing"),),
     or_else=(
-        Branch(
-            watches=exporter_of_any_job,
-            comparison=Comparison.AT_LEAST,
-            value=Decimal(1),
-            guards=(unless(exporter_read, ">=", 1, "where our own job is there, another one changes nothing"),),
-            because="environment and service are right, and only the job is one that no rule reads",
+        or_when(
+            exporter_of_any_job,
+            ">=",
+            1,
+            "environment and service are right, and only the job is one that no rule reads",
+            unless(exporter_read, ">=", 1, "where our own job is there, another one changes nothing"),
         ),
     ),
     summary="The exporter is scraped under labels that no rule reads.",

@@ -1,17 +1,13 @@
 """Silence: does nobody come to pay, at a time at which somebody always does?"""
 
 from datetime import timedelta
-from decimal import Decimal
 
 from rules.payments import outcomes, rollout
 from rules.payments.outcomes import total
 from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, TELL_PEOPLE
 from rules.vocabulary import (
     Alert,
-    Branch,
-    Comparison,
     Example,
-    Guard,
     Priority,
     Runbook,
     Severity,
@@ -22,6 +18,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    or_when,
     unless,
 )
 
@@ -245,10 +242,6 @@ CLOSING = unless(
 )
 
 
-def _none(of: Signal, because: str, *guards: Guard) -> Branch:
-    return Branch(watches=of, comparison=Comparison.AT_MOST, value=Decimal(0), guards=guards, because=because)
-
-
 traffic_stopped = Alert(
     "PaymentsTrafficStopped",
     watches=attempts_5m,
@@ -263,19 +256,30 @@ traffic_stopped = Alert(
     ),
     guards=(_BUSY, CLOSING, _STILL_ON, _ON),
     or_else=(
-        _none(
+        or_when(
             attempts_10m,
+            "<=",
+            0,
             "near opening and closing, twice as long without a customer is told where the shop was open at this time",
             _BUSY,
             unless(fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed, or closing"),
             _STILL_ON,
             _ON,
         ),
-        _none(
-            attempts_20m, "below 4 a minute, 20 are usual in 20 minutes", _BUSY_LATELY, CLOSING, _STILL_ON_LATELY, _ON
-        ),
-        _none(
+        or_when(
             attempts_20m,
+            "<=",
+            0,
+            "below 4 a minute, 20 are usual in 20 minutes",
+            _BUSY_LATELY,
+            CLOSING,
+            _STILL_ON_LATELY,
+            _ON,
+        ),
+        or_when(
+            attempts_20m,
+            "<=",
+            0,
             "an outage that outlasts the hours before it is still one",
             only_if(expected_weekly, ">=", 5, "a week ago this hour was busy, so it should be now"),
             CLOSING,
@@ -283,8 +287,10 @@ traffic_stopped = Alert(
             _STILL_ON_WEEKLY,
             _ON,
         ),
-        _none(
+        or_when(
             attempts_20m,
+            "<=",
+            0,
             "a shop whose doors do not open in the morning has no hours before",
             only_if(fewest_at_this_time, ">=", 10, "yesterday and a week ago the shop was open at this time"),
             _OPEN,

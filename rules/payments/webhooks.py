@@ -12,8 +12,6 @@ from rules.payments.runbook.procedures import (
 from rules.vocabulary import (
     OTHER,
     Alert,
-    Branch,
-    Comparison,
     Counter,
     Example,
     Gauge,
@@ -30,6 +28,7 @@ from rules.vocabulary import (
     below,
     minutes,
     only_if,
+    or_when,
 )
 
 DELAY_BOUND = Decimal(3)
@@ -365,12 +364,11 @@ backlog = Alert(
         ),
     ),
     or_else=(
-        Branch(
-            watches=retrying_age,
-            comparison=Comparison.ABOVE,
-            value=Decimal(900),
-            guards=(),
-            because="Stripe's second try comes within minutes; an event undelivered for 15 minutes failed repeatedly",
+        or_when(
+            retrying_age,
+            ">",
+            900,
+            "Stripe's second try comes within minutes; an event undelivered for 15 minutes failed repeatedly",
         ),
     ),
     summary="Webhook events wait to be processed or delivered.",

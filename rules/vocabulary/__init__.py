@@ -13,6 +13,7 @@ from rules.vocabulary.alert import (
     at_most,
     below,
     only_if,
+    or_when,
     unless,
 )
 from rules.vocabulary.catalog import Area, Catalog, Chapter, Excuse, Item, Served
@@ -169,6 +170,7 @@ __all__ = [
     "matchers",
     "minutes",
     "only_if",
+    "or_when",
     "places_in",
     "plain",
     "prometheus_duration",

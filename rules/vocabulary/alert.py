@@ -26,6 +26,7 @@ __all__ = [
     "at_most",
     "below",
     "only_if",
+    "or_when",
     "unless",
 ]
 
@@ -74,7 +75,7 @@ class Comparison(Enum):
 def _number(value: object) -> Decimal:
     """The value exactly. Raises ValueError for what is none, and for a float, which is hardly ever what it reads."""
     try:
-        return Decimal(value if isinstance(value, str | int) else "")
+        return Decimal(value if isinstance(value, str | int | Decimal) else "")
     except InvalidOperation:
         raise ValueError(
             f'{value!r} is no number to compare with; write a whole number, or a fraction as text: "0.05"'
@@ -168,7 +169,7 @@ def _bound_of(value: "str | int | Alert", signal: Signal) -> "Decimal | Alert":
 class Branch:
     """Another way for the same alert to be true: a signal of its own past a bound of its own.
 
-    >>> also = Branch(watches=LENGTH, comparison=Comparison.ABOVE, value=Decimal(9), guards=(), because="so long")
+    >>> also = or_when(LENGTH, ">", 9, "so long")
     >>> [one.because for one in replace(QUEUE_LONG, or_else=(also,)).branches(QUEUE_LONG.thresholds[0])]
     ['100 are what we pack in a minute', 'so long']
     """
@@ -178,6 +179,17 @@ class Branch:
     value: Decimal
     guards: tuple[Guard, ...]
     because: str
+
+
+def or_when(signal: Signal, comparison: str, value: str | int | Decimal, because: str, *guards: Guard) -> Branch:
+    """Another way for an alert to be true, with guards of its own. `comparison` is one of `>`, `>=`, `<`, `<=`.
+
+    >>> or_when(LENGTH, ">", 9, "so long", only_if(LENGTH, ">=", 2, "one is nothing")).comparison.words
+    'above'
+    """
+    return Branch(
+        watches=signal, comparison=Comparison(comparison), value=_number(value), guards=guards, because=because
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,9 @@ def test_one_problem_hides_no_other_of_another_kind() -> None:
         "organisation: environment staging wakes nobody, and the policy of P3 notifies a pager only; "
         "let P3 notify Slack or e-mail as well"
     ) in said
+    found = {problem.check for problem in problems(broken)}
+    assert {"output/alertmanager", "output/panels", "output/dashboards"} & found, found
+    assert all(problem.check for problem in problems(broken)), "each says by which name docs/checks.md has the promise"
     assert any("has a title of 32 letters, of which 20 fit at 1280 pixels" in one for one in said)
 
 

@@ -9,6 +9,8 @@ from generators.files import generated_files
 from generators.problems import problems
 from rules.catalog import PAYMENTS, catalog
 from rules.composition import Definitions, filled, in_environment, places_left
+from rules.composition.rest import with_the_rest
+from rules.payments import outcomes
 from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import Alert, Environment, Jobs, Label, Override, Source, minutes
 
@@ -241,3 +243,11 @@ def test_who_is_hidden_by_an_alert_that_is_overridden_is_hidden_by_the_new_one()
 def test_a_service_of_a_single_currency_has_examples_too() -> None:
     euro = PAYMENTS.of(PEOPLE, replace(SERVICE, currencies=("eur",)))
     assert euro.organisation.currencies == ("eur",)
+
+
+def test_signals_without_a_place_have_panels_of_different_ids_however_many_there_are() -> None:
+    signals = tuple(replace(outcomes.attempts_2m, name=f"shop:waiting{number}:sum") for number in range(60))
+    (more, *_) = with_the_rest(PAYMENTS.dashboards, (replace(PAYMENTS.areas[0], signals=signals, alerts=()),))
+    ids = [panel.id for panel in more.panels]
+    assert len(ids) == len(set(ids))
+    assert len(ids) >= 60
