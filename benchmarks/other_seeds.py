@@ -13,7 +13,7 @@ from benchmarks import false_pages, fewer_customers, shop_hours
 from rules.vocabulary import Priority
 from simulator.arithmetic import CORE, TRAFFIC
 
-SEEDS = (2, 3, 4)
+SEEDS = (2, 3)
 _MONTH = false_pages.MONTH
 
 
