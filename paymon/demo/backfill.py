@@ -23,7 +23,7 @@ HOURS = 180
 _SPARSE, _DENSE = 600, 60
 """Seconds of the shop from one sample to the next: until two hours ago, and since."""
 _RECENTLY = 2 * 3600
-_WITHIN = 60
+_WITHIN = 600
 _SHARES = {
     ("success", "card"): 0.6,
     ("success", "apple_pay"): 0.2,
