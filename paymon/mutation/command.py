@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
+from paymon.mutation.confirmation import confirmed
 from paymon.mutation.documents import UnreadableError, document, kind_of
 from paymon.mutation.equivalents import Equivalents, read_equivalents
 from paymon.mutation.relations import Rule, RuleSource, Suite, read_suite
-from paymon.mutation.report import Score, as_data, lines, score
+from paymon.mutation.report import Score, as_data, confirmed_as_data, confirmed_lines, lines, score
 from paymon.mutation.running import FailingError
 from paymon.mutation.survey import Examined, Subject, examined, failing_before, sampled, subjects
 from paymon.mutation.verdicts import Verdicts, usual_file
@@ -63,6 +64,12 @@ class _Asked:
     metavar="FILE",
     help=f"Mutants that change nothing, with reasons.  [default: {_EQUIVALENT} of the project, if there]",
 )
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Evaluate mutants that are listed as changing nothing on N random courses each, beside their rule.",
+)
 @click.option("--environment", metavar="E", help="Whose generated rules.  [default: the one with the most alerts]")
 @click.option("--processes", type=click.IntRange(min=1), metavar="N", help="At once.  [default: one for each CPU]")
 @click.option("--promtool", metavar="PATH", help="The promtool to run.  [default: PROMTOOL, PATH, the cache folder]")
@@ -75,6 +82,7 @@ def mutate(
     alerts_at_least: float,
     records_at_least: float,
     equivalent: Path | None,
+    confirm: int | None,
     environment: str | None,
     processes: int | None,
     promtool: str | None,
@@ -99,6 +107,8 @@ def mutate(
         listed = _equivalents(equivalent, files=_are_files(what))
         _refuse_unloadable(tool, asked)
         every = _examined(asked, tool, sample, seed, processes, no_cache=no_cache)
+        unseen = [one for one in every if one.survived and listed.reason(one)]
+        seen = confirmed(tool, unseen, confirm, seed) if confirm else None
     except UnreadableError as error:
         raise click.UsageError(str(error)) from error
     except (PromtoolMissing, PromtoolError) as error:
@@ -115,10 +125,12 @@ def mutate(
             "left_out": left_out,
             "stale": list(map(str, stale)),
             "mutants": as_data(every, listed),
-        }
+        } | ({"confirmed": confirmed_as_data(seen)} if seen else {})
         click.echo(json.dumps(found, indent=1))
     else:
         _print(asked, every, listed, alerts, records, time.monotonic() - started, tool)
+        for line in confirmed_lines(seen) if seen else ():
+            click.echo(line)
     for entry in stale:
         click.secho(f"{listed.file}: no mutant survives any more of: {entry}; take the entry away", fg="red", err=True)
     if not enough or stale:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paymon.mutation.confirmation import Confirmed
 from paymon.mutation.equivalents import Equivalents
 from paymon.mutation.survey import Examined, difference, nearest
 
-__all__ = ["Score", "as_data", "lines", "score"]
+__all__ = ["Score", "as_data", "confirmed_as_data", "confirmed_lines", "lines", "score"]
 
 _LONGEST_LINE = 110
 
@@ -113,3 +114,23 @@ def as_data(every: Sequence[Examined], equivalents: Equivalents) -> list[dict[st
             }
         )
     return found
+
+
+def confirmed_lines(seen: Confirmed) -> Iterator[str]:
+    """Which of the mutants that are listed as changing nothing were seen to change nothing."""
+    tried = len(seen.equal) + len(seen.different)
+    yield (
+        f"equivalent: {len(seen.equal)} of {tried} give what their rule gives on {seen.courses} random courses each"
+        + (f"; {len(seen.untried)} cannot stand beside it" if seen.untried else "")
+    )
+    yield from (f"  differs on random series: {_told(one)}" for one in seen.different)
+
+
+def confirmed_as_data(seen: Confirmed) -> dict[str, Any]:
+    """The same for machines."""
+    parts = {"equal": seen.equal, "different": seen.different, "untried": seen.untried}
+    return {"courses": seen.courses, **{word: [_told(one) for one in some] for word, some in parts.items()}}
+
+
+def _told(one: Examined) -> str:
+    return f"{one.mutant.rule.title}: {one.mutant.operator}: {one.mutant.what}"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from paymon.mutation.mutants import Mutant
 from paymon.mutation.relations import Case, Suite
-from paymon.mutation.sharing import Job, Scope, alone, as_they_are, shared, shared_work
+from paymon.mutation.sharing import Job, Scope, alone, as_they_are, compared, shared, shared_work
 from paymon.promtool import Promtool, PromtoolError
 
-__all__ = ["REFUSED", "FailingError", "examine", "failing"]
+__all__ = ["REFUSED", "FailingError", "different", "examine", "failing"]
 
 REFUSED = "promtool does not load it"
 """Told of a mutant that nobody could bring into production, so that it counts nowhere."""
@@ -85,6 +85,17 @@ def failing(tool: Promtool, jobs: Sequence[Job], processes: int | None = None) -
     with ThreadPoolExecutor(processes or os.cpu_count() or 1) as pool:
         said = pool.map(lambda some: _run(tool, some), list(_packed(jobs)))
         return [text.strip("\n") for some in said for text in some]
+
+
+def different(tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> set[Mutant]:
+    """Those that give anything else than their rule in these cases, at the moments named. Raises PromtoolError."""
+    job = compared(scope, cases, mutants)
+    (said,) = _run(tool, [job])
+    if said and not any(True for _ in _blocks(said)):
+        raise PromtoolError(
+            ("promtool", "test", "rules"), f"does not read what was written for it: {said.strip()[:1000]}"
+        )
+    return {mutants[number - 1] for text, _, _ in _blocks(said) for number in job.marks(text) if number}
 
 
 def _noticed(tool: Promtool, scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> dict[Mutant, str]:

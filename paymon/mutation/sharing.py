@@ -17,7 +17,7 @@ from paymon.mutation.mutants import ELSE, Mutant
 from paymon.mutation.relations import Case, Expectation, Rule, Suite, key_of_alert, renamed
 from rules.promql import Call, read, walk, written
 
-__all__ = ["Job", "Scope", "alone", "as_they_are", "scope_of", "shared", "shared_work"]
+__all__ = ["Job", "Scope", "alone", "as_they_are", "compared", "scope_of", "seconds_of", "shared", "shared_work"]
 
 _MARK = "_mutant"
 _MARKED = re.compile(rf"{_MARK}(\d+)")
@@ -150,12 +150,60 @@ def _plain(suite: Suite, cases: Sequence[Case], needed: Sequence[Rule], mutant: 
 
 def shared(scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> Job:
     """The files of several mutants. Only where the scope says what is affected."""
+    affected, names = _names(scope, mutants)
+    rules = _shared_rules(scope, affected, names, [None, *mutants])
+    case_of: dict[str, str] = {}
+    tests = {
+        **{word: value for word, value in scope.suite.found.items() if word not in ("rule_files", "tests")},
+        "rule_files": list(rules),
+        "tests": [_case(case, affected, names, case_of) for case in cases],
+    }
+    work = shared_work(scope, cases, len(mutants))
+    return Job(text_of(tests), rules, tuple(mutants), shares=True, work=work, case_of=case_of)
+
+
+def compared(scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> Job:
+    """The files that ask at every moment of the cases' expectations whether each mutant gives what the rule gives."""
+    affected, names = _names(scope, mutants)
+    tests = []
+    for case in cases:
+        moments = [one.data["eval_time"] for one in case.expectations]
+        asked = [
+            {"expr": _differing(scope.rule, names[0], names[number]), "eval_time": moment, "exp_samples": []}
+            for number in range(1, len(names))
+            for moment in moments
+        ]
+        tests.append({**case.data, "alert_rule_test": [], "promql_expr_test": asked})
+    rules = _shared_rules(scope, affected, names, [None, *mutants])
+    head = {word: value for word, value in scope.suite.found.items() if word not in ("rule_files", "tests")}
+    text = text_of({**head, "rule_files": list(rules), "tests": tests})
+    return Job(text, rules, tuple(mutants), shares=True, work=shared_work(scope, cases, len(mutants)), case_of={})
+
+
+def _differing(rule: Rule, ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+    """PromQL for what one has and the other has not, or has otherwise; two that are no number are alike."""
+    one, other = ours[rule.key], theirs[rule.key]
+    if rule.kind == "alert":
+        one, other = f'ALERTS{{alertname="{one}"}}', f'ALERTS{{alertname="{other}"}}'
+        return f"({one} unless ignoring (alertname) {other}) or ({other} unless ignoring (alertname) {one})"
+    return f"(({one} != {other}) unless ({one} != {one})) or ({one} unless {other}) or ({other} unless {one})"
+
+
+def _names(scope: Scope, mutants: Sequence[Mutant]) -> tuple[frozenset[str], list[dict[str, str]]]:
+    """What is copied, and the names of each copy, that of the rule as it was first."""
     affected = scope.affected
     assert affected is not None
-    numbered: list[Mutant | None] = [None, *mutants]
-    names = [
-        {key: f"{key.removeprefix('ALERTS/')}{_MARK}{number}" for key in affected} for number in range(len(numbered))
+    return affected, [
+        {key: f"{key.removeprefix('ALERTS/')}{_MARK}{number}" for key in affected} for number in range(len(mutants) + 1)
     ]
+
+
+def _shared_rules(
+    scope: Scope,
+    affected: frozenset[str],
+    names: Sequence[Mapping[str, str]],
+    numbered: Sequence[Mutant | None],
+) -> dict[str, str]:
     rules = {}
     for number, source in enumerate(scope.suite.sources):
         groups = []
@@ -168,14 +216,7 @@ def shared(scope: Scope, cases: Sequence[Case], mutants: Sequence[Mutant]) -> Jo
             ]
             groups.append({**group, "rules": held})
         rules[f"rules{number}.yml"] = text_of({"groups": groups})
-    case_of: dict[str, str] = {}
-    tests = {
-        **{word: value for word, value in scope.suite.found.items() if word not in ("rule_files", "tests")},
-        "rule_files": list(rules),
-        "tests": [_case(case, affected, names, case_of) for case in cases],
-    }
-    work = shared_work(scope, cases, len(mutants))
-    return Job(text_of(tests), rules, tuple(mutants), shares=True, work=work, case_of=case_of)
+    return rules
 
 
 def shared_work(scope: Scope, cases: Sequence[Case], mutants: int) -> float:
@@ -267,8 +308,8 @@ _SECONDS_FOR_A_RULE = 0.00004
 
 
 def _work(suite: Suite, case: Case, rules: int) -> float:
-    pace = _seconds(suite.found.get("evaluation_interval")) or 60.0
-    last = max((_seconds(one.data.get("eval_time")) for one in case.expectations), default=0.0)
+    pace = seconds_of(suite.found.get("evaluation_interval")) or 60.0
+    last = max((seconds_of(one.data.get("eval_time")) for one in case.expectations), default=0.0)
     return _SECONDS_FOR_A_CASE + (1 + last / pace) * rules * _SECONDS_FOR_A_RULE
 
 
@@ -276,5 +317,6 @@ _PARTS = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _SIZES = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 
-def _seconds(text: object) -> float:
+def seconds_of(text: object) -> float:
+    """A duration of Prometheus' in seconds; nothing is 0."""
     return sum(int(count) * _SIZES[unit] for count, unit in _PARTS.findall(str(text or "")))

@@ -419,6 +419,30 @@ def test_a_star_that_is_meant_is_written_with_a_backslash(folder: Path) -> None:
     assert "no mutant survives any more of" in result.stderr
 
 
+LISTED = """
+- rules: [OrdersFew]
+  mutants: ['comparison: shop_open: == is >=']
+  because: a shop is open or not, 1 or 0
+- rules: [OrdersFew]
+  mutants: ['guard: dropped: and shop_open == 1']
+  because: somebody thought that shops never close
+"""
+
+
+@pytest.mark.parametrize("prefix", VERSIONS)
+def test_what_is_listed_as_changing_nothing_is_evaluated_beside_its_rule(folder: Path, prefix: str) -> None:
+    """Both survive: the tests have an open shop only. On random courses the shop closes, too."""
+    (folder / "equivalent.yml").write_text(LISTED)
+    tool = str(TOOL(version_prefix=prefix).path)
+    arguments = ("rules.yml", "tests.yml", "--equivalent", "equivalent.yml", "--confirm", "30", "--promtool", tool)
+    seen = json.loads(run(*arguments, "--json").stdout)["confirmed"]
+    assert seen["equal"] == ["OrdersFew (warning): comparison: shop_open: == is >="]
+    assert seen["different"] == ["OrdersFew (warning): guard: dropped: and shop_open == 1"]
+    said = run(*arguments).stdout
+    assert "equivalent: 1 of 2 give what their rule gives on 30 random courses each\n" in said
+    assert "  differs on random series: OrdersFew (warning): guard: dropped: and shop_open == 1\n" in said
+
+
 # ---- the mistakes
 
 
