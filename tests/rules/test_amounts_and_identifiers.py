@@ -37,10 +37,10 @@ def test_payments_that_are_equal_or_not_judged_are_nobody_s_business(
 @pytest.mark.parametrize(
     ("share", "told_after"),
     [
-        pytest.param("0.5+0.0000278x600", minutes(19 * 60 + 12), id="full in 50 days"),
+        pytest.param("0.5+0.0000278x600", minutes(14 * 60 + 12), id="full in 50 days"),
         pytest.param("0.5+0.0000111x600", None, id="full in 125 days"),
         pytest.param("0.7x600", None, id="nothing is added"),
-        pytest.param("0.1x89 0.85x511", hours(12), id="an import takes most of it at once"),
+        pytest.param("0.1x89 0.85x511", hours(7), id="an import takes most of it at once"),
     ],
 )
 def test_an_integer_key_that_fills_up_is_a_ticket_three_months_ahead(
@@ -48,7 +48,7 @@ def test_an_integer_key_that_fills_up_is_a_ticket_three_months_ahead(
 ) -> None:
     """For a day its pace seems less than it is: after 13 hours of one percent a day, the end seems 90 days away.
 
-    Six hours later it is told; so is an import, six hours after it took most of the numbers.
+    An hour later it is told; so is an import, an hour after it took most of the numbers.
     """
     until = hours(40)
     told = () if told_after is None else ((told_after, until),)
