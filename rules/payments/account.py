@@ -1,7 +1,7 @@
 """Stripe account: may we charge, are we paid out, and may we still ask?"""
 
 from rules.payments.declines import CURRENCY
-from rules.payments.rare_events import kept_events
+from rules.payments.rare_events import kept_events, kept_for_30_hours
 from rules.payments.runbook.procedures import CALL_STRIPE, EXPORTER_LOG, OTHER_PROCESSOR, TELL_PEOPLE
 from rules.vocabulary import (
     Alert,
@@ -161,6 +161,7 @@ failed_payouts = Signal(
         at=hours(30) + seconds(30),
         gives=(("", "3"),),
     ),
+    also=kept_for_30_hours(*(f'{payouts}{{result="failed",instance="{one}"}}' for one in "ab")),
 )
 
 read_budget = Signal(

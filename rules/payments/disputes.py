@@ -5,7 +5,7 @@ from textwrap import indent
 from rules.payments.cards import NETWORK
 from rules.payments.declines import CURRENCY
 from rules.payments.outcomes import WINDOW, total_by
-from rules.payments.rare_events import kept_events
+from rules.payments.rare_events import kept_events, kept_for_30_hours
 from rules.payments.runbook.procedures import CALL_STRIPE
 from rules.vocabulary import (
     OTHER,
@@ -362,6 +362,7 @@ failed_refunds = Signal(
         at=hours(30) + seconds(30),
         gives=(("", "3"),),
     ),
+    also=kept_for_30_hours(*(f'{refunds}{{result="failed",instance="{one}"}}' for one in "ab")),
 )
 
 _FIVE_DISPUTES = "the networks' programmes look at nobody with fewer than five; nor are four of all networks a trend"

@@ -286,6 +286,15 @@ source_age = Signal(
     steady=True,
 )
 
+
+def _not_understood(gives: str, *pods: tuple[int, str]) -> Example:
+    return Example(
+        series=tuple((f'{parse_errors}{{instance="a",pod="{pod}"}}', values) for pod, values in pods),
+        at=minutes(90) + seconds(30),
+        gives=(("", gives),),
+    )
+
+
 unparsed = Signal(
     "payments_exporter:parse_errors:increase1h",
     "Events that the exporter could not understand in an hour",
@@ -298,6 +307,12 @@ unparsed = Signal(
         ),
         at=minutes(90) + seconds(30),
         gives=(("", "4"),),
+    ),
+    also=(
+        # One goes on, from 8 an hour ago to 15; another one of the same name began anew, and has counted 2 since.
+        _not_understood("7", (1, "5x26 8x6 11x40 15x30"), (2, "9x40 0x10 2x60")),
+        _not_understood("2", (1, "1x26 9x6 1x20 2x60")),
+        _not_understood("0", (1, "5x110")),
     ),
 )
 

@@ -4,7 +4,16 @@
 VictoriaMetrics lets a series that begins at 3 grow by 3. So a value is compared with the one of a window ago.
 """
 
-__all__ = ["events_since_start", "kept_events"]
+from rules.vocabulary import Example, hours, seconds
+
+__all__ = ["events_since_start", "kept_events", "kept_for_30_hours"]
+
+_COURSES = (
+    ("4", "1x290 3x54 5x14 8x600 9x900", "0x1810"),  # 5 a day ago; a second replica has seen nothing
+    ("2", "7x400 0x10 1x300 2x1200", "2x1810"),  # its state was lost
+    ("0", "5x1810", "5x1810"),
+    ("4", "_x400 2x500 3x100 6x900", "_x450 3x1400"),  # nobody scraped it a day ago
+)
 
 
 def kept_events(counter: str, window: str) -> str:
@@ -18,6 +27,14 @@ def kept_events(counter: str, window: str) -> str:
     before = f"max(max_over_time({counter}[1h] offset {window}))"
     first = f"min(min_over_time({counter}[{window}]))"
     return f"(\n  {now}\n  < on ()\n  {before}\n)\nor\n" + _grown(now, before, first, "on ()")
+
+
+def kept_for_30_hours(one: str, other: str) -> tuple[Example, ...]:
+    """What comes of two replicas' counters in a day, minute by minute until thirty hours have gone by."""
+    return tuple(
+        Example(series=((one, first), (other, second)), at=hours(30) + seconds(30), gives=(("", gives),))
+        for gives, first, second in _COURSES
+    )
 
 
 def events_since_start(counter: str, window: str) -> str:
