@@ -1,9 +1,12 @@
 """How does another revision of the project come to stand beside this one, built as it builds itself?"""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,23 +39,34 @@ class RevisionError(Exception):
 def built(project: Path, name: str) -> Revision:
     """The revision of that name, unpacked and set up by its own Makefile; kept in the cache folder for the next time.
 
-    Raises RevisionError. What an interrupted run has left half-built is built anew.
+    Raises RevisionError. What an interrupted run has left half-built is built anew; of two runs at once, one builds it
+    and the other waits.
     """
     commit = _commit(project, name)
     folder = cache_folder().parent / "benchmarks" / commit
-    if not (folder / _WHOLE).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        print(f"building {name} ({commit[:7]}) in {folder}", flush=True)
-        try:
-            folder.mkdir(parents=True)
-            _unpack(project, commit, folder)
-        except OSError as error:
-            raise RevisionError(
-                f"{folder}: {error.strerror or error}; make room there, or set XDG_CACHE_HOME to another folder", 1
-            ) from None
-        _make(name, folder)
-        (folder / _WHOLE).touch()
+    try:
+        with _alone(folder.with_name(f"{commit}.lock")):
+            if not (folder / _WHOLE).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                print(f"building {name} ({commit[:7]}) in {folder}", flush=True)
+                folder.mkdir()
+                _unpack(project, commit, folder)
+                _make(name, folder)
+                (folder / _WHOLE).touch()
+    except OSError as error:
+        raise RevisionError(
+            f"{folder}: {error.strerror or error}; make room there, or set XDG_CACHE_HOME to another folder", 1
+        ) from None
     return Revision(name, commit, folder)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """No other process is in here with the same lock; it ends with the process, however that ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _commit(project: Path, name: str) -> str:

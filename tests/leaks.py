@@ -20,6 +20,8 @@ import pytest
 _DESCRIPTORS = Path("/proc/self/fd")
 _OF_A_LOOP = re.compile(r"asyncio_\d+")
 """A thread of an event loop's pool. A runner waits for its own: it is a fixture's loop that runs on."""
+_GOES_SOON = 0.5
+"""Seconds within which a peer closes its end of a connection: to collect garbage takes longer than to wait for that."""
 _GOES_WITHIN = 10.0
 """Seconds that something may take to go which has been told to."""
 
@@ -66,19 +68,25 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         return
     if before.tasks:
         pytest.fail(f"left behind: {', '.join(before.tasks)}", pytrace=False)
-    left = before.left()
+    left = _left_after(before, _GOES_SOON)
     if not left:
         return
-    deadline = time.monotonic() + _GOES_WITHIN
     gc.collect()  # what is garbage would be blamed on another test
     now = before.left()
     garbage = [one for one in left if one.startswith("socket") and one not in now]
-    while (left := before.left()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    left = _left_after(before, _GOES_WITHIN)
     if left:
         pytest.fail(f"left behind: {', '.join(left)}", pytrace=False)
     if garbage:
         pytest.fail(f"left to the garbage collector: {', '.join(garbage)}; close it", pytrace=False)
+
+
+def _left_after(before: _There, seconds: float) -> list[str]:
+    """What is left when all of it has gone, or after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (left := before.left()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
 
 
 @contextlib.contextmanager

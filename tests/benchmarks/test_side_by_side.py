@@ -60,6 +60,31 @@ def test_a_revision_is_built_once_and_again_where_building_was_interrupted(proje
     assert (first.folder.parent / "builds").read_text() == "built\n" * 2
 
 
+def test_two_runs_at_once_build_a_revision_once(project: Path) -> None:
+    code = "import sys, pathlib; from benchmarks._revision import built; built(pathlib.Path(sys.argv[1]), 'slow')"
+    (project / "Makefile").write_text(MAKEFILE.format(python=sys.executable).replace("@mkdir", "@sleep 1; mkdir"))
+    git(project, "commit", "-qam", "a build that takes a while")
+    git(project, "tag", "--force", "slow")
+
+    root = Path(__file__).resolve().parents[2]
+    runs = [subprocess.Popen((sys.executable, "-c", code, str(project)), cwd=root) for _ in range(2)]
+
+    assert [run.wait() for run in runs] == [0, 0]
+    assert (built(project, "slow").folder.parent / "builds").read_text() == "built\n"
+
+
+def test_a_cache_folder_that_takes_nothing_is_named_with_the_way_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / "file"))
+
+    with pytest.raises(RevisionError, match=r"Not a directory; make room there, or set XDG_CACHE_HOME") as raised:
+        built(project, "slow")
+
+    assert raised.value.status == 1
+
+
 def test_a_revision_that_does_not_exist_is_wrong_use_and_named(project: Path) -> None:
     with pytest.raises(RevisionError, match=r"^nowhere: there is no such revision here; name a commit") as raised:
         built(project, "nowhere")
