@@ -159,7 +159,7 @@ def locate(wanted: Wanted, *, explicit: str | Path | None = None) -> Found:
     def judge(path: str, place: str) -> Found | None:
         version = _told_version(path) if wanted.version else None
         if wanted.accepts(version):
-            return Found(program.name, version or _told_version(path), Path(path))
+            return Found(program.name, version or _told_version(path), Path(path).absolute())
         tried.append(f"{place} (version {version or 'unknown'})")
         return None
 

@@ -223,9 +223,10 @@ def test_a_promtool_that_is_too_old_is_refused(folder: Path) -> None:
     old = folder / "promtool"
     old.write_text("#!/bin/sh\necho 'promtool, version 2.37.0 (branch: HEAD)'\n")
     old.chmod(0o755)
-    result = run("rules.yml", "tests.yml", "--promtool", str(old))
-    assert result.exit_code == 1
-    assert "is promtool 2.37.0; this needs 2.42 or newer" in result.stderr
+    for path in (str(old), "./promtool"):
+        result = run("rules.yml", "tests.yml", "--promtool", path)
+        assert result.exit_code == 1
+        assert f"{old} is promtool 2.37.0; this needs 2.42 or newer" in result.stderr
 
 
 @pytest.mark.parametrize(
