@@ -138,7 +138,7 @@ class _Case:
         They have values that would show: larger ones where the largest counts. Nor does a label more on every series
         change a value; it may come out.
         """
-        name = f"{which}other series, and a label more on each"
+        name = f"{which}others, a label more"
         leanings = self.leanings
         reads = self.known.reads(self.signal)
         fed: dict[Series, str] = {}

@@ -164,7 +164,10 @@ week_ago = Signal(
     Unit.PER_MINUTE,
     _least(_week_ago(_CUSTOMERS), _pace(_CUSTOMERS, _JUST_NOW, _SAME_TIME), None),
     _example("6"),
-    also=(_example("4.5", last_week=_LESS_EARLIER), _example("8", last_week=_AS_MANY_LATER)),
+    also=(
+        _example("4.5", last_week=_LESS_EARLIER, alone=True),
+        _example("8", last_week=_AS_MANY_LATER, alone=True),
+    ),
 )
 
 expected = Signal(
