@@ -250,7 +250,8 @@ def _renamed_metric(old: str, one: Rename, metric: Manifest) -> str:
 
 
 def _exporter(metric: Manifest) -> str:
-    return "your service exports it" if metric["source"] == "application" else f"source {metric['source']}"
+    told = {"application": "your service exports it", "rules": "the rules record it"}
+    return told.get(metric["source"], f"source {metric['source']}")
 
 
 def _labels(name: str, before: Manifest, now: Manifest, renamed: Mapping[str, Rename]) -> Iterator[str]:
