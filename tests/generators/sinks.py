@@ -116,7 +116,7 @@ def mail_sink() -> Iterator[Inbox[Mail]]:
                         self._say("250 ok")
                     case "DATA":
                         self._say("354 go on")
-                        text = b"".join(iter(self.rfile.readline, b".\r\n"))
+                        text = b"".join(self._lines())
                         message = email.message_from_bytes(text, policy=email.policy.default)
                         inbox.put(Mail(to, password, message, user))
                         self._say("250 ok")
@@ -125,6 +125,13 @@ def mail_sink() -> Iterator[Inbox[Mail]]:
                         return
                     case _:
                         self._say("250 ok")
+
+        def _lines(self) -> Iterator[bytes]:
+            """To the line that is a dot; whoever hangs up before has sent no message."""
+            for line in iter(self.rfile.readline, b".\r\n"):
+                if not line:
+                    raise ConnectionAbortedError
+                yield line
 
         def _say(self, *lines: str) -> None:
             self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
