@@ -9,7 +9,7 @@ from paymon.promtool import Promtool
 from tests.promtools import remembering
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
-pytest_plugins = ("tests.postgres",)
+pytest_plugins = ("tests.leaks", "tests.postgres")
 
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
