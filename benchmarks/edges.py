@@ -105,9 +105,12 @@ EDGES = (
     ),
     Edge(
         "What nobody watched",
-        "webhooks that stop, a forgotten kill switch, duplicate charges after their page, an open breaker",
-        "P2 after 14 minutes, P3 after 4 hours, P4 until refunded, P4",
-        "`tests/rules/test_told_once.py`, `tests/rules/test_fewer_customers.py`",
+        "webhooks that stop, a forgotten kill switch, duplicate charges after their page, an open breaker, amounts "
+        "that differ, keys that fill up",
+        "P2 after 14 minutes, P3 after 4 hours, P4 until refunded, P4, P3 from one payment and P2 from ten, P4 90 days "
+        "ahead (the last two once their columns are named)",
+        "`tests/rules/test_told_once.py`, `tests/rules/test_fewer_customers.py`, "
+        "`tests/exporters/test_amounts_from_both_sides.py`, `tests/exporters/postgres/test_identifiers.py`",
     ),
     Edge(
         "A release drops a metric that alerts read",
@@ -122,7 +125,6 @@ EDGES = (
         "`tests/rules/test_detection_times.py`",
     ),
 )
-"""In the order of the points of the work that mended them."""
 
 
 def edge_table() -> list[str]:
