@@ -1,11 +1,9 @@
 """What did the definitions say at another revision?"""
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,16 +47,17 @@ def checked_out(revision: str) -> Iterator[Path]:
     )
     if named.returncode:
         raise click.UsageError(f"there is no revision {revision!r}; git log shows those that there are")
-    archive = subprocess.run(
-        ("git", "-C", repository, "archive", "--format=tar", named.stdout.strip()),
-        capture_output=True,
-        timeout=_WITHIN,
-        check=True,
-    )
     with tempfile.TemporaryDirectory(prefix="paymon-revision-") as scratch:
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(scratch, filter="data")
-        yield Path(scratch) / home().resolve().relative_to(repository.resolve())
+        files = Path(scratch) / "files"
+        for command in (("read-tree", named.stdout.strip()), ("checkout-index", "--all", f"--prefix={files}/")):
+            subprocess.run(
+                ("git", "-C", repository, *command),
+                env={**os.environ, "GIT_INDEX_FILE": f"{scratch}/index"},  # the repository's own stays as it is
+                capture_output=True,
+                timeout=_WITHIN,
+                check=True,
+            )
+        yield files / home().resolve().relative_to(repository.resolve())
 
 
 def ruleset_at(revision: str, service: str, environment: str | None) -> Ruleset:

@@ -828,7 +828,12 @@ def queries() -> Iterator[tuple[str, str]]:
                 yield f"{board['uid']}, {one['title']}, {target['refId']}", target["expr"]
 
 
-_SILENT_WHERE_ALL_IS_WELL = ("PaymentMetricsAbsent", "PaymentMonitoringUnmeasured", "PaymentLabelsUnread")
+_SILENT_WHERE_ALL_IS_WELL = (
+    "PaymentMetricsAbsent",
+    "PaymentMonitoringUnmeasured",
+    "PaymentLabelsUnread",
+    "PaymentSourceMissing",
+)
 
 _OF_FAULTS = ("payments_application:series_gone:count", "payments_db:since_completed_unseen:seconds")
 """Signals without series unless a metric has gone or Stripe's events are old."""
