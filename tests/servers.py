@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["free_port", "prometheus", "running", "wait_until_ready"]
+__all__ = ["alertmanager", "free_port", "prometheus", "running", "wait_until_ready"]
 
 
 def free_port() -> int:
@@ -64,5 +64,23 @@ def prometheus(program: Path, config: str, folder: Path, *options: str) -> Itera
     )
     url = f"http://127.0.0.1:{port}"
     with running(command, log) as process:
+        wait_until_ready(f"{url}/-/ready", process, log)
+        yield url
+
+
+@contextlib.contextmanager
+def alertmanager(program: Path, config: Path, *options: str) -> Iterator[str]:
+    """An Alertmanager with that configuration file, its data and log beside it; gives its base URL."""
+    port, log = free_port(), config.with_name("alertmanager.log")
+    command: tuple[str | Path, ...] = (
+        program,
+        f"--config.file={config}",
+        f"--storage.path={config.with_name('alertmanager-data')}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+        *options,
+    )
+    with running(command, log) as process:
+        url = f"http://127.0.0.1:{port}"
         wait_until_ready(f"{url}/-/ready", process, log)
         yield url

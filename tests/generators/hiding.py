@@ -27,7 +27,7 @@ from paymon.demo.shortening import shortened_routing, shortened_rules
 from paymon.programs import find
 from rules.catalog import catalog
 from rules.vocabulary import Alert, Comparison
-from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.servers import alertmanager, prometheus
 
 __all__ = ["GROUP_INTERVAL", "PAIRS", "SPEED", "Course", "Pair", "Told", "world"]
 
@@ -335,16 +335,8 @@ async def world(
         routing = alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"]
         fast_routing = shortened_routing(routing, SPEED, f"http://127.0.0.1:{port}")
         (folder / "alertmanager.yml").write_text(fast_routing.text)
-        listening, log = free_port(), folder / "alertmanager.log"
-        command = (
-            find("alertmanager", alertmanager_version),
-            f"--config.file={folder / 'alertmanager.yml'}",
-            f"--storage.path={folder / 'alertmanager'}",
-            f"--web.listen-address=127.0.0.1:{listening}",
-            "--cluster.listen-address=",
-        )
-        process = stack.enter_context(running(command, log))
-        wait_until_ready(f"http://127.0.0.1:{listening}/-/ready", process, log)
+        program = find("alertmanager", alertmanager_version)
+        listening = stack.enter_context(alertmanager(program, folder / "alertmanager.yml")).removeprefix("http://")
         fast: dict[Pair, str] = {}
         (folder / "rules").mkdir()
         for course in courses:
@@ -352,7 +344,7 @@ async def world(
         config = {
             "global": {"evaluation_interval": f"{EVALUATION * 1000:.0f}ms"},
             "rule_files": [str(folder / "rules" / "*.yml")],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{listening}"]}]}]},
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [listening]}]}]},
             "scrape_configs": [
                 {
                     "job_name": "signals",

@@ -26,8 +26,8 @@ from rules.payments import account, disputes, health, monitoring, outcomes, roll
 from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION
 from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import Alert, Catalog, Priority, PriorityPolicy, Severity
+from tests import servers
 from tests.generators.sinks import Inbox, Mail, Posted, http_sink, mail_sink
-from tests.servers import free_port, running, wait_until_ready
 from tests.versions import ALERTMANAGER
 
 Config = dict[str, Any]
@@ -382,17 +382,7 @@ def alertmanager(version: str, config: Config, folder: Path, told: Inbox[Posted]
     (folder / "templates").mkdir(exist_ok=True)
     (folder / "templates" / "paymon.tmpl").write_text(TEMPLATE)
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    port, log = free_port(), folder / "alertmanager.log"
-    command = (
-        find("alertmanager", version),
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    )
-    with running(command, log) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(f"{url}/-/ready", process, log)
+    with servers.alertmanager(find("alertmanager", version), folder / "alertmanager.yml") as url:
         yield Alertmanager(url, told)
 
 

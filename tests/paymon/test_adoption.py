@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from paymon.programs import find
-from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.servers import alertmanager, free_port, prometheus, running, wait_until_ready
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = ("rules", "generators", "exporters", "paymon", "simulator")
@@ -161,18 +161,9 @@ rule_files: [{", ".join(f'"{folder}/*.yml"' for folder in folders)}]
 
 
 def test_a_real_alertmanager_loads_the_configuration_of_both(machine: Machine, tmp_path: Path) -> None:
-    folder = generated(machine) / "alertmanager"
-    port, log = free_port(), tmp_path / "log"
-    command = (
-        find("alertmanager"),
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    )
-    with running(command, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
-        status = httpx.get(f"http://127.0.0.1:{port}/api/v2/status", timeout=5).json()
+    shutil.copytree(generated(machine) / "alertmanager", tmp_path / "alertmanager")
+    with alertmanager(find("alertmanager"), tmp_path / "alertmanager" / "alertmanager.yml") as url:
+        status = httpx.get(f"{url}/api/v2/status", timeout=5).json()
     assert "till-p1" in status["config"]["original"]
 
 

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from paymon.programs import find
+from tests import servers
 from tests.paymon.acme import acme
-from tests.servers import free_port, running, wait_until_ready
+from tests.servers import free_port
 from tests.versions import ALERTMANAGER
 
 ROOT = Path(__file__).parents[2]
@@ -255,17 +256,9 @@ def test_another_companys_rules_pass_their_tests_also_where_two_jobs_reach_the_e
 def alertmanager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A real Alertmanager without a configuration of ours, by its address."""
     (tmp_path / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-    port, log = free_port(), tmp_path / "alertmanager.log"
-    command = (
-        find("alertmanager", version_prefix=request.param),
-        f"--config.file={tmp_path / 'alertmanager.yml'}",
-        f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    )
-    with running(command, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
-        yield f"http://127.0.0.1:{port}"
+    program = find("alertmanager", version_prefix=request.param)
+    with servers.alertmanager(program, tmp_path / "alertmanager.yml") as url:
+        yield url
 
 
 def test_of_an_environment_that_goes_upgrade_names_what_still_fires(alertmanager: str, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from paymon.programs import find
 from rules.catalog import catalog
 from rules.vocabulary import Metric, Source
-from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests import servers
+from tests.servers import prometheus
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
 CATALOG = catalog()
@@ -41,19 +42,9 @@ def exported(url: str) -> dict[str, set[str]]:
 
 @contextmanager
 def alertmanager(version: str, folder: Path, *options: str) -> Iterator[str]:
-    config, log, port = folder / "alertmanager.yml", folder / "alertmanager.log", free_port()
+    config = folder / "alertmanager.yml"
     config.write_text("route: {receiver: paymon-test}\nreceivers: [{name: paymon-test}]\n")
-    command: tuple[str | Path, ...] = (
-        find("alertmanager", version),
-        f"--config.file={config}",
-        f"--storage.path={folder / 'alertmanager'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-        *options,
-    )
-    url = f"http://127.0.0.1:{port}"
-    with running(command, log) as process:
-        wait_until_ready(f"{url}/-/ready", process, log)
+    with servers.alertmanager(find("alertmanager", version), config, *options) as url:
         yield url
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from paymon.programs import find
 from tests.generators.sinks import Inbox, Mail, Posted, http_sink, mail_sink
-from tests.servers import free_port, running, wait_until_ready
+from tests.servers import alertmanager
 from tests.stated.arriving import arriving
 from tests.stated.loaded import MAIL_HOST, RELAY, SECRETS, Loaded, ways
 from tests.stated.routing import ALSO_STATED, STATED, Told
@@ -31,17 +31,7 @@ def loaded(version: str, config: Config, folder: Path) -> Iterator[str]:
     """The URL of an Alertmanager with that configuration. Raises AssertionError where it does not load it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
-    port, log = free_port(), folder / "alertmanager.log"
-    command = (
-        find("alertmanager", version),
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    )
-    with running(command, log) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(f"{url}/-/ready", process, log)
+    with alertmanager(find("alertmanager", version), folder / "alertmanager.yml") as url:
         yield url
 
 

@@ -267,7 +267,7 @@ OVERVIEW = Dashboard(
                             "since",
                         ),
                     ),
-                    columns=(Column("priority", 32), Column("alertname", 230)),
+                    columns=(Column("priority", 48), Column("alertname", 230)),
                     width=10,
                     height=4,
                     serves=("RSP-02",),

@@ -28,9 +28,10 @@ from paymon.live.http import asked_for
 from paymon.live.prometheus import Prometheus
 from paymon.programs import find
 from rules.catalog import catalog
+from tests import servers
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
-from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.servers import prometheus
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
 CATALOG = catalog()
@@ -146,19 +147,9 @@ def alertmanager_with(text: str, folder: Path, version: str) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     secrets = folder / "secrets"
     secrets.mkdir(exist_ok=True)
-    port = free_port()
     (folder / "alertmanager.yml").write_text(text.replace("templates/*.tmpl", str(folder / "none" / "*.tmpl")))
-    log = folder / "alertmanager.log"
-    command = (
-        find("alertmanager", version),
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    )
-    with running(command, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
-        yield f"http://127.0.0.1:{port}"
+    with servers.alertmanager(find("alertmanager", version), folder / "alertmanager.yml") as url:
+        yield url
 
 
 def told_by(url: str) -> Layer:
