@@ -45,10 +45,11 @@ from rules.vocabulary import Counter, Example, Histogram, Signal, Source, Unit, 
 __all__ = ["nothing_there", "signal_cases"]
 
 _GROWING = frozenset({"rate", "increase", "irate"})
-_ADDITIVE = (Unit.COUNT, Unit.EVENTS_PER_SECOND, Unit.PER_MINUTE)
+_ADDITIVE = (Unit.COUNT, Unit.EVENTS_PER_SECOND, Unit.PER_MINUTE, Unit.MINOR_UNITS, Unit.MONEY)
 _DECIMALS = 9
 _LOUD = 1000
 _NOTHING = timedelta(0)
+_SECOND = timedelta(seconds=1)
 Fed = tuple[tuple[Series, str], ...]
 Result = tuple[Mapping[str, str], Decimal]
 
@@ -147,7 +148,7 @@ class _Case:
             fed[series] = values if _read_by(reads, series) else loud
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
-            if not self.known.is_counter(series.name) and series.name not in leanings:
+            if series.name not in leanings and not (self.known.is_counter(series.name) and self.only_growth):
                 fed |= {
                     other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere", self.signal)
                 }
@@ -236,20 +237,35 @@ class _Case:
         """When inside the window a counter grows does not matter, nor what was before: only how much it grows.
 
         Windows inside of a subquery are many; what is read in them stays as it is. Nor does it matter whether one
-        series counts, or two, each a half.
+        series counts, or two, each a half. Where the example has five samples in each window, they are a little further
+        apart, such that one more lies just before it: a rate is as much smaller, a share the same.
         """
         name = "growth in one step"
+        usual, every = self.signal.example.every, self._further_apart
+        factor = Decimal(usual // _SECOND) / (every // _SECOND) if self.signal.unit in _ADDITIVE else 1
         read = [one for one in self.known.reads(self.signal) if one.range and self.known.is_counter(one.name)]
         fed: dict[Series, str] = {}
         for series, values in self.fed:
             windows = () if self._in_a_subquery(series) else tuple(sorted(self._windows(read, series)))
-            changed = in_one_step(values, self.signal.example.every, windows) if windows else values
+            changed = in_one_step(values, every, windows) if windows else values
             other = self._beside(series, fed)
             if other:
                 fed |= dict.fromkeys((series, other), halved(changed))
             else:
                 fed[series] = changed
-        return self._group(name, tuple(fed.items()), self._reading(name, self.gives))
+        gives = [(labels, value * factor) for labels, value in self.gives]
+        return TestGroup(f"{self.signal}: {name}", every, tuple(fed.items()), tuple(self._reading(name, gives)))
+
+    @property
+    def _further_apart(self) -> timedelta:
+        """How far apart the samples of `Example.over` may be, in whole seconds, and a window still holds five of them.
+
+        A tenth more of a window then reaches one more.
+        """
+        example, reads = self.signal.example, self.known.reads(self.signal)
+        five = example.at * 2 == example.every * 21
+        fits = five and all(one.range == one.reach == example.every * 5 for one in reads)
+        return example.every * 25 // 24 // _SECOND * _SECOND if fits else example.every
 
     def _beside(self, series: Series, fed: Mapping[Series, str]) -> Series | None:
         """The counter with a new value of a label that is neither asked for nor carried on."""
@@ -410,7 +426,7 @@ class _Case:
 
     def _count(self, case: str) -> Probe:
         """As many results as the example gives."""
-        expr = f"count({self.signal}) # {self.signal}: {case}"
+        expr = f"count({self.signal}) # {case}"
         return Probe(expr, self.signal.example.at, (((), str(len(self.gives))),))
 
     def _reading(self, case: str, gives: Sequence[Result]) -> list[Probe]:
@@ -423,7 +439,7 @@ class _Case:
         ]
 
     def _nothing(self, expr: str, what: str) -> Probe:
-        return Probe(f"{expr} # {self.signal}: {what}", self.signal.example.at, ())
+        return Probe(f"{expr} # {what}", self.signal.example.at, ())
 
     def _group(self, name: str, fed: Fed, probes: Sequence[Probe]) -> TestGroup:
         return TestGroup(f"{self.signal}: {name}", self.every, fed, tuple(probes))
@@ -438,7 +454,7 @@ def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> 
         (tuple(sorted((*recorded, *labels.items()))), plain(round(value * scale) / scale)) for labels, value in gives
     )
     factor = plain(scale)
-    return Probe(f"round({signal} * {factor}) / {factor} # {signal}: {case}", signal.example.at, answer)
+    return Probe(f"round({signal} * {factor}) / {factor} # {case}", signal.example.at, answer)
 
 
 def _leanings(signal: Signal, known: Known) -> Mapping[str, int]:

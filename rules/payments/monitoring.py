@@ -287,10 +287,10 @@ source_age = Signal(
 )
 
 
-def _not_understood(gives: str, *pods: tuple[int, str]) -> Example:
+def _not_understood(gives: str, *replicas: tuple[str, int, str]) -> Example:
     return Example(
-        series=tuple((f'{parse_errors}{{instance="a",pod="{pod}"}}', values) for pod, values in pods),
-        at=minutes(90) + seconds(30),
+        series=tuple((f'{parse_errors}{{instance="{one}",pod="{pod}"}}', values) for one, pod, values in replicas),
+        at=minutes(150) + seconds(30),
         gives=(("", gives),),
     )
 
@@ -302,17 +302,19 @@ unparsed = Signal(
     events_since_start(parse_errors.name, "1h"),
     Example(
         series=(
-            (f'{parse_errors}{{instance="a"}}', "3x70 stale"),
-            (f'{parse_errors}{{instance="b"}}', "_x73 2x9 4x30"),
+            (f'{parse_errors}{{instance="a"}}', "3x130 stale"),
+            (f'{parse_errors}{{instance="b"}}', "_x133 2x9 4x30"),
         ),
-        at=minutes(90) + seconds(30),
+        at=minutes(150) + seconds(30),
         gives=(("", "4"),),
     ),
     also=(
-        # One goes on, from 8 an hour ago to 15; another one of the same name began anew, and has counted 2 since.
-        _not_understood("7", (1, "5x26 8x6 11x40 15x30"), (2, "9x40 0x10 2x60")),
-        _not_understood("2", (1, "1x26 9x6 1x20 2x60")),
-        _not_understood("0", (1, "5x110")),
+        # Nobody scraped it in the hour before, but earlier; early in that hour alone; it began anew late in that hour.
+        _not_understood("7", ("a", 1, "5x30 _x100 7x60"), ("a", 2, "_x30 2x4 _x90 8x60"), ("b", 1, "9x83 3x20 8x60")),
+        # It began anew, and was scraped early in the hour before alone; another one has not grown.
+        _not_understood("4", ("a", 1, "_x30 9x4 _x90 4x60"), ("a", 2, "5x160")),
+        _not_understood("3", ("a", 1, "9x60 1x40 4x60")),
+        _not_understood("0", ("a", 1, "_x100 0x60")),
     ),
 )
 

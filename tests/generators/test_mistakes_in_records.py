@@ -29,6 +29,12 @@ def every_subject() -> Sequence[Subject]:
         ("payments:abandoned:increase1h", "window: in 0 * ...: payment_attempts_total: 1h is 2h"),
         # No numerator, and of the denominator the oldest samples of the window alone.
         ("payments:technical_failure:ratio_rate5m", "window: in 0 * ...: payment_attempts_total: 5m is 2m30s"),
+        # A sample just before the window.
+        ("payments:technical_failure:ratio_rate5m", "window: payment_attempts_total: 5m is 5m30s"),
+        # A counter that is kept: larger earlier than the hour before the window, smaller late in it.
+        ("stripe:failed_refunds:increase1d", "window: stripe_refunds_total: 1h is 1h6m"),
+        ("stripe:failed_refunds:increase1d", "window: stripe_refunds_total: 1h is 54m"),
+        ("stripe:failed_refunds:increase1d", "comparison: stripe_refunds_total: < is <="),
         # A denominator that stands still in one window of two.
         ("payments:authentication_failure_excess:ratio30m", "comparison: payment_attempts_total: > is >="),
         # An example on either side of a bound inside of the expression.

@@ -186,7 +186,7 @@ def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: d
     target = 'environment="production",instance="rules",job="paymon"'  # labels stand in the order of their names
     assert (
         "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1000000000) / 1000000000 "
-        "# payment_method:technical_failure:ratio_rate5m: example', eval_time: 10m30s, exp_samples: ["
+        "# example', eval_time: 10m30s, exp_samples: ["
         f"""{{labels: '{{{target},payment_method="card",service="payments"}}', value: 0.1}}, """
         f"""{{labels: '{{{target},payment_method="link",service="payments"}}', value: 0.25}}]}}"""
     ) in production["signals-declines-10m30s.yml"]
