@@ -310,10 +310,10 @@ unparsed = Signal(
     ),
     also=(
         # Nobody scraped it in the hour before, but earlier; early in that hour alone; it began anew late in that hour.
-        _not_understood("7", ("a", 1, "5x30 _x100 7x60"), ("a", 2, "_x30 2x4 _x90 8x60"), ("b", 1, "9x83 3x20 8x60")),
+        _not_understood("7", ("a", 1, "5x30 _x100 7x60"), ("a", 2, "_x30 2x4 _x90 8x60"), ("b", 1, "9x84 3x20 8x60")),
         # It began anew, and was scraped early in the hour before alone; another one has not grown.
-        _not_understood("4", ("a", 1, "_x30 9x4 _x90 4x60"), ("a", 2, "5x160")),
-        _not_understood("3", ("a", 1, "9x60 1x40 4x60")),
+        _not_understood("4", ("a", 1, "_x30 1x1 9x4 _x90 4x60"), ("a", 2, "5x160")),
+        _not_understood("3", ("a", 1, "9x60 0x10 1x30 4x60")),
         _not_understood("0", ("a", 1, "_x100 0x60")),
     ),
 )

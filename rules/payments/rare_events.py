@@ -10,7 +10,7 @@ __all__ = ["events_since_start", "kept_events", "kept_for_30_hours"]
 
 _COURSES = (
     ("4", "1x290 3x54 5x14 8x600 9x900", "0x1810"),  # 5 a day ago; a second replica has seen nothing
-    ("5", "7x306 0x10 1x400 5x1200", "0x1810"),  # its state was lost, late in the hour before the window
+    ("5", "7x306 0x10 1x400 5x1200", "1x1810"),  # its state was lost, late in the hour before the window
     ("1", "6x300 3x5 1x900 4x700", "6x300 3x5 1x900 4x700"),  # earlier than that hour it was larger, late in it smaller
     ("0", "5x1810", "0x1810"),
     ("4", "1x300 _x80 2x60 3x600 6x900", "_x450 3x1400"),  # nobody scraped it in that hour
