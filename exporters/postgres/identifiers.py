@@ -106,7 +106,11 @@ class UsedIdentifiers:
             if problem is not None:
                 problems.append(problem)
                 continue
-            share = await self._share(one, shape, database)
+            try:
+                share = await self._share(one, shape, database)
+            except SampleError as error:
+                problems.append(error)
+                continue
             found.append(reading(metrics.used_ratio, share, identifier=str(one)))
         if problems and not found:
             raise problems[0]

@@ -35,7 +35,7 @@ def root() -> Path:
 def checked_out(revision: str) -> Iterator[Path]:
     """A revision's files in a folder of their own, for as long as the block lasts; gives that of the project in it.
 
-    Raises click.UsageError.
+    Raises click.UsageError, and click.ClickException where its files cannot be written.
     """
     repository = root()
     named = subprocess.run(
@@ -50,13 +50,20 @@ def checked_out(revision: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="paymon-revision-") as scratch:
         files = Path(scratch) / "files"
         for command in (("read-tree", named.stdout.strip()), ("checkout-index", "--all", f"--prefix={files}/")):
-            subprocess.run(
+            written = subprocess.run(
                 ("git", "-C", repository, *command),
                 env={**os.environ, "GIT_INDEX_FILE": f"{scratch}/index"},  # the repository's own stays as it is
                 capture_output=True,
+                text=True,
                 timeout=_WITHIN,
-                check=True,
+                check=False,
             )
+            if written.returncode:
+                why = " ".join(written.stderr.split()) or f"it ended with {written.returncode}"
+                raise click.ClickException(
+                    f"git {command[0]} cannot write the files of {revision} to {files}: {why}; "
+                    "see that there is room, or set TMPDIR to another folder"
+                )
         yield files / home().resolve().relative_to(repository.resolve())
 
 

@@ -158,6 +158,16 @@ def test_a_wrong_name_does_not_hide_the_others(payments_database: PaymentsDataba
     assert found.value(metrics_of_database.query_success, query="identifiers") == 0
 
 
+def test_a_table_that_cannot_be_read_now_does_not_hide_the_others(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute("CREATE TABLE lines (payment_id integer); CREATE INDEX ON lines (payment_id)")
+    with psycopg.connect(payments_database.dsn) as other:
+        other.execute("LOCK TABLE lines IN ACCESS EXCLUSIVE MODE")
+        found = seen(payments_database, "lines.payment_id", "public.payments.id")
+    assert found.value(metrics.used_ratio, identifier="lines.payment_id") is None
+    assert found.value(metrics.used_ratio, identifier="public.payments.id") == 0
+    assert found.value(metrics_of_database.query_success, query="identifiers") == 0
+
+
 def test_a_role_that_may_not_read_the_sequence_is_told_so_and_never_reads_0(
     payments_database: PaymentsDatabase,
 ) -> None:
