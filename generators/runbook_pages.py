@@ -1,11 +1,13 @@
 """What does somebody read who was woken by an alert?"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from textwrap import indent
+
+import jinja2
 
 from generators.alertmanager.routing import told_calmly
 from generators.panel_links import chosen, panel_link, panel_of
@@ -19,24 +21,34 @@ from rules.vocabulary import (
     Branch,
     Catalog,
     Channel,
-    Chapter,
     Contact,
     Environment,
     Link,
     Priority,
-    PriorityPolicy,
-    Step,
     Threshold,
     spoken_duration,
 )
 
 __all__ = ["first_queries", "link_problems", "runbook_files"]
 
-_CHAIN = "The chain, in order. The on-call engineer is paged at every P1 and P2; the others are told at the same time."
-_OVER = (
-    "Look into PagerDuty, and close by hand what is still open there. Alertmanager does not report the end of an alert"
-    " that is\nhidden or silenced at that moment: a P2 page that a P1 hid later stays open although all is well."
-)
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """One way for an alert to fire, or one thing to know about it, with what has to hold besides."""
+
+    text: str
+    besides: tuple[str, ...] = ()
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown, from our own definitions
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -100,56 +112,27 @@ class _Pages:
         self.catalog = self._expressions.catalog
 
     def area(self, area: Area) -> str:
-        links = " · ".join(f"[{link.title}]({link.url})" for link in self._ways_out(area))
-        overview = _table(("alert", "priority", "it watches", "and fires at"), map(self._row, area.alerts))
-        entries = (part for alert in area.alerts for part in self._entry(alert))
-        return _page(file_of(area), f"# {area.title}", links, _first_capital(area.question), overview, *entries)
-
-    def _row(self, alert: Alert) -> tuple[str, ...]:
-        thresholds = self._thresholds(alert)
-        return (
-            f"[{alert.name}](#{runbook_anchor(alert)})",
-            ", ".join(dict.fromkeys(one.priority.value for one in thresholds)),
-            alert.watches.title,
-            "; ".join(self._condition(alert, one) for one in thresholds),
+        text = (
+            _templates()
+            .get_template("runbook_area.md.j2")
+            .render(
+                area=area,
+                question=self._question(area),
+                ways_out=self._ways_out(area),
+                picture=self._picture,
+                alertmanager=self.catalog.organisation.alertmanager_url,
+                environment=self._environment.name,
+                service=self.catalog.organisation.service,
+                anchor=runbook_anchor,
+                priorities=lambda alert: ", ".join(dict.fromkeys(t.priority.value for t in self._thresholds(alert))),
+                conditions=lambda alert: "; ".join(self._condition(alert, t) for t in self._thresholds(alert)),
+                urgency=self._urgency,
+                queries=lambda alert: first_queries(alert, self._expressions),
+                calls=self._calls,
+                reasons=self._reasons,
+            )
         )
-
-    def _entry(self, alert: Alert) -> tuple[str, ...]:
-        picture = self._picture(alert)
-        return (
-            f"## {alert.name}",
-            f"**What it means.** {alert.runbook.meaning}",
-            f"**Who is hurt.** {alert.runbook.impact}",
-            f"**How soon.** {self._urgency(alert)}",
-            "### Look",
-            f"The picture: [{picture.title}]({picture.url})." if picture else "",
-            "First queries, to paste into Prometheus or Grafana's Explore:",
-            _fenced("promql", "\n".join(first_queries(alert, self._expressions))),
-            _numbered_steps(alert.runbook.diagnosis),
-            "### Mend",
-            _numbered_steps(alert.runbook.mitigation),
-            "### Call",
-            self._calls(alert),
-            "### Silence",
-            *self._silence(alert),
-            "### Why these thresholds",
-            "\n".join(self._reasons(alert)),
-        )
-
-    def _silence(self, alert: Alert) -> tuple[str, ...]:
-        if alert.always:
-            return ("Never silence this one: its end is the only sign that nobody watches payments any more.",)
-        organisation = self.catalog.organisation
-        command = (
-            f"amtool silence add alertname={alert.name} environment={self._environment.name}"
-            f" service={organisation.service} \\\n"
-            f"  --alertmanager.url={organisation.alertmanager_url} \\\n"
-            '  --duration=1h --author="$USER" --comment="why, and the incident\'s number"'
-        )
-        return (
-            "Only once somebody works on it, and never for longer than that takes:",
-            _fenced("bash", command),
-        )
+        return self._page(file_of(area), text)
 
     def index(self) -> str:
         organisation = self.catalog.organisation
@@ -159,48 +142,42 @@ class _Pages:
             for contact in (*policy.notifies, *policy.escalates_to)
             if contact.channel in (Channel.PAGERDUTY, Channel.EMAIL)
         )
-        key_metrics = (row for item in self.catalog.items if item.key_metric for row in self._key_metric(item.id))
-        return _page(
-            "",
-            "# Live payments runbook",
-            "Start here when you were woken: the alert's message links to its own entry. This page has the tables.",
-            "## Alerts by priority",
-            *(part for policy in organisation.policies for part in self._of_policy(policy)),
-            "## Key metrics",
-            _table(("metric", "threshold", "severity", "respond within", "alert"), key_metrics),
-            "## Severities",
-            _table(
-                ("priority", "meaning", "respond within", "told at once", "escalates to"),
-                map(_severity, organisation.policies),
-            ),
-            "## Whom to call",
-            _CHAIN,
-            _numbered(map(_reached, chain)),
-            "Outside the company:",
-            _listed(_reached(contact) for contact in organisation.contacts if self._outside(contact)),
-            "## When it is over",
-            _OVER,
-            "## Places to look",
-            _listed(f"[{link.title}]({link.url})" for link in organisation.links),
-            *(part for chapter in self.catalog.chapters for part in _chapter(chapter)),
+        text = (
+            _templates()
+            .get_template("runbook_index.md.j2")
+            .render(
+                organisation=organisation,
+                by_priority=[
+                    (policy.priority.value, policy, self._of_priority(policy.priority))
+                    for policy in organisation.policies
+                ],
+                key_metrics=[
+                    row for item in self.catalog.items if item.key_metric for row in self._key_metric(item.id)
+                ],
+                chain=list(chain),
+                external=[contact for contact in organisation.contacts if self._outside(contact)],
+                chapters=self.catalog.chapters,
+                anchor=runbook_anchor,
+                picture=self._picture,
+                spoken=spoken_duration,
+                names=lambda contacts: ", ".join(contact.name for contact in contacts),
+            )
         )
+        return self._page("", text)
 
-    def _of_policy(self, policy: PriorityPolicy) -> tuple[str, ...]:
-        return (
-            f"### {policy.priority.value}: {policy.meaning}",
-            f"Respond within {spoken_duration(policy.respond_within)}.",
-            _listed(self._named(area, alert) for area, alert in self._of_priority(policy.priority)),
-        )
-
-    def _named(self, area: Area, alert: Alert) -> str:
-        link = f"[{alert.name}]({area.name}.md#{runbook_anchor(alert)})"
-        picture = self._picture(alert)
-        shown = f" ([{picture.title}]({picture.url}))" if picture else ""
-        return f'<a id="{alert.name}"></a>{link}: {alert.watches.title}{shown}'
+    @staticmethod
+    def _page(source: str, text: str) -> str:
+        spaced = re.sub(r"(?<=\S)\n(#{1,3} |[A-Z][^\n]*:\n\n)", r"\n\n\1", text)
+        tidy = re.sub(r"\n{3,}", "\n\n", spaced).rstrip() + "\n"
+        return generated_header(source, "<!--").rstrip() + " -->\n\n" + tidy
 
     @staticmethod
     def _outside(contact: Contact) -> bool:
         return contact.external and contact.channel is not Channel.DEAD_MAN_SWITCH
+
+    @staticmethod
+    def _question(area: Area) -> str:
+        return area.question[:1].upper() + area.question[1:]
 
     def _ways_out(self, area: Area) -> tuple[Link, ...]:
         organisation = self.catalog.organisation
@@ -271,29 +248,33 @@ class _Pages:
             return "Whoever looks after Prometheus and Alertmanager."
         policy = self.catalog.organisation.policy(worst)
         hear = (*policy.notifies, *(told_calmly(self.catalog.organisation) if alert.told_at_once else ()))
-        then = (f"then {_reached(contact)}" for contact in policy.escalates_to)
-        return _listed((*map(_reached, hear), *then))
+        told = [f"- {contact.name}: {contact.channel.value}, {contact.address}" for contact in hear]
+        then = [f"- then {contact.name}: {contact.channel.value}, {contact.address}" for contact in policy.escalates_to]
+        return "\n".join((*told, *then))
 
-    def _reasons(self, alert: Alert) -> Iterator[str]:
+    def _reasons(self, alert: Alert) -> Iterable[_Reason]:
         for index, threshold in enumerate(self._thresholds(alert)):
             first, *others = alert.branches(threshold, self._environment)
             word = f"{threshold.tier}: fires" if threshold.tier else "Fires"
-            yield f"- {_way(f'{word} when', first, threshold.lasting)}"
-            yield from (f"  - {line}" for line in (*_guards(first), *self._elsewhere(alert, index)))
+            yield _Reason(
+                _way(f"{word} when", first, threshold.lasting), (*_guards(first), *self._elsewhere(alert, index))
+            )
             for place, branch in enumerate(others, start=1):
-                yield f"- {_way('Or when', branch, threshold.lasting)}"
-                yield from (f"  - {line}" for line in (*_guards(branch), *self._elsewhere(alert, index, place)))
+                elsewhere = self._elsewhere(alert, index, place)
+                yield _Reason(_way("Or when", branch, threshold.lasting), (*_guards(branch), *elsewhere))
         if alert.stays_while:
             guard = alert.stays_while.at(self._environment)
             bound = spoken_bound(guard.comparison, guard.value, guard.signal.unit)
-            yield f"- Once it fires, it goes on while **{guard.signal.title}** is {bound}. {_sentence(guard.because)}"
+            yield _Reason(
+                f"Once it fires, it goes on while **{guard.signal.title}** is {bound}. {_sentence(guard.because)}"
+            )
         louder = ", ".join(f"`{other}`" for other in alert.hidden_by)
         if louder:
-            yield f"- Not while {louder} fires, nor as long as it sees what that one told of."
+            yield _Reason(f"Not while {louder} fires, nor as long as it sees what that one told of.")
         for kept in dict.fromkeys(
             threshold.keep_firing for threshold in self._thresholds(alert) if threshold.keep_firing
         ):
-            yield f"- It stays for {spoken_duration(kept)} after the last breach."
+            yield _Reason(f"It stays for {spoken_duration(kept)} after the last breach.")
 
     def _elsewhere(self, alert: Alert, index: int, place: int = 0) -> Iterable[str]:
         threshold = self._thresholds(alert)[index]
@@ -323,60 +304,4 @@ def _guards(branch: Branch) -> tuple[str, ...]:
 
 
 def _sentence(reason: str) -> str:
-    return f"{_first_capital(reason)}."
-
-
-def _first_capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _severity(policy: PriorityPolicy) -> tuple[str, ...]:
-    return (
-        policy.priority.value,
-        policy.meaning,
-        spoken_duration(policy.respond_within),
-        ", ".join(contact.name for contact in policy.notifies),
-        ", ".join(contact.name for contact in policy.escalates_to) or "nobody",
-    )
-
-
-def _reached(contact: Contact) -> str:
-    return f"{contact.name}: {contact.channel.value}, {contact.address}"
-
-
-def _chapter(chapter: Chapter) -> Iterator[str]:
-    yield f"## {chapter.title}"
-    yield _numbered(f"**{one.title}.** {one.text}" for one in chapter.procedures)
-    for step in chapter.steps:
-        yield step.text
-        if step.command:
-            yield _fenced(step.language, step.command)
-
-
-def _numbered_steps(steps: Iterable[Step]) -> str:
-    return _numbered(
-        f"{step.text}\n{indent(_fenced(step.language, step.command), '   ')}\n" if step.command else step.text
-        for step in steps
-    )
-
-
-def _numbered(lines: Iterable[str]) -> str:
-    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
-
-
-def _listed(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _fenced(language: str, text: str) -> str:
-    return f"```{language}\n{text}\n```"
-
-
-def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" if row else "|---" * len(heading) + "|" for row in (heading, (), *rows))
-
-
-def _page(source: str, *parts: str) -> str:
-    """The parts that there are, an empty line before each."""
-    header = generated_header(source, "<!--").rstrip() + " -->"
-    return "\n\n".join([header, *(part.strip("\n") for part in parts if part)]) + "\n"
+    return f"{reason[:1].upper()}{reason[1:]}."
