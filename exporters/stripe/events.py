@@ -16,7 +16,7 @@ from typing import Any
 from exporters.process.logs import LOGGER
 from exporters.sampling.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot, reading
 from exporters.stripe.counting.facts import Event, UnreadableError, read_event
-from exporters.stripe.counting.ledger import UNNAMED, Counted, Ledger, Page
+from exporters.stripe.counting.ledger import UNNAMED, Ledger, Page
 from exporters.stripe.counting.marks import LATEST, RETENTION, Kind, Marks, Pass
 from exporters.stripe.reading.asking import FOLLOWING, Shared
 from exporters.stripe.reading.client import Answer, CursorGoneError
@@ -26,12 +26,15 @@ from rules.payments import monitoring
 from rules.payments.webhooks import EVENT_TYPES
 from rules.vocabulary import Source
 
-__all__ = ["EventsSampler", "read_page"]
+__all__ = ["PAGES_TOGETHER", "EventsSampler", "read_page"]
 
 _LOG = logging.getLogger(f"{LOGGER}.stripe.events")
 _LIMIT = 100
 _PAGES_AT_ONCE = 50
 _SECONDS_AT_ONCE = 20.0
+PAGES_TOGETHER = 10
+_SECONDS_TOGETHER = 5.0
+"""Pages that are recorded in one transaction at most, and for how long their reading may take."""
 _DEEP_EVERY = 300
 _LONG_DEEP_EVERY = 600
 _LONG_DEEP = 20
@@ -171,46 +174,66 @@ class EventsSampler(Sampler):
         return self._governor.spent(now) < 0.9 * self._governor.allowance
 
     async def _walk(self, ledger: Ledger, kind: Kind, limit: "_Limit") -> bool:
-        """Go on with a pass, or begin one, as far as the limit allows. True where it reached its floor."""
-        while True:
-            walk = _pass(_of(ledger), kind)
-            if limit.reached:
-                return False
+        """Go on with a pass, or begin one, as far as the limit allows. True where it reached its floor.
+
+        What one transaction costs is shared by several pages. A kill before it has them read again, and nothing else.
+        """
+        walk = _pass(_of(ledger), kind)
+        read = _Read(self._clock)
+        while not limit.reached:
             limit.pages += 1
-            created = {"gte": walk.floor} if kind != "backfill" else {"gte": walk.floor, "lte": walk.top}
-            wanted = {"limit": _LIMIT, "types": EVENT_TYPES, "created": created}
-            if walk.cursor:
-                wanted["starting_after"] = walk.cursor
             try:
-                answer = await self._reads.get("events", wanted)
+                walk, more = await self._read(ledger, kind, walk, read)
             except CursorGoneError:
+                await self._record(ledger, kind, walk, read)
                 if await self._without_cursor(ledger, kind, walk):
                     return True
                 raise
-            raw, more = _listed(answer)
-            if not (raw or walk.cursor or kind == "backfill") and await asyncio.to_thread(ledger.has_since, walk.floor):
-                raise _false("the list is empty, and was not when it was read before")
-            top = walk.top or max(self._top(answer, _newest(raw)), walk.floor)
-            if await self._record(ledger, kind, replace(walk, top=top, pages=walk.pages + 1), raw, more):
+            except SampleError:
+                await self._record(ledger, kind, walk, read)
+                raise
+            if not more:
+                await self._record(ledger, kind, walk, read, reached=True)
                 return True
+            if read.suffices:
+                await self._record(ledger, kind, walk, read)
+                read = _Read(self._clock)
+        await self._record(ledger, kind, walk, read)
+        return False
 
-    async def _record(self, ledger: Ledger, kind: Kind, walk: Pass, raw: list[Any], more: bool) -> bool:
+    async def _read(self, ledger: Ledger, kind: Kind, walk: Pass, read: "_Read") -> tuple[Pass, bool]:
+        """Read the next page. How far the pass has come with it, and whether it goes on. Raises SampleError."""
+        created = {"gte": walk.floor} if kind != "backfill" else {"gte": walk.floor, "lte": walk.top}
+        wanted = {"limit": _LIMIT, "types": EVENT_TYPES, "created": created}
+        if walk.cursor:
+            wanted["starting_after"] = walk.cursor
+        answer = await self._reads.get("events", wanted)
+        raw, more = _listed(answer)
+        if not (raw or walk.cursor or kind == "backfill") and await asyncio.to_thread(ledger.has_since, walk.floor):
+            raise _false("the list is empty, and was not when it was read before")
+        top = walk.top or max(self._top(answer, _newest(raw)), walk.floor)
+        page, cursor, reached = await asyncio.to_thread(read_page, raw)
+        if more and not cursor:
+            raise _false("the list goes on after a page without a single id")
+        if raw and not any(_may_be_asked_for(one, walk) for one in raw):
+            raise _false("nothing on a page of the list is an event that was asked for")
+        read.pages.append(page)
+        walk = replace(walk, top=top, pages=walk.pages + 1)
+        return replace(walk, cursor=cursor, reached=reached) if more else walk, more
+
+    async def _record(self, ledger: Ledger, kind: Kind, walk: Pass, read: "_Read", *, reached: bool = False) -> None:
+        """Record what was read, if anything, and how far the pass has come; `reached` where that is its floor."""
+        if not read.pages:
+            return
+        page = Page.of(read.pages)
         unsaved = self._governor.take_unsaved()
-        now = int(self._clock())
+        reads = (int(self._clock()), unsaved)
 
-        def digest() -> tuple[Counted, Page]:
-            page, cursor, reached = read_page(raw)
-            if more and not cursor:
-                raise _false("the list goes on after a page without a single id")
-            if raw and not any(_may_be_asked_for(one, walk) for one in raw):
-                raise _false("nothing on a page of the list is an event that was asked for")
-            if more:
-                on = replace(walk, cursor=cursor, reached=reached)
-                return ledger.record(page, kind != "backfill", lambda m: m.under_way(kind, on), (now, unsaved)), page
-            return ledger.record(page, kind != "backfill", lambda m: m.done(kind, walk), (now, unsaved)), page
+        def advance(marks: Marks) -> Marks:
+            return marks.done(kind, walk) if reached else marks.under_way(kind, walk)
 
         try:
-            counted, page = await asyncio.to_thread(digest)
+            counted = await asyncio.to_thread(ledger.record, page, kind != "backfill", advance, reads)
         except SampleError:
             self._governor.give_back(unsaved)
             raise
@@ -218,7 +241,6 @@ class EventsSampler(Sampler):
         self._seen[monitoring.doubled_events] += counted.doubled
         self._seen[monitoring.parse_errors] += counted.unreadable
         self._tell(word for event in page.events for word in event.unknown)
-        return not more
 
     def _tell(self, unknown: Iterable[tuple[str, str]]) -> None:
         """Words that no list names are told once each."""
@@ -278,6 +300,20 @@ class _Limit:
     def reached(self) -> bool:
         """Whether the sample should end here and go on next time."""
         return self.pages >= _PAGES_AT_ONCE or self._clock() > self._until
+
+
+class _Read:
+    """Pages that were read and are not recorded yet."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = clock() + _SECONDS_TOGETHER
+        self.pages: list[Page] = []
+
+    @property
+    def suffices(self) -> bool:
+        """Whether they should be recorded before more is read."""
+        return len(self.pages) >= PAGES_TOGETHER or self._clock() > self._until
 
 
 def _of(ledger: Ledger) -> Marks:

@@ -1,8 +1,8 @@
 """How does each change at Stripe come to be counted exactly once, whenever the process is killed?
 
-A page of events becomes one transaction: which events and changes were seen, by how much counters and buckets grew,
-where the intents stand, and how far the pass has come. Either all of it is there after a kill or nothing is, and what
-is read again then is known to have been seen.
+A page of events, or a few pages, become one transaction: which events and changes were seen, by how much counters and
+buckets grew, where the intents stand, and how far the pass has come. Either all of it is there after a kill or nothing
+is, and what is read again then is known to have been seen.
 """
 
 import json
@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
+from struct import Struct
 from threading import Lock
 from typing import Any, TypeGuard
 
@@ -95,20 +97,34 @@ _PUT_RECEIVED = (
 _PUT_REFUND = "INSERT INTO paymon_refunds (at, live, fact) VALUES (?, ?, ?)"
 _PUT_UNPLACED = "INSERT INTO paymon_unplaced (charge, metric, at) VALUES (?, ?, ?)"
 
+_SIGNED = Struct(">q")
 _ENCODED = json.JSONEncoder(separators=(",", ":")).encode
 _PLACED = {
     metric.name: metric for metric in (disputes.window_refunds, disputes.window_warnings, disputes.window_disputes)
 }
+_OF_A_NETWORK = (MoneyTaken, ChargeAuthorized)
+_AFTER_A_CHARGE = (RefundMade, WarningReceived, DisputeOpened)
 _RELEASED_WITHIN = 2
 """Seconds after a capture within which Stripe makes the refund of what was not captured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one page of the list held; unreadable events by their id and second, as far as they have any."""
+    """What a page of the list held, or a few that follow one another.
+
+    Unreadable events are there by their id and second, as far as they have any.
+    """
 
     events: tuple[Event, ...]
     unreadable: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, pages: Sequence["Page"]) -> "Page":
+        """Several pages as one, in their order."""
+        return cls(
+            tuple(event for page in pages for event in page.events),
+            tuple(one for page in pages for one in page.unreadable),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,45 +349,45 @@ class Ledger:
     def _sort(self, page: Page, work: _Work, marks: Marks) -> Counted:
         """Tell the new events from the known ones, and count their facts."""
         seen = self._seen(page)
-        hashes = {event.id: _hash(event.business_key) for event in page.events}
-        once = {key: _hash(key) for event in page.events for fact in event.facts if (key := _once(fact))}
-        changed = {
-            change
-            for (change,) in self._among(
-                "SELECT change FROM paymon_changes WHERE change IN", [*hashes.values(), *once.values()]
-            )
-        }
-        late = doubled = unreadable = new = 0
+        doubled = unreadable = 0
         for id_, at in page.unreadable:
             if id_ not in seen:
                 seen.add(id_)
                 unreadable += 1
                 work.events.append((at, id_, self._until(at, marks), "", ""))
-        fresh: list[tuple[Fact, int]] = []
+        new: list[tuple[Event, int, list[int | None]]] = []
         for event in page.events:
-            if event.id in seen:
-                continue
-            seen.add(event.id)
-            new += 1
+            if event.id not in seen:
+                seen.add(event.id)
+                new.append((event, _hash(event.business_key), [_once(fact) for fact in event.facts]))
+        changed = self._changed(new)
+        late = 0
+        fresh: list[tuple[Fact, int]] = []
+        for event, change, once in new:
+            at = event.at
             unreadable += bool(event.missing)
-            late += work.tally.live and event.at < marks.watermark
-            until = self._until(event.at, marks)
-            work.events.append((event.at, event.id, until, event.type, event.about))
-            change = hashes[event.id]
+            late += at < marks.watermark
+            until = self._until(at, marks)
+            work.events.append((at, event.id, until, event.type, event.about))
             if change in changed:
                 doubled += 1
                 continue
             changed.add(change)
             work.changes[change] = until
-            for fact in event.facts:
-                if key := _once(fact):
-                    if once[key] in changed:
+            for fact, own in zip(event.facts, once, strict=True):
+                if own is not None:
+                    if own in changed:
                         continue
-                    changed.add(once[key])
-                    work.changes[once[key]] = until
-                fresh.append((fact, event.at))
+                    changed.add(own)
+                    work.changes[own] = until
+                fresh.append((fact, at))
         self._count(fresh, work)
-        return Counted(new, late, doubled, unreadable)
+        return Counted(len(new), late if work.tally.live else 0, doubled, unreadable)
+
+    def _changed(self, new: Iterable[tuple[Event, int, Iterable[int | None]]]) -> set[int]:
+        """Which of the changes that these events tell were told before."""
+        told = [one for _, change, once in new for one in (change, *once) if one is not None]
+        return {change for (change,) in self._among("SELECT change FROM paymon_changes WHERE change IN", told)}
 
     def _seen(self, page: Page) -> set[str]:
         """The ids that were recorded for the page's seconds: neighbours in the table, as they are in the page."""
@@ -388,12 +404,12 @@ class Ledger:
         return max(at, marks.epoch) + IDS_KEPT
 
     def _count(self, facts: Sequence[tuple[Fact, int]], work: _Work) -> None:
-        networks = {
-            _hash(fact.charge): self._bounded(NETWORK, fact.network)
+        charges = {
+            fact.charge: (_hash(fact.charge), self._bounded(NETWORK, fact.network))
             for fact, _ in facts
-            if isinstance(fact, MoneyTaken | ChargeAuthorized)
+            if isinstance(fact, _OF_A_NETWORK)
         }
-        known = self._networks(facts)
+        networks = dict(charges.values()) | self._networks(facts)
         in_context = self._in_context(facts) if work.tally.live else facts
         ended = self._ended_before(in_context)
         for fact, at in in_context:
@@ -409,19 +425,18 @@ class Ledger:
                 case MoneyReceived():
                     self._receive(work, fact.intent, at, fact.amount, fact.currency)
                 case MoneyTaken():
-                    charge = _hash(fact.charge)
-                    work.networks.append((charge, networks[charge], at))
+                    work.networks.append((*charges[fact.charge], at))
                     work.tally.add(fact, at)
                 case ChargeAuthorized():
-                    charge = _hash(fact.charge)
-                    work.networks.append((charge, networks[charge], at))
+                    charge, network = charges[fact.charge]
+                    work.networks.append((charge, network, at))
                     work.authorizations.append((charge, at, None, 0))
                 case ChargeCaptured():
                     work.authorizations.append((_hash(fact.charge), at, at, fact.rest))
                 case RefundMade() | RefundEnded() if fact.may_be_release:
                     work.refunds.append((at, work.tally.live, _ENCODED([type(fact).__name__, *astuple(fact)])))
                 case RefundMade() | WarningReceived() | DisputeOpened():
-                    self._follow(fact, at, networks | known, work)
+                    self._follow(fact, at, networks, work)
                 case _:
                     work.tally.add(fact, at)
 
@@ -440,9 +455,7 @@ class Ledger:
 
     def _networks(self, facts: Sequence[tuple[Fact, int]]) -> dict[int, str]:
         """The networks of charges that these facts name, as far as they are known."""
-        named = {
-            _hash(fact.charge) for fact, _ in facts if isinstance(fact, RefundMade | WarningReceived | DisputeOpened)
-        }
+        named = {_hash(fact.charge) for fact, _ in facts if isinstance(fact, _AFTER_A_CHARGE)}
         return dict(self._among("SELECT charge, network FROM paymon_networks WHERE charge IN", list(named)))
 
     def _follow(
@@ -635,28 +648,40 @@ def _intent(steps: str, outcome: str) -> Intent | None:
         found = tuple(Step(*step) for step in json.loads(steps))
     except (ValueError, TypeError):
         return None
-    return Intent(found, outcome) if all(isinstance(step.at, int) for step in found) else None
+    return Intent(found, outcome) if all(map(_makes_sense, found)) else None
+
+
+def _makes_sense(step: Step) -> bool:
+    words = (step.kind, step.method, step.initiator, step.currency)
+    return type(step.at) is int and all(isinstance(word, str) for word in words)
 
 
 def _text(steps: tuple[Step, ...]) -> str:
-    fields = [(step.at, step.kind, step.method, step.initiator, step.currency) for step in steps]
-    return _ENCODED(fields)
+    each = [f"[{step.at},{_words(step.kind, step.method, step.initiator, step.currency)}" for step in steps]
+    return f"[{','.join(each)}]"
+
+
+@lru_cache(512)
+def _words(*words: str) -> str:
+    """The end of a step's list in JSON; the same few come again and again."""
+    return _ENCODED(words).removeprefix("[")
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    (found,) = _SIGNED.unpack(blake2b(text.encode(), digest_size=_SIGNED.size).digest())
+    return found  # type: ignore[no-any-return]
 
 
-def _once(fact: Fact) -> str:
-    """A key for facts that several events tell; empty for the others."""
+def _once(fact: Fact) -> int | None:
+    """What tells facts apart that several events tell; None for the others."""
     match fact:
         case MoneyTaken():
-            return f"money taken:{fact.charge}"
+            return _hash(f"money taken:{fact.charge}")
         case DisputeOpened():
-            return f"dispute opened:{fact.dispute}"
+            return _hash(f"dispute opened:{fact.dispute}")
         case RefundEnded():
-            return f"refund {fact.result}:{fact.refund}"
-    return ""
+            return _hash(f"refund {fact.result}:{fact.refund}")
+    return None
 
 
 def _is_repeatable(fact: AttemptEnded) -> bool:

@@ -79,6 +79,8 @@ class Tally:
     """False for what happened before the counters began: it goes into buckets only."""
     counters: dict[str, int] = field(default_factory=dict)
     buckets: dict[Bucket, int] = field(default_factory=dict)
+    _attempts: dict[tuple[object, ...], tuple[str, ...]] = field(default_factory=dict, init=False)
+    """The series of each kind of attempt: many attempts are of few kinds."""
 
     def add(self, fact: Fact, at: int, network: str = OTHER) -> None:
         """Count one fact of that second; `network` is the charge's where the fact names a charge of another event."""
@@ -120,27 +122,22 @@ class Tally:
 
     def _attempt(self, fact: AttemptEnded, at: int) -> None:
         method = self.bounded(outcomes.PAYMENT_METHOD, fact.method)
-        self._grow(outcomes.attempts, fact.result, method, fact.initiator)
-        if not fact.again:
-            self._grow(outcomes.distinct_attempts, fact.result, fact.initiator)
         currency = self.bounded(declines.CURRENCY, fact.currency)
-        self._grow(declines.attempts_by_currency, fact.result, currency)
-        if fact.card:
-            self._card(fact.result, fact.card)
-        if fact.result == "success":
-            self._grow(outcomes.successes, method, fact.initiator)
-        if fact.failure:
-            self._grow(declines.failed_amount, currency, by=fact.amount)
-            self._grow(declines.failures, fact.failure)
-            known = next((code for code in fact.codes if code in declines.DECLINE_CODE.values), None)
-            code = known or self.bounded(declines.DECLINE_CODE, fact.codes[0] if fact.codes else OTHER)
-            self._grow(declines.declines, code)
+        code = self._code(fact) if fact.failure else ""
+        if self.live:
+            kind = (fact.result, fact.failure, code, method, fact.initiator, currency, fact.card, fact.again)
+            found = self._attempts.get(kind)
+            if found is None:
+                found = self._attempts[kind] = _series_of_attempts(*kind)
+            for key in found:
+                self.counters[key] = self.counters.get(key, 0) + 1
+            if fact.failure:
+                self._grow(declines.failed_amount, currency, by=fact.amount)
         self._fill(outcomes.window_attempts, at, fact.result)
 
-    def _card(self, result: str, card: CardUsed) -> None:
-        self._grow(cards.attempts_by_network, result, _known(cards.NETWORK, card.network))
-        self._grow(cards.attempts_by_country, result, _known(cards.COUNTRY, card.country))
-        self._grow(cards.attempts_by_authentication, result, _known(cards.AUTHENTICATION, card.authentication))
+    def _code(self, fact: AttemptEnded) -> str:
+        known = next((code for code in fact.codes if code in declines.DECLINE_CODE.values), None)
+        return known or self.bounded(declines.DECLINE_CODE, fact.codes[0] if fact.codes else OTHER)
 
     def _grow(self, metric: Counter, *values: str, by: int = 1) -> None:
         if self.live:
@@ -159,6 +156,29 @@ class Tally:
 
 READS = "reads"
 """The series of buckets in which the requests sent to Stripe are kept."""
+
+
+def _series_of_attempts(
+    result: str, failure: str, code: str, method: str, initiator: str, currency: str, card: CardUsed | None, again: bool
+) -> tuple[str, ...]:
+    """Every counter that grows by one with such an attempt."""
+    found = [
+        series(outcomes.attempts, result, method, initiator),
+        series(declines.attempts_by_currency, result, currency),
+    ]
+    if not again:
+        found.append(series(outcomes.distinct_attempts, result, initiator))
+    if card:
+        found += (
+            series(cards.attempts_by_network, result, _known(cards.NETWORK, card.network)),
+            series(cards.attempts_by_country, result, _known(cards.COUNTRY, card.country)),
+            series(cards.attempts_by_authentication, result, _known(cards.AUTHENTICATION, card.authentication)),
+        )
+    if result == "success":
+        found.append(series(outcomes.successes, method, initiator))
+    if failure:
+        found += (series(declines.failures, failure), series(declines.declines, code))
+    return tuple(found)
 
 
 def _known(label: Label, value: str) -> str:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporters.sampling.model import SampleError
 from exporters.sampling.reconciling import NotKnownYetError
 from exporters.stripe import samplers
+from exporters.stripe.counting.ledger import Counted, Ledger, Page
 from exporters.stripe.counting.tally import COUNTERS, WINDOWED
 from rules.payments import webhooks as definitions
 from rules.vocabulary import Source
@@ -306,6 +308,43 @@ def test_an_event_that_appears_while_catching_up_is_counted_once(world: Watched)
         world.clock.on(15)
         payment = world.shop.pay()
         world.fake.delay(payment.events[0], 60)
+    assert counters(world.rest()) == world.shop.truth()
+
+
+@pytest.mark.parametrize(("per_request", "together"), [(0, [1000, 100]), (8, [200, 100])])
+def test_pages_share_a_transaction_as_long_as_they_come_quickly(
+    world: Watched, monkeypatch: pytest.MonkeyPatch, per_request: float, together: list[int]
+) -> None:
+    world.begun()
+    for _ in range(550):
+        world.shop.pay()
+    world.clock.on(30)
+    world.per_request = per_request  # but for the first request, which follows none
+    recorded: list[int] = []
+    record = Ledger.record
+
+    def noted(ledger: Ledger, page: Page, *rest: Any) -> Counted:
+        recorded.append(len(page.events))
+        return record(ledger, page, *rest)
+
+    monkeypatch.setattr(Ledger, "record", noted)
+    world.sample()
+    assert recorded[:2] == together
+    assert counters(world.rest()) == world.shop.truth()
+
+
+def test_what_was_read_before_a_request_failed_is_not_read_again(world: Watched) -> None:
+    world.begun()
+    for _ in range(300):
+        world.shop.pay()
+    world.clock.on(30)
+    world.server.faults.next(*[Slow(0)] * 3, Refusal(500, error("api_error", "Down")), endpoint="events")
+    with pytest.raises(SampleError):
+        world.sample()
+    world.clock.on(10)
+    asked = len(world.server.queries)
+    world.sample()
+    assert "starting_after" in world.server.queries[asked]
     assert counters(world.rest()) == world.shop.truth()
 
 
