@@ -49,6 +49,7 @@ _ADDITIVE = (Unit.COUNT, Unit.EVENTS_PER_SECOND, Unit.PER_MINUTE, Unit.MINOR_UNI
 _DECIMALS = 9
 _LOUD = 1000
 _NOTHING = timedelta(0)
+_ZERO = Call("vector", (Number(0),))
 _SECOND = timedelta(seconds=1)
 Fed = tuple[tuple[Series, str], ...]
 Result = tuple[Mapping[str, str], Decimal]
@@ -57,9 +58,7 @@ Result = tuple[Mapping[str, str], Decimal]
 def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     """The test groups of one signal; each reads it at its example's moment."""
     for number, example in enumerate(signal.also, 2):
-        other = _Case.of(signal, known, example)
-        yield other.example(f"example {number}")
-        yield other.more_around(f"example {number}, ")
+        yield _Case.of(signal, known, example).more_around(f"example {number}, ")
     case = _Case.of(signal, known, signal.example)
     yield case.example()
     yield case.more_around()
@@ -129,9 +128,9 @@ class _Case:
         gives = [(labels_of(labels), Decimal(value)) for labels, value in example.gives]
         return cls(signal, known, example.every, fed, gives, _leanings(signal, known))
 
-    def example(self, name: str = "example") -> TestGroup:
+    def example(self) -> TestGroup:
         """The example itself."""
-        return self._group(name, self.fed, self._reading(name, self.gives))
+        return self._group("example", self.fed, self._reading("example", self.gives))
 
     def more_around(self, which: str = "") -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
@@ -282,9 +281,17 @@ class _Case:
         return next((one for one in others if one not in fed and one not in dict(self.fed)), None)
 
     def no_traffic(self) -> TestGroup:
-        """Counters that stand still: nothing, or 0, and never a number that is none."""
+        """Counters that stand still: nothing, or 0, and never a number that is none.
+
+        A count that is 0 where its own series are missing is asked without them.
+        """
         name = "no traffic"
-        fed = self._counters_changed(partial(constant, 7))
+        numerators = _numerators(self.known.tree(self.signal)) if self.says_0_of_its_windows else ()
+        fed = tuple(
+            one
+            for one in self._counters_changed(partial(constant, 7))
+            if not any(_read_by(selectors(part), one[0]) for part in numerators)
+        )
         probes = self._finite(name)
         if all(self.known.is_counter(one.name) for one in self.known.reads(self.signal)):
             probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
@@ -296,20 +303,28 @@ class _Case:
         tree = self.known.tree(self.signal)
         return (
             bool(_numerators(tree))
+            and self.known.value(tree) is None
             and not any(isinstance(one, Operation) and one.operator == "/" for one in walk(tree))
             and all(one.range for one in self.known.reads(self.signal))
             and not any(self._in_a_subquery(series) for series, _ in self.fed)
         )
 
     def long_ago(self) -> TestGroup:
-        """Every series ended before the first window began."""
-        name = "series that ended before"
-        every, reads = self.signal.example.every, self.known.reads(self.signal)
-        fed = []
-        for series, values in self.fed:
+        """Every series ended before the first window began, but for those that are not asked for.
+
+        Samples are so close that a window that is a tenth too long holds two of them.
+        """
+        name = f"{self.signal}: series that ended before"
+        reads, at = self.known.reads(self.signal), self.signal.example.at
+        every = max(min(one.range for one in reads if one.range) // 30 // _SECOND * _SECOND, _SECOND)
+        fed: dict[Series, str] = {}
+        for series, _ in self.fed:
             begins = min((start for start, _ in self._windows(reads, series)), default=_NOTHING)
-            fed.append((series, blank(values, every, frozenset({(begins, self.signal.example.at)}))))
-        return self._group(name, tuple(fed), [self._nothing(str(self.signal), name)])
+            fed[series] = _growing((begins - _SECOND) // every + 1)
+            for other in self._not_asked_for(series):
+                fed.setdefault(other, _growing(at // every + 1))
+        there = tuple((series, values) for series, values in fed.items() if values)
+        return TestGroup(name, every, there, (self._nothing(str(self.signal), "series that ended before"),))
 
     def _in_a_subquery(self, series: Series) -> bool:
         return any(
@@ -345,7 +360,7 @@ class _Case:
             yield self._group(name, still, self._finite(name))
 
     def missing_numerators(self) -> Iterator[TestGroup]:
-        """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` says so.
+        """A numerator whose series do not exist yet counts as 0, where `or 0 * ...` or `or vector(0)` says so.
 
         Of the others there are two samples in a window, the oldest, so that it has to reach back all the way.
         Of several shares that are added up or compared, each may lack its series in its own window, and takes none of
@@ -365,12 +380,15 @@ class _Case:
             for series, values in fed
         )
         yield self._group(name, few, self._reading(name, gives))
-        for number, part in enumerate(numerators, 1) if len(numerators) > 1 else ():
+        blanked = dict.fromkeys(map(self._blank_in_its_windows, numerators))
+        for number, without in enumerate(blanked, 1) if len(numerators) > 1 else ():
             name = f"numerator {number} without series in its window"
-            yield self._group(name, self._blank_in_its_windows(part), [self._count(name)])
+            yield self._group(name, without, [self._count(name)])
 
     def missing_parts(self) -> Iterator[TestGroup]:
         """A part that stands in for itself when its series are missing (`or vector(0)`) takes nothing else away."""
+        if _numerators(self.known.tree(self.signal)):
+            return
         parts = [
             one.left
             for one in walk(self.known.tree(self.signal))
@@ -472,6 +490,10 @@ def _leanings(signal: Signal, known: Known) -> Mapping[str, int]:
     }
 
 
+def _growing(samples: int) -> str:
+    return notation([Row(Decimal(0), Decimal(1), samples)] if samples > 0 else [])
+
+
 def _is_absence(expression: Expression) -> bool:
     """Whether it is an absence, or one of several."""
     match expression:
@@ -506,7 +528,7 @@ def _numerators(expression: Expression) -> tuple[Expression, ...]:
         case Operation(operator="+" | "-", left=left, right=right):
             found = _numerators(left), _numerators(right)
             return (*found[0], *found[1]) if all(found) else ()
-        case Operation(operator="or", left=part, right=right) if _is_zero_times(right):
+        case Operation(operator="or", left=part, right=right) if right == _ZERO or _is_zero_times(right):
             return (part,)
         case _:
             return ()

@@ -242,14 +242,18 @@ def _of_comparison(operation: Operation) -> Iterator[Change]:
 
 
 def _of_matching(operation: Operation) -> Iterator[Change]:
+    """Other ways to match; none that changes nothing, since both sides have the same labels and no others."""
     on, ignoring, joined = operation.on, operation.ignoring, _short(operation.right)
+    left, right = _labels(operation.left), _labels(operation.right)
+    if left == right == frozenset():
+        return  # there is nothing to match by
     for word, labels in (("on", on), ("ignoring", ignoring)):
         if labels is None:
             continue
         other = "ignoring" if word == "on" else "on"
         turned = replace(operation, on=ignoring, ignoring=on)
         yield Change("on, ignoring", f"{word} ({', '.join(sorted(labels))}) is {other} before {joined}", turned)
-        if not operation.many:
+        if not operation.many and (on is None or not left == right == on):
             dropped = replace(operation, on=None, ignoring=None)
             yield Change("on, ignoring", f"{word} is dropped before {joined}", dropped)
         for label in sorted(labels):
@@ -262,6 +266,29 @@ def _of_matching(operation: Operation) -> Iterator[Change]:
         for label in sorted(operation.copied):
             changed = replace(operation, copied=operation.copied - {label})
             yield Change("on, ignoring", f"group_{operation.many} lacks {label} before {joined}", changed)
+
+
+def _labels(expression: Expression) -> frozenset[str] | None:
+    """The labels that its series can have at most, None where the expression alone does not tell."""
+    match expression:
+        case Number() | Call(function="vector"):
+            return frozenset()
+        case Aggregation(operator=operator, by=by, without=None) if operator in {*_AGGREGATIONS, *_ALSO_AGGREGATIONS}:
+            return by or frozenset()
+        case Call(function="clamp_min" | "clamp_max" | "clamp" | "abs", arguments=(of, *_)):
+            return _labels(of)
+        case Operation(left=Number(), right=one) | Operation(left=one, right=Number()):
+            return _labels(one)
+        case Operation(operator="and" | "unless", left=left):
+            return _labels(left)
+        case (
+            Operation(operator="or", left=left, right=right) | Operation(left=left, right=right, on=None, ignoring=None)
+        ):
+            return _labels(left) if _labels(left) == _labels(right) else None
+        case Operation(on=on, many=""):
+            return on
+        case _:
+            return None
 
 
 def _short(expression: Expression) -> str:

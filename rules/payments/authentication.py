@@ -24,7 +24,7 @@ _ATTEMPTS = outcomes.attempts
 _BY_CUSTOMERS = outcomes.KNOWN_BY_CUSTOMERS
 _CARD_SUCCESS = _ATTEMPTS.where(result="success", payment_method="card", initiator="api")
 _ASIDE = tuple(
-    (_ATTEMPTS.where(result=result, payment_method="card", initiator=initiator), "0+7x315")
+    (_ATTEMPTS.where(result=result, payment_method="card", initiator=initiator), "0+7x902")
     for result, initiator in (("success", "automatic"), ("issuer_declined", "automatic"), ("abandoned", "api"))
 )
 """Renewals by Stripe, and abandoned attempts."""
@@ -60,16 +60,16 @@ authentication_excess = Signal(
     f"- on () (\n{indent(outcomes.share(_AUTHENTICATION_FAILED, _BY_CUSTOMERS, '1d', '30m'), '  ')}\n)",
     Example(
         series=(
-            (_CARD_SUCCESS, "0+10x315"),
+            (_CARD_SUCCESS, "0+20x165 3310+10x735"),
             (
                 cards.attempts_by_authentication.where(result="issuer_declined", authentication="failed"),
-                "0+1x295 295+5x20",
+                "0x165 1+1x719 725+5x15",
             ),
-            (cards.attempts_by_authentication.where(result="success", authentication="challenge"), "0+7x315"),
+            (cards.attempts_by_authentication.where(result="success", authentication="challenge"), "0+7x902"),
             *_ASIDE,
         ),
-        every=minutes(6),
-        at=minutes(1803),
+        every=minutes(2),
+        at=minutes(1801),
         gives=(("", "0.4"),),
     ),
 )
@@ -97,12 +97,15 @@ abandoned_excess = Signal(
     f"{outcomes.share(_ABANDONED, _BEGUN, '1h')}\n- on () (\n{indent(outcomes.share(_ABANDONED, _BEGUN, '1d', '1h'), '  ')}\n)",
     Example(
         series=(
-            (_CARD_SUCCESS, "0+9x295 2655+5x20"),
-            (_ATTEMPTS.where(result="abandoned", payment_method="card", initiator="api"), "0+1x295 295+5x20"),
-            (_ATTEMPTS.where(result="abandoned", payment_method="card", initiator="unknown"), "0+7x315"),
+            (_CARD_SUCCESS, "0+19x85 1624+9x359 4860+5x15"),
+            (
+                _ATTEMPTS.where(result="abandoned", payment_method="card", initiator="api"),
+                "0x85 1+1x359 365+5x15",
+            ),
+            (_ATTEMPTS.where(result="abandoned", payment_method="card", initiator="unknown"), "0+7x461"),
         ),
-        every=minutes(6),
-        at=minutes(1839),
+        every=minutes(4),
+        at=minutes(1841),
         gives=(("", "0.4"),),
     ),
 )

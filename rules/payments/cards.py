@@ -80,10 +80,10 @@ by_authentication = Signal(
 _FAILED = ("issuer_declined", "blocked", "technical_failure")
 
 
-def _grown(counter: Counter, by: Label | None, window: str, offset: str, *, failed: bool, function: str) -> str:
+def _grown(counter: Counter, by: Label, window: str, offset: str, *, failed: bool, function: str) -> str:
     selector = counter.where(result=_FAILED if failed else excluding("abandoned"))
     of = f"[{window}]{f' offset {offset}' if offset else ''}"
-    return f"sum{f' by ({by.name})' if by else ''} (max without (instance, pod) ({function}({selector}{of})))"
+    return f"sum by ({by.name}) (max without (instance, pod) ({function}({selector}{of})))"
 
 
 def _failures(counter: Counter, by: Label) -> str:
@@ -93,17 +93,19 @@ def _failures(counter: Counter, by: Label) -> str:
 
 
 def _gap(counter: Counter, by: Label, window: str, offset: str = "") -> str:
-    """PromQL for the share of attempts that fail, less that of all the others; no result where there are no others."""
+    """PromQL for the share of attempts that fail, less that of all the others; no result where there are no others.
+
+    The others' share is not computed: the share of all is made of both, each with its weight, so that what a share is
+    above the one of all is as much smaller as all the others weigh less than all.
+    """
     whole = _grown(counter, by, window, offset, failed=False, function="rate")
     failed = f"({_grown(counter, by, window, offset, failed=True, function='rate')} or 0 * {whole})"
-    all_whole = _grown(counter, None, window, offset, failed=False, function="rate")
-    all_failed = f"({_grown(counter, None, window, offset, failed=True, function='rate')} or 0 * {all_whole})"
-    rest_failed = f"0 * {whole} + on () group_left () {all_failed}\n- on ({by.name}) {failed}"
-    rest_whole = f"0 * {whole} + on () group_left () {all_whole}\n- on ({by.name}) {whole}"
+    every = counter.where(result=excluding("abandoned"))
+    of_all = outcomes.share(counter.where(result=_FAILED), every, window, offset)
+    others = f"1 - {whole} / on () group_left () ({outcomes.total(every, window, 'rate', offset)} > 0)"
     return (
-        f"(\n  {failed}\n  / on ({by.name}) ({whole} > 0)\n)\n"
-        f"- on ({by.name}) (\n  (\n{indent(rest_failed, '    ')}\n  )\n  / on ({by.name}) (\n    (\n"
-        f"{indent(rest_whole, '      ')}\n    ) > 0\n  )\n)"
+        f"(\n  {failed}\n  / on ({by.name}) ({whole} > 0)\n  - on () group_left () (\n{indent(of_all, '    ')}\n  )\n)\n"
+        f"/ on ({by.name}) (\n  {others}\n  > 0\n)"
     )
 
 

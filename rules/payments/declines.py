@@ -274,12 +274,15 @@ decline_excess = Signal(
     f"- on () (\n{indent(outcomes.share(_DECLINED, _BY_CUSTOMERS, '1d', '30m'), '  ')}\n)",
     Example(
         series=(
-            (_CARD_SUCCESS, "0+9x295 2655+5x20"),
-            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+1x295 295+5x20"),
-            *((name, "0+7x315") for name, _ in _ASIDE),
+            (_CARD_SUCCESS, "0+19x165 3144+9x719 9620+5x15"),
+            (
+                _ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"),
+                "0x165 1+1x719 725+5x15",
+            ),
+            *((name, "0+7x902") for name, _ in _ASIDE),
         ),
-        every=minutes(6),
-        at=minutes(1803),
+        every=minutes(2),
+        at=minutes(1801),
         gives=(("", "0.4"),),
     ),
 )

@@ -156,6 +156,7 @@ healthy = Signal(
     Unit.BOOLEAN,
     _all_replicas(up),
     Example(series=((f'{up}{{pod="a"}}', "1x10"), (f'{up}{{pod="b"}}', "1x5 0x5")), at=minutes(8), gives=(("", "0"),)),
+    also=(Example(series=((up.name, "1x10"),), at=minutes(8), gives=(("", "1"),)),),
     serves=("HLT-01",),
 )
 
@@ -176,22 +177,39 @@ dependency_ok = Signal(
     serves=("HLT-04", "HLT-05", "HLT-06", "HLT-07"),
 )
 
+
+def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], pulled: str = "0x10") -> Example:
+    """What the service says of Stripe and of itself, while live payments are on or off.
+
+    Read while what was recorded at the begin still counts: that they are off is known one evaluation later.
+    """
+    return Example(
+        series=(
+            *series,
+            (rollout.killed.name, pulled),
+            (rollout.rollout.name, "1x10"),
+        ),
+        at=minutes(4),
+        gives=gives,
+    )
+
+
 stripe_reachable = Signal(
     "payments_health:stripe_reachable:min",
     "Whether the service says that it reaches Stripe, or, where it does not say, that it is well; nothing while it is "
     "switched off",
     Unit.BOOLEAN,
     f"(min({check_ok.where(check='stripe_api')}) or min({up}))\nunless on () ({rollout.switched_off_in_10m} >= 1)",
-    Example(
-        series=(
-            (check_ok.where(check="stripe_api"), "1x5 0x5"),
-            (check_ok.where(check="redis"), "1x10"),
-            (up.name, "1x10"),
-            (rollout.killed.name, "0x10"),
-            (rollout.rollout.name, "1x10"),
-        ),
-        at=minutes(8),
-        gives=(("", "0"),),
+    _says(
+        (("", "0"),),
+        (check_ok.where(check="stripe_api"), "1x2 0x5"),
+        (check_ok.where(check="redis"), "1x10"),
+        (up.name, "1x10"),
+    ),
+    also=(
+        _says((("", "1"),), (check_ok.where(check="stripe_api"), "1x10"), (up.name, "0x10")),
+        _says((("", "0"),), (f'{up}{{pod="a"}}', "0x10"), (f'{up}{{pod="b"}}', "1x10")),
+        _says((), (check_ok.where(check="stripe_api"), "0x10"), pulled="1x10"),
     ),
     serves=("HLT-04",),
 )
@@ -222,7 +240,11 @@ disagreement = Signal(
     "How far the reported transactions per minute are from those counted, as a share of the latter",
     Unit.SHARE_OF_COUNTED,
     f"abs(max({reported_rate}) - on () {pace})\n/ on () ({pace} > 0)",
-    Example.over(minutes(15), (*outcomes.FIVE_FAILURES_IN_FIFTY[:4], (reported_rate.name, "5x5 3x5")), (("", "0.1"),)),
+    Example.over(
+        minutes(15),
+        ((outcomes.FIVE_FAILURES_IN_FIFTY[0][0], "0x5 1 1 3 7 9"), (reported_rate.name, "5x5 0.6x5")),
+        (("", "0.1"),),
+    ),
     serves=("HLT-10",),
 )
 
@@ -234,8 +256,11 @@ certificate_left = Signal(
     f"  / on (host, instance, pod) (({certificate_not_after} - on (host, instance, pod) {certificate_not_before}) > 0)\n), 0)",
     Example(
         series=(
-            (certificate_not_after.name + '{host="api",certificate="leaf"}', "1000x10"),
-            (certificate_not_before.name + '{host="api",certificate="leaf"}', "200x10"),
+            *(
+                (f'{metric}{{host="api",certificate="leaf",instance="{one}",pod="{pod}"}}', f"{moment}x10")
+                for one, pod, before, after in (("a", "a", 200, 1000), ("a", "b", 400, 1400), ("b", "a", 0, 1800))
+                for metric, moment in ((certificate_not_before, before), (certificate_not_after, after))
+            ),
             (certificate_not_after.name + '{host="www",certificate="intermediate"}', "300x10"),
             (certificate_not_before.name + '{host="www",certificate="intermediate"}', "0x10"),
         ),

@@ -1,7 +1,6 @@
 """Latency and limits: do customers wait, and are they turned away?"""
 
 from decimal import Decimal
-from textwrap import indent
 
 from rules.payments import outcomes, silence
 from rules.payments.outcomes import PAYMENT_METHOD
@@ -113,7 +112,7 @@ _OK_FAST = api_request_duration.name + '_bucket{status_class="2xx",le="0.5"}'
 _BAD = api_request_duration.counted(status_class="5xx")
 _BAD_FAST = api_request_duration.name + '_bucket{status_class="5xx",le="0.5"}'
 _API_REQUESTS = (
-    (_OK, "0+10x10"),
+    (_OK, "0+10x5 60 66 84 92 100"),
     (_OK_FAST, "0+10x5 51 60 69 77 85"),
     (_BAD, "0+2x10"),
     (_BAD_FAST, "0+2x10"),
@@ -140,21 +139,22 @@ _FAILING_REQUESTS = ((_OK, "0+9x10"), (_BAD, "0x5 1 1 3 5 5"))
 _ERRORS = api_request_duration.counted(status_class="5xx")
 
 
-def _errors(window: str, function: str) -> str:
-    everything = counted(api_request_duration, api_request_duration.count, window, function)
-    return f"{counted(api_request_duration, _ERRORS, window, function)}\nor 0 * {everything}"
+def _errors(window: str) -> str:
+    every = counted(api_request_duration, api_request_duration.count, window)
+    return f"{counted(api_request_duration, _ERRORS, window)}\nor 0 * {every}"
 
 
 def _error_share(window: str) -> str:
-    everything = counted(api_request_duration, api_request_duration.count, window, "rate")
-    return f"(\n{indent(_errors(window, 'rate'), '  ')}\n)\n/ on () ({everything} > 0)"
+    errors = counted(api_request_duration, _ERRORS, window, "rate")
+    every = counted(api_request_duration, api_request_duration.count, window, "rate")
+    return f"(\n  {errors}\n  or vector(0)\n)\n/ on () ({every} > 0)"
 
 
 api_errors = Signal(
     "payments_api:server_errors:increase5m",
     "API requests in 5 minutes that ended in a 5xx",
     Unit.COUNT,
-    _errors("5m", "increase"),
+    _errors("5m"),
     Example.over(minutes(5), _FAILING_REQUESTS, (("", "5"),)),
 )
 
@@ -180,7 +180,11 @@ breaker_open = Signal(
     Unit.BOOLEAN,
     f"max({circuit_open})",
     Example(
-        series=((f'{circuit_open}{{instance="a"}}', "0x10"), (f'{circuit_open}{{instance="b"}}', "0x5 1x5")),
+        series=(
+            (f'{circuit_open}{{instance="a"}}', "0x10"),
+            (f'{circuit_open}{{instance="b"}}', "0x5 1x5"),
+            (f'{circuit_open}{{instance="c"}}', "1x10"),
+        ),
         at=minutes(8),
         gives=(("", "1"),),
     ),
@@ -213,7 +217,7 @@ timeout_ratio = Signal(
     Example.over(
         minutes(5),
         (
-            (payment_duration.counted(payment_method="card"), "0+10x10"),
+            (payment_duration.counted(payment_method="card"), "0+10x5 60 64 82 91 100"),
             (payment_duration.name + '_bucket{payment_method="card",le="30.0"}', "0+10x5 60 69 78 86 94"),
             (payment_duration.counted(payment_method="link"), "0+10x10"),
             (payment_duration.name + '_bucket{payment_method="link",le="30"}', "0+10x5 60 70 80 90 98"),
@@ -247,7 +251,7 @@ refused_ratio = Signal(
         minutes(5),
         (
             (rate_limited.name, "0x5 1 1 3 5 5"),
-            (_OK, "0+8x10"),
+            (_OK, "0+8x5 48 50 64 72 80"),
             (_BAD, "0+2x10"),
         ),
         (("", "0.1"),),

@@ -251,6 +251,11 @@ def _all_answer(name: str, title: str, jobs: tuple[str, str], other: str) -> Sig
             at=minutes(8),
             gives=(("", "0"),),
         ),
+        also=(
+            Example(
+                series=((target_up.name + matchers(job=job, instance="a"), "1x10"),), at=minutes(8), gives=(("", "1"),)
+            ),
+        ),
     )
 
 
@@ -311,8 +316,9 @@ unparsed = Signal(
     also=(
         # Nobody scraped it in the hour before, but earlier; early in that hour alone; it began anew late in that hour.
         _not_understood("7", ("a", 1, "5x30 _x100 7x60"), ("a", 2, "_x30 2x4 _x90 8x60"), ("b", 1, "9x84 3x20 8x60")),
-        # It began anew, and was scraped early in the hour before alone; another one has not grown.
-        _not_understood("4", ("a", 1, "_x30 1x1 9x4 _x90 4x60"), ("a", 2, "5x160")),
+        # One began anew, another one has grown by more: of the same pod, or of the same instance.
+        _not_understood("6", ("a", 1, "_x30 1x1 9x4 _x90 4x60"), ("b", 1, "5x100 11x60")),
+        _not_understood("7", ("a", 1, "9x100 1x60"), ("a", 2, "0x100 7x60")),
         _not_understood("3", ("a", 1, "9x60 0x10 1x30 4x60")),
         _not_understood("0", ("a", 1, "_x100 0x60")),
     ),
@@ -338,7 +344,7 @@ overflow = Signal(
     "payments_exporter:label_overflow:increase1h",
     "Values in an hour that no allow-list names, by label",
     Unit.COUNT,
-    f"sum by (label) (max without (instance, pod) (increase({label_overflow}[1h])))",
+    f"max by (label) (increase({label_overflow}[1h]))",
     Example.over(
         hours(1),
         ((label_overflow.where(label="currency"), "3x5 3 3 5 7 7"), (label_overflow.where(label="network"), "0x10")),
@@ -357,7 +363,8 @@ failing_rules = Signal(
             (rule_failures.where(rule_group=f"/rules/a.yml;{SERVICE}.production.a"), "0x5 1 1 3 5 5"),
             (rule_failures.where(rule_group=f"/rules/b.yml;{SERVICE}.production.b"), "3x5 3 3 5 7 7"),
             (rule_failures.where(rule_group="/rules/payments.yml;others"), "5x5 5 7 8 9 9"),
-            (missed_iterations.where(rule_group=f"/rules/a.yml;{SERVICE}.production.a"), "0x5 2 2 2 4 4"),
+            (missed_iterations.where(rule_group=f"/rules/a.yml;{SERVICE}.production.a"), "0x5 1 1 1 2 2"),
+            (missed_iterations.where(rule_group=f"/rules/b.yml;{SERVICE}.production.b"), "0x5 1 1 1 2 2"),
             (missed_iterations.where(rule_group="/rules/payments.yml;others"), "5x5 5 6 7 9 9"),
         ),
         (("", "12.5"),),
@@ -376,8 +383,9 @@ lost_notifications = Signal(
             (notifications_failed.where(integration="pagerduty"), "0x5 1 1 3 5 5"),
             (notifications_failed.where(integration="slack", receiver_name=f"{TEAM}-p1"), "3x5 3 3 5 7 7"),
             (notifications_failed.where(integration="slack", receiver_name="others"), "5x5 5 7 8 9 9"),
-            (notifications_dropped.where(alertmanager="http://a:9093"), "0x5 2 2 2 4 4"),
-            (notifications_dropped.where(alertmanager="http://b:9093"), "0x5 2 2 6 8 9"),
+            (f'{notifications_dropped}{{alertmanager="http://a:9093",instance="a"}}', "0x5 1 1 1 2 2"),
+            (f'{notifications_dropped}{{alertmanager="http://b:9093",instance="a"}}', "0x5 2 2 6 8 9"),
+            (f'{notifications_dropped}{{alertmanager="http://a:9093",instance="b"}}', "0x5 1 1 1 2 2"),
         ),
         (("", "12.5"),),
     ),

@@ -114,7 +114,7 @@ def total_by(counter: Counter, *labels: str) -> str:
 def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
     everything = total(whole, window, "rate", offset)
-    return f"(\n  {total(part, window, 'rate', offset)}\n  or 0 * {everything}\n)\n/ on () ({everything} > 0)"
+    return f"(\n  {total(part, window, 'rate', offset)}\n  or vector(0)\n)\n/ on () ({everything} > 0)"
 
 
 ENDED = attempts.where(result=excluding("abandoned"), initiator=excluding(BY_STRIPE))

@@ -44,12 +44,16 @@ def _unread(name: str, whose: str, series: str) -> Signal:
         _by_target(f"{series} unless on (environment, service) {monitoring.heartbeat}"),
         Example(
             series=(
-                (f'{series}{{job="default/paymon",service="api",environment="prod",instance="a"}}', "1x10"),
-                (f'{series}{{job="default/paymon",service="api",environment="prod",instance="b"}}', "1x10"),
-                (series, "1x10"),
+                (f'{series}{{job="default/paymon",service="api",environment="prod",instance="a"}}', "7x10"),
+                (f'{series}{{job="default/paymon",service="api",environment="prod",instance="b"}}', "7x10"),
+                (f'{series}{{job="default/paymon",environment="prod"}}', "7x10"),
+                (series, "7x10"),
             ),
             at=minutes(5) + seconds(30),
-            gives=(('scraped_environment="prod",scraped_job="default/paymon",scraped_service="api"', "1"),),
+            gives=tuple(
+                (f'scraped_environment="prod",scraped_job="default/paymon",scraped_service="{service}"', "1")
+                for service in ("api", SERVICE)
+            ),
         ),
         of_everyone=True,
     )
@@ -66,7 +70,7 @@ def _of_any_job(name: str, whose: str, series: str) -> Signal:
         Unit.COUNT,
         counted,
         Example(
-            series=((f'{series}{{job="default/paymon",instance="a"}}', "1x10"), (f'{series}{{instance="b"}}', "1x10")),
+            series=((f'{series}{{job="default/paymon",instance="a"}}', "7x10"), (f'{series}{{instance="b"}}', "7x10")),
             at=minutes(5) + seconds(30),
             gives=(
                 (_SCRAPED_RIGHT + 'scraped_job="default/paymon"', "1"),
@@ -88,9 +92,9 @@ exporter_read = Signal(
     Unit.COUNT,
     f"count(max without (instance, pod) ({monitoring.watermark}))",
     Example(
-        series=((f'{monitoring.watermark}{{source="postgres"}}', "1x10"),),
+        series=tuple((f'{monitoring.watermark}{{source="{source}"}}', "7x10") for source in ("postgres", "health")),
         at=minutes(5) + seconds(30),
-        gives=(("", "1"),),
+        gives=(("", "2"),),
     ),
 )
 
@@ -111,26 +115,49 @@ def _named(selector: str) -> str:
 
 
 _BUCKETS = _WATCHED[0].partition("{")[0]
+_PAID = _WATCHED[1].partition("{")[0] + '{payment_method="card",le="30.0"}'
 _PROCESSED = webhooks.events.where(outcome="processed")
 
 application_metrics = Signal(
     "payments_application:series:count",
     "Series of the payments service by metric: those that alerts read",
     Unit.COUNT,
-    "\nor on (metric) ".join(map(_named, _WATCHED)),
+    "\nor ".join(map(_named, _WATCHED)),
     Example(
         series=(
-            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "0+1x10"),
-            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "0+1x10"),
-            (f'{_BUCKETS}{{status_class="2xx",le="1"}}', "0+1x10"),
-            (_PROCESSED, "0+1x10"),
+            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "7x10"),
+            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "7x10"),
+            (f'{_BUCKETS}{{status_class="2xx",le="1"}}', "7x10"),
+            *((name, "7x10") for name in _WATCHED[2:-1]),
+            (_PAID, "7x10"),
+            (_PAID.replace("30.0", "10.0"), "7x10"),
+            (_PROCESSED, "7x10"),
         ),
         at=minutes(5) + seconds(30),
-        gives=((f'metric="{_BUCKETS}"', "2"), (f'metric="{webhooks.events}"', "1")),
+        gives=(
+            (f'metric="{_BUCKETS}"', "2"),
+            *((f'metric="{name.partition("{")[0]}"', "1") for name in _WATCHED[1:]),
+        ),
     ),
 )
 
 _SERVICE_UP = monitoring.target_up.name + matchers(job=APPLICATION_JOBS)
+
+
+def _of_23_hours(gives: tuple[tuple[str, str], ...], *pods: tuple[str, str, str]) -> Example:
+    """One metric that the first half-hour had, another one that is still there; and which pods answer Prometheus."""
+    return Example(
+        series=(
+            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "0+1x5 stale"),
+            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "0+1x5 stale"),
+            (_PROCESSED, "0+1x345"),
+            *((monitoring.target_up.name + matchers(job=job, instance=pod), answers) for job, pod, answers in pods),
+        ),
+        every=minutes(4),
+        at=hours(23) + seconds(30),
+        gives=gives,
+    )
+
 
 application_metrics_gone = Signal(
     "payments_application:series_gone:count",
@@ -138,17 +165,11 @@ application_metrics_gone = Signal(
     Unit.COUNT,
     f"(\n  max_over_time({application_metrics}[1d:5m])\n  unless on (metric) {application_metrics}\n)\n"
     f"and on () (max({_SERVICE_UP}) == 1)",
-    Example(
-        series=(
-            (f'{_BUCKETS}{{status_class="2xx",le="0.5"}}', "0+1x20 stale"),
-            (f'{_BUCKETS}{{status_class="4xx",le="0.5"}}', "0+1x20 stale"),
-            (_PROCESSED, "0+1x40"),
-            (monitoring.target_up.name + matchers(job=APPLICATION_JOB, instance="a"), "1x40"),
-            (monitoring.target_up.name + matchers(job=APPLICATION_JOB, instance="b"), "0x40"),
-        ),
-        at=minutes(38) + seconds(30),
-        gives=((f'metric="{_BUCKETS}"', "2"),),
+    _of_23_hours(
+        ((f'metric="{_BUCKETS}"', "2"),),
+        *((APPLICATION_JOB, pod, answers) for pod, answers in (("a", "1x345"), ("b", "0x345"), ("c", "1x345"))),
     ),
+    also=(_of_23_hours((), (APPLICATION_JOB, "a", "0x345"), (EXPORTER_JOB, "b", "1x345")),),
 )
 
 application_metric_gone = Alert(

@@ -19,7 +19,7 @@ class Example:
 
     `series` are pairs of a selector and its values in promtool's notation, one value every `every`.
     `gives` are pairs of the labels of a result (`""`, or `payment_method="card"`) and its value, read at `at`,
-    a moment that is no multiple of `every`, where 2.x and 3.x agree which samples a window holds.
+    a moment that is no multiple of `every`, where 2.x and 3.x agree which samples a window holds. `()` is no result.
 
     >>> Example(series=(("queue_length", "1 5 9"),), at=seconds(150), gives=(("", "9"),)).every
     datetime.timedelta(seconds=60)
@@ -31,8 +31,8 @@ class Example:
     every: timedelta = timedelta(minutes=1)
 
     def __post_init__(self) -> None:
-        if not self.series or not self.gives:
-            raise ValueError("an example lacks series or results; write what goes in and what comes out")
+        if not self.series:
+            raise ValueError("an example lacks series; write what goes in and what comes out")
 
     @classmethod
     def over(
@@ -76,6 +76,8 @@ class Signal:
             )
         if not self.title:
             raise ValueError(f"signal {self.name} has no title; say in a few words what it shows")
+        if not self.example.gives:
+            raise ValueError(f"signal {self.name} has an example without results; say in `also` where it says nothing")
 
     def __str__(self) -> str:
         return self.name

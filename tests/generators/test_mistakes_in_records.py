@@ -28,7 +28,17 @@ def every_subject() -> Sequence[Subject]:
         # Series that ended before the window.
         ("payments:abandoned:increase1h", "window: in 0 * ...: payment_attempts_total: 1h is 2h"),
         # No numerator, and of the denominator the oldest samples of the window alone.
-        ("payments:technical_failure:ratio_rate5m", "window: in 0 * ...: payment_attempts_total: 5m is 2m30s"),
+        ("payment_method:technical_failure:ratio_rate5m", "window: in 0 * ...: payment_attempts_total: 5m is 2m30s"),
+        # Series that ended before the window, but for such as are not asked for; and what stands still.
+        ("payments:abandoned:increase1h", 'matcher: in 0 * ...: payment_attempts_total: initiator="api" is dropped'),
+        ("payments:abandoned:increase1h", "window: in 0 * ...: payment_attempts_total: 1h is 1h6m"),
+        ("payments:abandoned:increase1h", "arithmetic: payment_attempts_total: * is /"),
+        # A share whose own series are missing.
+        ("payment_network:failure_gap:ratio_rate1d", "branch: dropped: or vector(0)"),
+        # What says nothing, while it is switched off.
+        ("payments_health:stripe_reachable:min", "comparison: payments:kill_switch:engaged_in10m: >= is dropped"),
+        # Another pace before the day that is compared.
+        ("payments:authentication_failure_excess:ratio30m", "offset: payment_attempts_total: 30m is 33m"),
         # A sample just before the window.
         ("payments:technical_failure:ratio_rate5m", "window: payment_attempts_total: 5m is 5m30s"),
         # A counter that is kept: larger earlier than the hour before the window, smaller late in it.

@@ -479,6 +479,18 @@ def test_the_mistakes_of_joins() -> None:
     assert {"a", "clamp_max(a, 2)"} <= what("clamp_min(a, 2)")
 
 
+def test_what_to_match_by_is_no_mistake_where_it_changes_nothing() -> None:
+    """Sides without labels agree on everything, and sides that have the same ones alone agree on those anyway."""
+    of_matching = {"sum(a) / sum(b)", "sum(a) / ignoring () sum(b)"}
+    assert not of_matching & what("sum(a) / on () sum(b)")
+    assert not of_matching & what("(sum(a) or vector(0)) / on () (0.5 * sum(b) > 0)")
+    assert "sum by (x) (a) / sum by (x) (b)" not in what("sum by (x) (a) / on (x) sum by (x) (b)")
+    assert "sum by (x) (a) / on () sum by (x) (b)" in what("sum by (x) (a) / on (x) sum by (x) (b)")
+    assert "sum by (x) (a) / sum(b)" in what("sum by (x) (a) / on (x) sum(b)")
+    assert "a / sum(b)" in what("a / on () sum(b)")
+    assert "sum without (x) (a) / sum(b)" in what("sum without (x) (a) / on () sum(b)")
+
+
 expressions = st.recursive(
     st.sampled_from(["a", 'a{b="c"}', "rate(a[5m])", "1", "vector(2)", "max_over_time(a[5m:1m])", "a offset 1h", "-a"]),
     lambda inner: st.one_of(

@@ -153,11 +153,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "an example without series": (
         lambda: Example(series=(), at=minutes(1), gives=(("", "1"),)),
-        "an example lacks series or results; write what goes in and what comes out",
+        "an example lacks series; write what goes in and what comes out",
     ),
-    "an example without results": (
-        lambda: Example(series=(("x", "1"),), at=minutes(1), gives=()),
-        "an example lacks series or results; write what goes in and what comes out",
+    "a signal that says nothing in its example": (
+        lambda: Signal("a:b:c", "x", Unit.COUNT, "x", Example(series=(("x", "1"),), at=minutes(1), gives=())),
+        "signal a:b:c has an example without results; say in `also` where it says nothing",
     ),
     "a threshold without a reason": (
         lambda: above("0.50", Severity.WARNING, Priority.P3, because=""),
