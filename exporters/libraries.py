@@ -2,16 +2,18 @@
 
 httpx brings a command line, and with it a terminal's colours; stripe brings a client that blocks, and with it
 requests, urllib3 and the detection of character sets. Both do without where those are not installed, which is what they
-find here: a tenth of the exporter's memory and of its start. And httpx looks for sniffio at every single request: where
-it is not installed, that is noted once, instead of searching every folder again.
+find here: a tenth of the exporter's memory and of its start. uvicorn brings supervisors of several processes, and with
+them multiprocessing; its package names them, and one process has no use for them. And httpx looks for sniffio at every
+single request: where it is not installed, that is noted once, instead of searching every folder again.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import ModuleType
 
-__all__ = ["httpx", "stripe"]
+__all__ = ["httpx", "stripe", "uvicorn"]
 
 
 @contextmanager
@@ -27,9 +29,26 @@ def _without(*modules: str) -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextmanager
+def _empty(module: str, *names: str) -> Iterator[None]:
+    """Meanwhile this module, unless somebody has loaded it, has these names and nothing behind them."""
+    hidden = module not in sys.modules
+    if hidden:
+        sys.modules[module] = ModuleType(module)
+        vars(sys.modules[module]).update(dict.fromkeys(names))
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[module]
+
+
 with _without("httpx._main", "requests"):
     import httpx
     import stripe
+
+with _empty("uvicorn.supervisors", "ChangeReload", "Multiprocess"):
+    import uvicorn
 
 if "sniffio" not in sys.modules and find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]

@@ -5,8 +5,6 @@ import sys
 
 import click
 
-from paymon.definitions import definitions_read
-
 __all__ = ["main"]
 
 _COMMANDS = {
@@ -42,10 +40,18 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name].split(":")
-        with definitions_read():  # some commands quote definitions
-            command: click.Command = getattr(importlib.import_module(module), name)
-        return command
+        if cmd_name == "exporter":  # it quotes no definition, and keeps in memory what it loads
+            return _command(cmd_name)
+        from paymon.definitions import definitions_read
+
+        with definitions_read():
+            return _command(cmd_name)
+
+
+def _command(name: str) -> click.Command:
+    module, variable = _COMMANDS[name].split(":")
+    found: click.Command = getattr(importlib.import_module(module), variable)
+    return found
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

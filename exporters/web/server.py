@@ -7,14 +7,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
+from exporters.libraries import uvicorn
+from exporters.web.answer import Answer, ASGIApp, Message, Receive, Scope, Send, header
 from exporters.web.basicauth import BasicAuth
 from exporters.web.connections import Limits, connections_within
 from exporters.web.page import Page, form_for
@@ -28,6 +22,7 @@ HEADER_BYTES = 16 * 1024
 IDLE_SECONDS = 120
 DRAIN_SECONDS = 5
 BACKLOG = 1024
+_METHODS = ("GET", "HEAD")
 
 _LANDING = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Payments exporter</title></head>
@@ -40,39 +35,40 @@ _LANDING = """<!doctype html>
 """
 
 
-def application(page: Page, is_ready: Callable[[], bool], version: str) -> Starlette:
+def application(page: Page, is_ready: Callable[[], bool], version: str) -> ASGIApp:
     """The exporter's pages; `is_ready` says whether every source was tried."""
 
-    async def metrics(request: Request) -> Response:
-        accept = ",".join(request.headers.getlist("accept"))
-        accept_encoding = ",".join(request.headers.getlist("accept-encoding"))
-        rendered = await page.render(form_for(accept, accept_encoding))
-        headers = {"Content-Type": rendered.form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if rendered.form.compressed:
-            headers["Content-Encoding"] = "gzip"
-        return Response(rendered.body, headers=headers)
+    async def metrics(scope: Scope) -> Answer:
+        rendered = await page.render(form_for(header(scope, "accept"), header(scope, "accept-encoding")))
+        compressed = (("content-encoding", "gzip"),) if rendered.form.compressed else ()
+        headers = (("vary", "Accept, Accept-Encoding"), *compressed)
+        return Answer(rendered.body, content_type=rendered.form.content_type, headers=headers)
 
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("The exporter is healthy.\n")
+    async def healthy(_: Scope) -> Answer:
+        return Answer(b"The exporter is healthy.\n")
 
-    async def ready(_: Request) -> Response:
+    async def ready(_: Scope) -> Answer:
         if is_ready():
-            return PlainTextResponse("The exporter is ready.\n")
-        return PlainTextResponse("The exporter has not tried every source yet.\n", 503)
+            return Answer(b"The exporter is ready.\n")
+        return Answer(b"The exporter has not tried every source yet.\n", 503)
 
-    async def landing(_: Request) -> Response:
-        return HTMLResponse(_LANDING.format(version=html.escape(version)))
+    async def landing(_: Scope) -> Answer:
+        text = _LANDING.format(version=html.escape(version))
+        return Answer(text.encode(), content_type="text/html; charset=utf-8")
 
-    app = Starlette(
-        routes=[
-            Route("/", landing),
-            Route("/metrics", metrics),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", ready),
-        ]
-    )
-    app.router.redirect_slashes = False
-    return app
+    pages = {"/": landing, "/metrics": metrics, "/-/healthy": healthy, "/-/ready": ready}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = pages.get(scope["path"])
+        if asked is None:
+            found = Answer(b"Not Found", 404)
+        elif scope["method"] not in _METHODS:
+            found = Answer(b"Method Not Allowed", 405, headers=(("allow", ", ".join(_METHODS)),))
+        else:
+            found = await asked(scope)
+        await found(scope, receive, send)
+
+    return answer
 
 
 class _Gate:
@@ -97,11 +93,11 @@ class _Gate:
 
         app = self._app
         if not self._bucket.takes(config.rate_limit.interval.total_seconds(), config.rate_limit.burst, now):
-            app = PlainTextResponse("Too many requests.\n", 429)
+            app = Answer(b"Too many requests.\n", 429)
         elif config.basic_auth_users and not await self._auth.allows(
-            config.basic_auth_users, Headers(scope=scope).get("authorization", "")
+            config.basic_auth_users, header(scope, "authorization")
         ):
-            app = PlainTextResponse("Unauthorized\n", 401, {"WWW-Authenticate": "Basic"})
+            app = Answer(b"Unauthorized\n", 401, headers=(("www-authenticate", "Basic"),))
         await app(scope, receive, send_with_headers)
 
 
