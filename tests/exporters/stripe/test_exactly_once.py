@@ -7,6 +7,7 @@ is killed, for real or at a chosen statement of a chosen transaction.
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -246,11 +247,14 @@ def test_all_readings_of_counters_are_there_from_the_start() -> None:
 
 
 def test_a_slow_answer_is_given_up_and_nothing_is_lost(tmp_path: Path) -> None:
-    with watched(tmp_path, timeout="PT0.3S") as world:
+    with watched(tmp_path) as world:
         world.begun().shop.pay()
+        patient = world.settings.timeout
+        world.restart(timeout=timedelta(seconds=0.3))
         world.server.faults.next(Slow(0.8))
         with pytest.raises(SampleError) as given_up:
             world.sample()
         assert given_up.value.kind is ErrorClass.TIMEOUT
+        world.restart(timeout=patient)
         world.clock.on(10)
         assert counters(world.rest()) == world.shop.truth()
