@@ -26,7 +26,7 @@ SUITE_ALIASES = ("oldoldstable", "oldstable", "stable", "testing", "unstable")
 ARCHITECTURES = ("amd64", "arm64")
 
 VERSION_TIMEOUT_SECONDS = 20.0
-APT_TIMEOUT_SECONDS = 600.0
+APT_TIMEOUT_SECONDS = 1800.0
 
 BIN = "usr/bin"
 
