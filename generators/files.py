@@ -1,12 +1,15 @@
 """Which files does the catalog become?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 from generators.alertmanager import alertmanager_files
 from generators.checks import checks_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
 from generators.manifest import manifest_files
+from generators.meanwhile import meanwhile
 from generators.revision import revision_files
 from generators.rule_tests import rule_test_files
 from generators.rules import rule_file, rule_groups
@@ -16,10 +19,14 @@ from generators.traceability import traceability_files
 from generators.vocabulary import vocabulary_files
 from rules.vocabulary import Catalog, Environment
 
-__all__ = ["OWNED", "environment_files", "folder_of", "generated_files"]
+__all__ = ["OWNED", "begun_files", "environment_files", "folder_of", "generated_files"]
 
 OWNED = "generated"
 """The folder whose whole content is generated: what lies there and is not, is stale."""
+
+
+_Tests = Mapping[tuple[str, str], Mapping[str, str]]
+"""The tests of rules by the names of service and environment, each by its path below the environment's folder."""
 
 
 def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
@@ -28,26 +35,50 @@ def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     Of several services each has a folder of its own below `generated/` and `docs/`. Those that the same people watch
     share one Alertmanager's configuration.
     """
+    with begun_files(catalog, *others) as files:
+        return files()
+
+
+@contextmanager
+def begun_files(*catalogs: Catalog) -> Iterator[Callable[[], Mapping[str, str]]]:
+    """Begins what `generated_files` gives, and gives what ends it: checks of the definitions may run meanwhile.
+
+    Tests of rules, nearly half of the work, are written on another core where there is one.
+    """
+    with meanwhile(partial(_all_tests, catalogs)) as tests:
+        yield lambda: _all_files(catalogs, tests)
+
+
+def _all_tests(catalogs: Sequence[Catalog]) -> _Tests:
+    return {
+        (one.organisation.service, environment.name): _test_files(one, environment)
+        for one in catalogs
+        for environment in one.organisation.environments
+    }
+
+
+def _all_files(catalogs: Sequence[Catalog], tests: Callable[[], _Tests]) -> Mapping[str, str]:
+    first, *others = catalogs
     if not others:
-        return _files_of(catalog, (), alertmanager_files(catalog))
+        return _files_of(first, (), alertmanager_files(first)) | _placed(first, tests())
     files: dict[str, str] = {}
-    catalogs = (catalog, *others)
     people = dict.fromkeys(one.organisation.people for one in catalogs)
     for team in people:
         same = [one for one in catalogs if one.organisation.people == team]
         folder = OWNED if len(people) == 1 else f"{OWNED}/{same[0].organisation.service}"
         files |= {f"{folder}/{path}": text for path, text in alertmanager_files(*same).items()}
     for one in catalogs:
-        for path, text in _files_of(one, catalogs, {}).items():
+        for path, text in (_files_of(one, catalogs, {}) | _placed(one, tests())).items():
             top, _, below = path.partition("/")
             files[f"{top}/{one.organisation.service}/{below}"] = text
     return files
 
 
-def _files_of(catalog: Catalog, beside: Sequence[Catalog], alertmanager: Mapping[str, str]) -> Mapping[str, str]:
+def _files_of(catalog: Catalog, beside: Sequence[Catalog], alertmanager: Mapping[str, str]) -> dict[str, str]:
+    """Every file but the tests of rules."""
     files: dict[str, str] = {}
     for environment in catalog.organisation.environments:
-        files.update(environment_files(catalog, environment))
+        files.update(_below(environment, _rules_and_pages(catalog, environment)))
     for shared in (
         alertmanager,
         dashboard_files(catalog),
@@ -62,6 +93,15 @@ def _files_of(catalog: Catalog, beside: Sequence[Catalog], alertmanager: Mapping
     return files
 
 
+def _placed(catalog: Catalog, tests: _Tests) -> dict[str, str]:
+    organisation = catalog.organisation
+    return {
+        path: text
+        for environment in organisation.environments
+        for path, text in _below(environment, tests[organisation.service, environment.name]).items()
+    }
+
+
 def folder_of(catalog: Catalog, beside: Sequence[Catalog]) -> str:
     """The folder below the project's root that is this catalog's alone: its service's own where there are several."""
     return OWNED if len(beside) == 1 else f"{OWNED}/{catalog.organisation.service}"
@@ -69,9 +109,17 @@ def folder_of(catalog: Catalog, beside: Sequence[Catalog]) -> str:
 
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """The rules of one environment, their tests and the runbook, below `generated/<environment>/`."""
-    folder = f"{OWNED}/{environment.name}"
+    return _below(environment, {**_rules_and_pages(catalog, environment), **_test_files(catalog, environment)})
+
+
+def _rules_and_pages(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     rules = {f"rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
-    tests = {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
-    pages = runbook_files(catalog, environment)
-    told = revision_files(catalog, environment)
-    return {f"{folder}/{path}": text for path, text in {**rules, **tests, **pages, **told}.items()}
+    return {**rules, **runbook_files(catalog, environment), **revision_files(catalog, environment)}
+
+
+def _test_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
+    return {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
+
+
+def _below(environment: Environment, files: Mapping[str, str]) -> Mapping[str, str]:
+    return {f"{OWNED}/{environment.name}/{path}": text for path, text in files.items()}

@@ -16,7 +16,16 @@ from paymon.project import ProjectError, project_at, refuse_other_rules
 from rules.checks import Problem
 from rules.vocabulary import Catalog
 
-__all__ = ["asked", "asked_one", "definitions_read", "everything_wrong", "home", "load", "load_all", "load_sound"]
+__all__ = [
+    "asked",
+    "asked_one",
+    "definitions_read",
+    "everything_wrong",
+    "home",
+    "load",
+    "load_all",
+    "refuse_unsound",
+]
 
 
 @contextmanager
@@ -124,11 +133,9 @@ def _wanted() -> str | None:
     return context.find_root().params.get("service") if context else None
 
 
-def load_sound() -> tuple[Catalog, ...]:
-    """Every catalog, checked. Ends the program with status 1 and every problem where there are any."""
-    catalogs = load_all()
+def refuse_unsound(catalogs: tuple[Catalog, ...]) -> None:
+    """Ends the program with status 1 and every problem where there are any."""
     _refuse(everything_wrong(*catalogs))
-    return catalogs
 
 
 def everything_wrong(*catalogs: Catalog) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paymon.definitions import home, load_sound
+from paymon.definitions import home, load_all, refuse_unsound
 from paymon.project import ProjectError, refuse_other_rules
 from paymon.renames import mentions, renames
 from rules.vocabulary import Catalog
@@ -42,18 +42,21 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
 
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
-    catalogs = load_sound()
-    from generators.files import OWNED, folder_of
+    catalogs = load_all()
+    from generators.files import OWNED, begun_files, folder_of
     from generators.output import OutputError, differences, write
     from paymon.gone import gone
     from paymon.versions import written_by_a_newer_one
 
     root = home() if out is None else out
-    try:
-        refuse_other_rules(root.resolve())
-    except ProjectError as error:
-        raise click.UsageError(str(error)) from error
-    files, owned = _files(catalogs, environment)
+    with begun_files(*catalogs) as every_file:
+        refuse_unsound(catalogs)
+        try:
+            refuse_other_rules(root.resolve())
+        except ProjectError as error:
+            raise click.UsageError(str(error)) from error
+        owned = _owned(catalogs, environment)
+        files = {path: text for path, text in every_file().items() if not environment or path.startswith(f"{owned}/")}
     own = [root / folder_of(catalog, catalogs) for catalog in catalogs]
     for folder in own:
         if newer := written_by_a_newer_one(folder):
@@ -117,24 +120,22 @@ def _write_vmalert_tests(root: Path, catalogs: tuple[Catalog, ...], environment:
     return tests
 
 
-def _files(catalogs: tuple[Catalog, ...], environment: str | None) -> tuple[Mapping[str, str], str]:
-    """The files that were asked for, and the folder of which nothing else may be left."""
-    from generators.files import OWNED, generated_files
+def _owned(catalogs: tuple[Catalog, ...], environment: str | None) -> str:
+    """The folder of which nothing else may be left than what was asked for."""
+    from generators.files import OWNED
 
+    if environment is None:
+        return OWNED
     known = list(dict.fromkeys(known.name for one in catalogs for known in one.organisation.environments))
-    if environment is not None and environment not in known:
+    if environment not in known:
         raise click.BadParameter(
             f"there is no environment {environment!r}; choose one of {', '.join(known)}", param_hint="--environment"
         )
-    files = generated_files(*catalogs)
-    if environment is None:
-        return files, OWNED
     if len(catalogs) > 1:
         raise click.BadParameter(
             "a project of several services is written as a whole; leave it away", param_hint="--environment"
         )
-    folder = f"{OWNED}/{environment}"
-    return {path: text for path, text in files.items() if path.startswith(f"{folder}/")}, folder
+    return f"{OWNED}/{environment}"
 
 
 def _cure(files: Mapping[str, str], environment: str | None, out: Path | None) -> str:
