@@ -22,7 +22,7 @@ from exporters.stripe.counting.marks import LATEST, TAIL, Marks, Pass
 from exporters.stripe.counting.tally import counter_readings, counter_series
 from exporters.stripe.events import read_page
 from exporters.stripe.storage.database import Database
-from exporters.stripe.storage.sqlite import open_sqlite
+from exporters.stripe.storage.sqlite import open_memory, open_sqlite
 from simulator.stripe import Cause, CutOff, FakeStripe, NotJson, Slow, rate_limited, server_error
 from tests.exporters.stripe.killing import kill_again_and_again
 from tests.exporters.stripe.shop import ENDS, START, Clock, Shop, Watched, counters, values, watched
@@ -183,7 +183,8 @@ def dying_after(statements: int) -> Callable[[Database], Ledger]:
     return lambda database: Ledger(DyingDatabase(database, statements), LabelOverflow(), lambda: START)
 
 
-def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [1, 3])
+def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(tmp_path: Path, together: int) -> None:
     clock = Clock()
     shop = Shop(FakeStripe(clock))
     pages = []
@@ -207,19 +208,51 @@ def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(t
             dying = open_sqlite(path, 2**30, clock, dying_after(statements))
             if dying.marks is None:
                 dying.begin(int(START), False)
-            for page in pages:
-                dying.record(page, True, lambda marks: marks)
+            for first in range(0, len(pages), together):
+                dying.record(Page.of(pages[first : first + together]), True, lambda marks: marks)
             dying.record(Page(()), True, lambda marks: marks.done("deep", Pass(int(START), top=end + LATEST + TAIL)))
         except Killed:
             deaths += 1
             statements += 1
             continue
         break
-    assert deaths > 40
+    assert deaths > 60 / together
     totals = {key: value for key, value in values(dying.readings(end)).items() if key[0].endswith("_total")}
     with suppress(Killed):
         dying.close()
     assert totals == shop.truth()
+
+
+@given(sizes=st.lists(st.integers(1, 8), max_size=12), backwards=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_how_many_pages_share_a_transaction_changes_no_count(sizes: list[int], backwards: bool) -> None:
+    """Stripe lists the newest first, so that a refund is mostly read before its charge."""
+    clock = Clock()
+    shop = Shop(FakeStripe(clock))
+    for way in (*ENDS, *ENDS):
+        shop.pay(way)
+        paid = shop.pay()
+        shop.refund(paid, 100)
+        shop.lose_dispute(paid)
+        shop.capture(shop.pay(capture=False))
+        shop.ask()
+        clock.on(30)
+    events = [shop.fake.event(number) for number in range(shop.fake.last_event + 1)]
+    pages = [read_page(events[first : first + 5])[0] for first in range(0, len(events), 5)]
+    if backwards:
+        pages = [Page(tuple(reversed(page.events))) for page in reversed(pages)]
+    end = int(clock()) + 2 * 3600
+    ledger = Ledger(open_memory(), LabelOverflow(), clock)
+    ledger.begin(int(START), False)
+    for size in (*sizes, len(pages)):
+        ledger.record(Page.of(pages[:size]), True, lambda marks: marks)
+        pages = pages[size:]
+    ledger.record(Page(()), True, lambda marks: marks.done("deep", Pass(int(START), top=end + LATEST + TAIL)))
+    found = values(ledger.readings(START + 23 * 3600))  # when 24 hours are known
+    ledger.close()
+    assert {key: value for key, value in found.items() if key[0].endswith("_total")} == shop.truth()
+    refunds = {key[2]: value for key, value in found.items() if key[:2] == ("stripe_window_refunds", "24h")}
+    assert refunds == {"visa": 2 * len(ENDS)}
 
 
 def test_a_process_that_is_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
