@@ -8,6 +8,9 @@ BIN    := $(VENV)/bin
 export PYTHON
 export PYTHON_ASKED_FOR := $(if $(filter file default,$(origin PYTHON)),,$(PYTHON))
 
+# A run starts hundreds of Python processes: none compiles again what another one has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What each command uses, and nothing else: packages by .ci/set-up, programs by paymon.programs and the demo itself.
 # look is a folder, too.
 .PHONY: help ready ready-demo ready-runtime demo generate test quick scenarios fuzz mutants matrix look pictures release format lock benchmarks programs clean

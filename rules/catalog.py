@@ -1,5 +1,7 @@
 """What is defined for payments: areas, the runbook, and dashboards?"""
 
+from functools import cache
+
 from rules.areas import AREAS
 from rules.composition import Definitions
 from rules.payments.dashboards import DASHBOARDS, MARKS, NARROWINGS
@@ -23,6 +25,7 @@ PAYMENTS = Definitions(
 """What is true of live payments, for any team to take and to change."""
 
 
+@cache
 def catalog() -> Catalog:
-    """The catalog of the example organisation, unchecked."""
+    """The catalog of the example organisation, unchecked; the same one for whoever asks."""
     return PAYMENTS.of(PEOPLE, SERVICE)

@@ -29,9 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _unhurried_collector() -> Iterator[None]:
-    """Prometheus' programs live for seconds here: they need not tidy up as often as Go programs do."""
+    """Prometheus' programs live for seconds here: they need not tidy up before they hold much memory.
+
+    A number stands for "off", which Prometheus 3 does not read, and takes for its own 75.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GOGC", "400")
+        patch.setenv("GOGC", "100000")
+        patch.setenv("GOMEMLIMIT", "512MiB")
         yield
 
 

@@ -26,8 +26,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from generators.alertmanager import alertmanager_files
-from generators.files import environment_files
-from generators.revision import REVISION_SERIES
+from generators.revision import REVISION_SERIES, revision_files
+from generators.rules import rule_file, rule_groups
 from paymon import programs
 from paymon.demo import backfill
 from paymon.demo.command import demo
@@ -52,7 +52,14 @@ from tests.versions import PROMETHEUS
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environment("production")
-RULES = {path: text for path, text in environment_files(CATALOG, PRODUCTION).items() if "/rules/" in path}
+RULES = {
+    f"generated/production/rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(CATALOG, PRODUCTION)
+}
+RULES |= {
+    f"generated/production/{path}": text
+    for path, text in revision_files(CATALOG, PRODUCTION).items()
+    if path.startswith("rules/")
+}
 ROUTING = alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"]
 PAYMON = (sys.executable, "-c", "from paymon.cli import main; main()", "demo")
 LASTS = r"(?:\d+(?:ms|[smhdw]))+"
