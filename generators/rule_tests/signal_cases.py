@@ -58,7 +58,9 @@ Result = tuple[Mapping[str, str], Decimal]
 def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     """The test groups of one signal; each reads it at its example's moment."""
     for number, example in enumerate(signal.also, 2):
-        yield _Case.of(signal, known, example).more_around(f"example {number}, ")
+        other = _Case.of(signal, known, example)
+        name = f"example {number}"
+        yield other.more_around(f"{name}, ") if other.has_branches else other.example(name)
     case = _Case.of(signal, known, signal.example)
     yield case.example()
     yield case.more_around()
@@ -128,9 +130,18 @@ class _Case:
         gives = [(labels_of(labels), Decimal(value)) for labels, value in example.gives]
         return cls(signal, known, example.every, fed, gives, _leanings(signal, known))
 
-    def example(self) -> TestGroup:
+    def example(self, name: str = "example") -> TestGroup:
         """The example itself."""
-        return self._group("example", self.fed, self._reading("example", self.gives))
+        return self._group(name, self.fed, self._reading(name, self.gives))
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether another example may be read by other selectors, so that others have to be left aside there, too."""
+        return any(
+            isinstance(one, Operation) and one.operator in ("and", "or", "unless")
+            for inner in self.known.index.signals_read(self.signal)
+            for one in walk(self.known.tree(inner))
+        )
 
     def more_around(self, which: str = "") -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
@@ -267,18 +278,18 @@ class _Case:
         return example.every * 25 // 24 // _SECOND * _SECOND if fits else example.every
 
     def _beside(self, series: Series, fed: Mapping[Series, str]) -> Series | None:
-        """The counter with a new value of a label that is neither asked for nor carried on."""
+        """The counter with a new value of a label that is not carried on, read wherever it is read itself."""
         if not self.known.is_counter(series.name):
             return None
         reads = [one for one in self.known.reads(self.signal) if one.name == series.name]
-        told = {label for one in reads for label, _, _ in one.matchers} | self.known.expressions.labels(self.signal)
         others = (
             series.having(**{label.name: value})
             for label in self.known.metrics[series.name].labels
-            if label.name not in told | {"le"}
+            if label.name not in self.known.expressions.labels(self.signal) | {"le"}
             for value in label.values
         )
-        return next((one for one in others if one not in fed and one not in dict(self.fed)), None)
+        there = {*fed, *dict(self.fed)}
+        return next((one for one in others if one not in there and _alike(reads, one, series)), None)
 
     def no_traffic(self) -> TestGroup:
         """Counters that stand still: nothing, or 0, and never a number that is none.
@@ -292,10 +303,9 @@ class _Case:
             for one in self._counters_changed(partial(constant, 7))
             if not any(_read_by(selectors(part), one[0]) for part in numerators)
         )
-        probes = self._finite(name)
-        if all(self.known.is_counter(one.name) for one in self.known.reads(self.signal)):
-            probes.append(self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything"))
-        return self._group(name, fed, probes)
+        of_counters = all(self.known.is_counter(one.name) for one in self.known.reads(self.signal))
+        nothing_else = [self._nothing(f"{self.signal} != 0", f"{name}: 0 if anything")]
+        return self._group(name, fed, nothing_else if of_counters else self._finite(name))
 
     @property
     def says_0_of_its_windows(self) -> bool:
@@ -505,6 +515,10 @@ def _is_absence(expression: Expression) -> bool:
 
 def _read_by(read: Iterable[Selector], series: Series) -> bool:
     return any(series.selected_by(one.name, one.matchers) for one in read)
+
+
+def _alike(read: Iterable[Selector], one: Series, other: Series) -> bool:
+    return all(one.selected_by(by.name, by.matchers) == other.selected_by(by.name, by.matchers) for by in read)
 
 
 def _rises_with(expression: Expression) -> tuple[str, int]:

@@ -175,7 +175,7 @@ history_1h = Signal(
     "Samples of the counter of attempts from the hour before the past hour; missing where the counter is younger",
     Unit.COUNT,
     _history("1h", "1h"),
-    _two_series(30, 110, "26"),
+    _two_series(40, 130, "30"),
 )
 
 history_6h = Signal(
@@ -183,7 +183,7 @@ history_6h = Signal(
     "Samples of the counter of attempts from before the past 6 hours; missing where the counter is younger",
     Unit.COUNT,
     _history("6h", "6h"),
-    _two_series(100, 390, "16"),
+    _two_series(190, 730, "180"),
 )
 
 history_1d = Signal(
@@ -191,7 +191,7 @@ history_1d = Signal(
     "Samples of the counter of attempts from before the past day; missing where the counter is younger",
     Unit.COUNT,
     _history("6h", "1d"),
-    _two_series(400, 1490, "26"),
+    _two_series(460, 1810, "180"),
 )
 
 history_3d = Signal(
@@ -199,7 +199,7 @@ history_3d = Signal(
     "Samples of the counter of attempts from before the past 3 days; missing where the counter is younger",
     Unit.COUNT,
     _history("6h", "3d"),
-    _two_series(1100, 4370, "26"),
+    _two_series(1180, 4690, "180"),
 )
 
 _WINDOW_30D = outcomes.window_attempts.where(window="30d")

@@ -3,6 +3,7 @@
 Each dimension is a counter of its own, for attempts by card: their product would be hundreds of series.
 """
 
+from dataclasses import replace
 from textwrap import indent
 
 from rules.payments import outcomes
@@ -114,8 +115,12 @@ def _excess(gap: Signal, usual: Signal, by: Label) -> str:
 
 
 def _now(counter: Counter, by: Label, worse: str, well: str) -> tuple[tuple[str, str], ...]:
-    """Eleven samples of which the last five hold 10 attempts at one, half of them failed, and 50 at the other, 5 failed."""
+    """Eleven samples of which the last five hold 10 attempts at one, half of them failed, and 50 at the other, 5 failed.
+
+    A third one has had attempts, but has none now.
+    """
     return (
+        (counter.where(result="success", **{by.name: OTHER}), "7x10"),
         (counter.where(result="success", **{by.name: worse}), "0+1x10"),
         (counter.where(result="issuer_declined", **{by.name: worse}), "0x5 1 1 3 5 5"),
         (counter.where(result="success", **{by.name: well}), "0+9x10"),
@@ -146,11 +151,17 @@ def _for_a_day(counter: Counter, by: Label, worse: str, well: str) -> Example:
             (counter.where(result="issuer_declined", **{by.name: worse}), "0x175 1+1x730"),
             (counter.where(result="success", **{by.name: well}), "0+9x906"),
             (counter.where(result="technical_failure", **{by.name: well}), "0+1x906"),
+            (counter.where(result="success", **{by.name: OTHER}), "7x906"),
         ),
         every=minutes(2),
         at=minutes(1801),
         gives=((f'{by.name}="{worse}"', "0.4"), (f'{by.name}="{well}"', "-0.4")),
     )
+
+
+def _alone(worse: str, example: Example) -> Example:
+    """Attempts at one of them alone, so that there are no others to compare with."""
+    return replace(example, series=tuple(one for one in example.series if f'="{worse}"' in one[0]), gives=())
 
 
 _NETWORKS = (attempts_by_network, NETWORK, "amex", "visa")
@@ -161,15 +172,22 @@ network_failures = Signal(
     "Attempts by card that failed in 10 minutes, for any reason, by network",
     Unit.COUNT,
     _failures(attempts_by_network, NETWORK),
-    Example.over(minutes(10), _now(*_NETWORKS), (('network="amex"', "5"), ('network="visa"', "5"))),
+    Example.over(
+        minutes(10),
+        _now(*_NETWORKS),
+        (('network="amex"', "5"), ('network="visa"', "5"), ('network="other"', "0")),
+    ),
 )
+
+_NETWORK_NOW = Example.over(minutes(10), _now(*_NETWORKS), (('network="amex"', "0.4"), ('network="visa"', "-0.4")))
 
 network_gap = Signal(
     "payment_network:failure_gap:ratio_rate10m",
     "Share of attempts by card that fail at a network, less the share at all others, over 10 minutes",
     Unit.EXCESS,
     _gap(attempts_by_network, NETWORK, "10m"),
-    Example.over(minutes(10), _now(*_NETWORKS), (('network="amex"', "0.4"), ('network="visa"', "-0.4"))),
+    _NETWORK_NOW,
+    also=(_alone("amex", _NETWORK_NOW),),
 )
 
 network_usual_gap = Signal(
@@ -194,18 +212,21 @@ country_failures = Signal(
     Unit.COUNT,
     _failures(attempts_by_country, COUNTRY),
     Example.over(
-        minutes(10), _now(*_COUNTRIES), ((f'country="{_COUNTRIES[2]}"', "5"), (f'country="{_COUNTRIES[3]}"', "5"))
+        minutes(10),
+        _now(*_COUNTRIES),
+        (('country="fr"', "5"), ('country="us"', "5"), ('country="other"', "0")),
     ),
 )
+
+_COUNTRY_NOW = Example.over(minutes(10), _now(*_COUNTRIES), (('country="fr"', "0.4"), ('country="us"', "-0.4")))
 
 country_gap = Signal(
     "payment_country:failure_gap:ratio_rate10m",
     "Share of attempts by card that fail in a country, less the share in all others, over 10 minutes",
     Unit.EXCESS,
     _gap(attempts_by_country, COUNTRY, "10m"),
-    Example.over(
-        minutes(10), _now(*_COUNTRIES), ((f'country="{_COUNTRIES[2]}"', "0.4"), (f'country="{_COUNTRIES[3]}"', "-0.4"))
-    ),
+    _COUNTRY_NOW,
+    also=(_alone("fr", _COUNTRY_NOW),),
 )
 
 country_usual_gap = Signal(

@@ -326,15 +326,21 @@ def _half_hour_of_yesterday(series: str) -> str:
 
 
 _USUAL_DECLINES = f"{total(_DECLINED, '1d', offset='30m')} / 48"
-_MORE_THAN_YESTERDAY = (
-    (_CARD_SUCCESS, "0+9x490"),
-    (
-        _ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"),
-        "0+1x248 250+2x4 259+1x230 495+6x5",
-    ),
-    *((name, "0+7x490") for name, _ in _ASIDE),
-)
-"""Two in the half-hour of yesterday for each one of the day, and six for each since half an hour."""
+
+
+def _six_times_as_many(gives: str, declines: str) -> Example:
+    """Declines since half an hour, for each one of the day before; in yesterday's half-hour, two of them or none."""
+    return Example(
+        series=(
+            (_CARD_SUCCESS, "0+9x490"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), declines),
+            *((name, "0+7x490") for name, _ in _ASIDE),
+        ),
+        every=minutes(6),
+        at=minutes(2943),
+        gives=(("", gives),),
+    )
+
 
 declines_of_usual = Signal(
     "payments:issuer_declines:of_usual30m",
@@ -342,7 +348,8 @@ declines_of_usual = Signal(
     Unit.SHARE_OF_COUNTED,
     f"{declines_30m}\n/ on () clamp_min(\n  (\n    {_USUAL_DECLINES}\n    > on () {_half_hour_of_yesterday(_DECLINED)}\n  )\n"
     f"  or on () {_half_hour_of_yesterday(_DECLINED)}\n  or on () {_USUAL_DECLINES},\n  1\n)",
-    Example(series=_MORE_THAN_YESTERDAY, every=minutes(6), at=minutes(2943), gives=(("", "3"),)),
+    _six_times_as_many("3", "0+1x248 250+2x4 259+1x230 495+6x5"),
+    also=(_six_times_as_many("6.10212765957447", "0+1x248 248x3 249+1x232 487+6x4"),),
 )
 
 _SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)

@@ -192,7 +192,7 @@ evidence_due = Gauge(
 
 def _in_window(metric: Gauge, window: str, network: str | tuple[str, ...] = "") -> str:
     chosen = metric.where(window=window, network=network) if network else metric.where(window=window)
-    return f"sum by (network) (max without (instance, pod) ({chosen}))"
+    return f"max by (network) ({chosen})"
 
 
 def _of(metric: Gauge, window: str, network: str) -> str:
@@ -234,15 +234,15 @@ dispute_ratio = Signal(
     ),
     Example(
         series=(
-            (_of(window_disputes, "30d", "visa"), "8x10"),
-            (_of(charges, "30d", "visa"), "400x10"),
-            (_of(window_disputes, "30d", "mastercard"), "2x10"),
-            (_of(charges, "30d", "mastercard"), "600x10"),
+            (_of(window_disputes, "30d", "visa"), "4x10"),
+            (_of(charges, "30d", "visa"), "199x10"),
+            (_of(window_disputes, "30d", "mastercard"), "1x10"),
+            (_of(charges, "30d", "mastercard"), "1x10"),
             (_of(window_disputes, "30d", "amex"), "0x10"),
             (_of(charges, "30d", "amex"), "0x10"),
         ),
         at=minutes(8),
-        gives=(('network="visa"', "0.02"), ('network="mastercard"', "0.003333333"), ('network="all"', "0.01")),
+        gives=(('network="visa"', "0.020100503"), ('network="mastercard"', "1"), ('network="all"', "0.025")),
     ),
     serves=("KM-05",),
 )

@@ -283,10 +283,10 @@ source_age = Signal(
             (watermark.where(source="postgres"), "60x10"),
             (interval.where(source="postgres"), "30x10"),
             (watermark.where(source="health"), "570x10"),
-            (interval.where(source="health"), "15x10"),
+            (interval.where(source="health"), "1x10"),
         ),
         at=minutes(10),
-        gives=(('source="postgres"', "18"), ('source="health"', "2")),
+        gives=(('source="postgres"', "18"), ('source="health"', "30")),
     ),
     steady=True,
 )

@@ -282,11 +282,11 @@ success_kept = Signal(
     f"or on ()\n{total(SUCCESS_BY_CUSTOMERS, '15m')} / on () (900 * {_SUCCESSES_BEFORE} >= 15)\n"
     f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '15m')}) > 0.8\n"
     f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '2m')}) > 0.8",
-    _kept("0.5", "0+30x50 1500+15x10"),
+    _kept("0.5", "0+30x21 630x13 688+58x14 1515+15x9"),
     also=(
         # Just above 15 in two minutes, and just below, where 15 minutes are looked at: 59.9 x 15 / 14 of 112.125.
         _kept("0.398671096345515", "0+7.525x50 379.25+3x9"),
-        _kept("0.572384137601529", "0+7.475x50 376.75+3x9"),
+        _kept("0.572384137601529", "0+7.475x21 156.975x11 171.925+14.95x11 343.85+7.475x4 376.75+3x9"),
         # Just above 15 in 15 minutes: 8.02 x 15 / 14 of 15.075. Just below, the declines count: 56.35 of 70.
         _kept("0.57000710732054", "0+1.005x50 50.65+0.4x9"),
         _kept("0.805", "0+0.797x45 36.64+0.775x14", *_declined("0+3x60", "0+1x59 60.35")),

@@ -190,6 +190,12 @@ switched_off_in_1h = Signal(
         at=minutes(66) + seconds(30),
         gives=(("", "1"),),
     ),
+    also=tuple(
+        Example(
+            series=((killed.name, pulled), (rollout.name, share)), at=minutes(66) + seconds(30), gives=(("", gives),)
+        )
+        for gives, pulled, share in (("0", "1x6 0x60", "0x6 1x60"), ("1", "0x67", "1x30 0 1x35"))
+    ),
     serves=("RB-01",),
     steady=True,
 )

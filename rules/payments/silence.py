@@ -130,7 +130,7 @@ expected_lately_after_rollback = Signal(
             (_CARD_SUCCESS, "1+4x5 22+1x5"),
             (_LINK_SUCCESS, "5x5 5+2x5"),
             (_NOBODYS_SUCCESS, "1+1x5 20+3x5"),
-            (rollout.rollout.name, "1x6 0.5x2"),
+            (rollout.rollout.name, "1x2 0.8 0.4x5"),
         ),
         every=minutes(24),
         at=hours(3) + minutes(15),
@@ -219,8 +219,8 @@ fewest_at_this_time = Signal(
     f"  or on ()\n  {fewest('10m', '6d23h55m')}\n)\n* on () (day_of_week(vector(time() - 21600)) > bool 0)",
     _around(hours(168) + minutes(92), "8", "0+6x5 36+3x30", "0+1x37"),
     also=(
-        _around(hours(168) + minutes(92), "2", "0+6x5 36+3x30 130+9x1700 15431+1x10 15450+9x280", "0+1x37"),
-        _around(hours(168) + minutes(92), "8", "0+6x5 36+3x30 130+9x2000", "0+1x37"),
+        _around(hours(168) + minutes(92), "4", "0+6x5 36+3x30 130+9x1700 15431+1x10 15450+9x280", "0+1x2050"),
+        _around(hours(168) + minutes(92), "8", "0+6x5 36+3x30 130+4x2000", "0+1x2050"),
     ),
     steady=True,
 )
