@@ -1,5 +1,6 @@
-"""Does every alert fire on raw series alone?"""
+"""Does every alert fire on raw series alone, and would its own test notice a record that is broken?"""
 
+import random
 from itertools import chain
 
 import pytest
@@ -8,8 +9,11 @@ from paymon.mutation.running import failing
 from paymon.mutation.sharing import as_they_are
 from paymon.promtool import Promtool
 from rules.catalog import catalog
+from tests.stated.broken_records import broken_records, harmless, unnoticed
 from tests.stated.courses import stated, suites, values_in_promtool_s_notation
 from tests.versions import PROMETHEUS, in_matrix
+
+SEED, DRAWN = 15, 10
 
 
 def test_every_alert_has_a_course_and_every_tier_of_it_is_told() -> None:
@@ -34,11 +38,21 @@ def test_nothing_that_rules_record_is_given() -> None:
         assert not recorded & {series.partition("{")[0] for series in way.series}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", PROMETHEUS if in_matrix() else PROMETHEUS[-1:])
 def test_raw_series_alone_tell_whom_they_should_through_all_records(version: str) -> None:
     every = [suite for some in suites().values() for suite in some]
     said = failing(Promtool.find(version_prefix=version), [as_they_are(suite) for suite in every], 2)
     assert [text for text in said if text] == []
+
+
+@pytest.mark.slow
+def test_a_broken_record_fails_the_test_of_each_alert_that_reads_it() -> None:
+    """Some of them, drawn by chance; `python -m tests.stated.broken_records` tries all."""
+    tool = Promtool.find(version_prefix=PROMETHEUS[-1])
+    for broken in random.Random(SEED).sample(list(broken_records()), DRAWN):
+        left = unnoticed(tool, broken)
+        assert set(left) <= harmless(broken), f"{broken}: {left}"
 
 
 def test_series_are_written_as_promtool_reads_them() -> None:
