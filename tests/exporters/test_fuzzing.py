@@ -95,6 +95,7 @@ def tried_as_web_configuration(path: Path, text: str) -> None:
         told(error)
 
 
+@pytest.mark.slow
 @one_folder_for_all
 @given(st.data())
 def test_a_setting_of_any_value_is_taken_or_refused_with_its_place(tmp_path: Path, data: st.DataObject) -> None:
@@ -103,12 +104,14 @@ def test_a_setting_of_any_value_is_taken_or_refused_with_its_place(tmp_path: Pat
     tried(tmp_path / "exporter.yaml", yaml.safe_dump(replaced(document, at, data.draw(VALUES)), allow_unicode=True))
 
 
+@pytest.mark.slow
 @one_folder_for_all
 @given(cut_and_pasted(EXPORTER))
 def test_a_file_with_any_slip_of_the_keyboard_is_taken_or_refused(tmp_path: Path, text: str) -> None:
     tried(tmp_path / "exporter.yaml", text)
 
 
+@pytest.mark.slow
 @one_folder_for_all
 @given(st.data())
 def test_a_web_configuration_of_any_value_is_taken_or_refused(tmp_path: Path, data: st.DataObject) -> None:
@@ -118,6 +121,7 @@ def test_a_web_configuration_of_any_value_is_taken_or_refused(tmp_path: Path, da
     tried_as_web_configuration(tmp_path / "web.yaml", text)
 
 
+@pytest.mark.slow
 @one_folder_for_all
 @given(cut_and_pasted(WEB))
 def test_a_web_configuration_with_any_slip_of_the_keyboard_is_taken_or_refused(tmp_path: Path, text: str) -> None:
@@ -141,6 +145,7 @@ REQUESTS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_request_of_any_kind_is_answered_or_cut_off_and_the_next_one_is_served() -> None:
     async def story() -> None:

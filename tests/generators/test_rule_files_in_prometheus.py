@@ -18,6 +18,7 @@ from tests.versions import PROMETHEUS
 CATALOG = catalog()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", PROMETHEUS)
 @pytest.mark.parametrize("environment", CATALOG.organisation.environments, ids=lambda environment: environment.name)
 def test_every_group_is_loaded_and_evaluated_and_no_rule_is_unhealthy(

@@ -68,6 +68,7 @@ def test_every_rule_of_every_environment_does_what_its_tests_say(
     assert failures == {environment.name: () for environment in CATALOG.organisation.environments}
 
 
+@pytest.mark.slow
 def test_the_tests_ask_about_every_aspect_of_every_rule(tmp_path: Path) -> None:
     for environment in CATALOG.organisation.environments:
         files, suites = _on_disk(environment, tmp_path / environment.name)
@@ -103,6 +104,7 @@ def test_the_tests_of_an_environment_stay_small_enough_to_review(production: dic
     assert sum(map(len, production.values())) < rules * 13_000
 
 
+@pytest.mark.slow
 def test_the_files_are_the_same_in_every_process(production: dict[str, str]) -> None:
     program = (
         "import hashlib; from generators.rule_tests import rule_test_files; from rules.catalog import catalog;"

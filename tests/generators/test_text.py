@@ -1,3 +1,4 @@
+import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -63,6 +64,7 @@ def as_the_library(document: object) -> str:
     return str(text.removesuffix("...\n"))
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from(("record", "expr", "for")), TEXTS, min_size=1), min_size=1))
 def test_a_block_indented_is_what_it_would_be_as_the_value_of_a_key(rules: list[dict[str, str]]) -> None:
     assert "spec:\n" + indented(as_yaml({"groups": rules})) == as_yaml({"spec": {"groups": rules}})

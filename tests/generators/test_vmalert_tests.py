@@ -44,6 +44,7 @@ def test_the_files_are_promtools_but_for_one_word() -> None:
         assert file == theirs[name]
 
 
+@pytest.mark.slow
 def test_a_folder_of_ones_own_receives_rules_and_tests_of_an_environment(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("stays")
     arguments = ["--environment", ENVIRONMENT.name, "--out", str(tmp_path / "out"), "--vmalert-tests"]

@@ -10,6 +10,7 @@ from paymon.promtool import Promtool
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.name)
 def test_an_outage_is_noticed_in_time_and_by_nothing_else(
     incident: Incident, promtool: Promtool, tmp_path: Path

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from paymon.promtool import Promtool
 from rules.payments import budget, disputes, monitoring, outcomes
 from rules.vocabulary import hours, minutes, seconds
@@ -34,6 +36,7 @@ def test_ten_disputes_of_a_thousand_are_not_above_one_percent(promtool: Promtool
     play(promtool, tmp_path, fed, {disputes.dispute_rate_high: NEVER}, until=hours(3), every=minutes(3))
 
 
+@pytest.mark.slow
 def test_a_budget_alert_goes_on_though_nobody_scraped_one_window_earlier(promtool: Promtool, tmp_path: Path) -> None:
     """Scraping pauses for 20 minutes; an hour later half of all payments fail, and go on failing."""
     gap = f"0+25x{2 * 60} _x39"

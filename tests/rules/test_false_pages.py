@@ -34,6 +34,7 @@ SCHEDULES = (  # seeds with which most windows, were they twice as long, would b
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "hours", "clock", "alerts"), SCHEDULES)
 def test_promtool_fires_at_the_very_evaluations_that_arithmetic_foretells(
     seed: int, hours: int, clock: Clock, alerts: tuple[Alert, ...], promtool: Promtool, tmp_path: Path

@@ -34,6 +34,7 @@ def test_where_all_fail_technically_half_of_the_outages_are_told_within_300_seco
     assert median(told) <= 300
 
 
+@pytest.mark.slow
 def test_half_a_year_with_card_testers_and_customers_who_try_ten_times_has_no_complete_failure() -> None:
     evaluation = Evaluation(with_testers(Random("testers 2.0"), 2.0, 182))
 

@@ -18,6 +18,7 @@ FOR_A_DAY: Spans = ((hours(30), hours(54) - 2 * EVERY),)
 FOR_AN_HOUR: Spans = ((hours(5), hours(6) - 2 * EVERY),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pods", "fires"),
     [
@@ -44,6 +45,7 @@ def test_an_event_is_told_of_for_a_day(pods: dict[str, str], fires: Spans, promt
     play(promtool, tmp_path, fed, expected, until=hours(56), every=EVERY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pods", "fires"),
     [

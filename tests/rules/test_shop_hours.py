@@ -40,6 +40,7 @@ def test_the_week_after_clocks_were_changed_pages_nobody(change: str) -> None:
     assert found.near_an_edge == found.otherwise == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hour", "within"), [(9.25, 600), (9.5, 600), (10.5, 300), (14, 300), (20.5, 300), (21, 600), (21.75, 600)]
 )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
 from generators.files import environment_files
@@ -70,6 +71,7 @@ def test_a_source_that_a_team_leaves_out_is_not_expected_anywhere() -> None:
     assert expected_of(SERVICE, PRODUCTION, *of_database) == left
 
 
+@pytest.mark.slow
 def test_an_environment_without_a_source_expects_it_nowhere_but_elsewhere() -> None:
     place = replace(PRODUCTION, without_sources=(Source.FLAG,))
     service = replace(SERVICE, environments=(place, *(one for one in SERVICE.environments if one.name != place.name)))

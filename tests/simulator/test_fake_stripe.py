@@ -269,6 +269,7 @@ def test_what_is_not_there_is_404_and_writing_is_refused(served: Served) -> None
     assert httpx.post(f"{served.url}/v1/events", timeout=100).status_code == 405
 
 
+@pytest.mark.slow
 def test_weeks_of_payments_are_forgotten_in_time() -> None:
     time = Time()
     fake = FakeStripe(time)

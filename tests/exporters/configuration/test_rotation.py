@@ -32,6 +32,7 @@ def of(path: Path, section: type[Any], name: str, **others: Any) -> Any:
     return section.model_validate({f"{name}_file": str(path), **others})
 
 
+@pytest.mark.slow
 def test_a_dsn_is_taken_up_when_its_file_changes_and_not_while_it_is_being_written(
     payments_database: PaymentsDatabase, tmp_path: Path
 ) -> None:

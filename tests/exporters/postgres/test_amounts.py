@@ -257,6 +257,7 @@ amounts = st.one_of(st.none(), st.decimals(-(10**9), 10**9, places=3))
 rows = st.lists(st.tuples(amounts, st.one_of(st.none(), st.sampled_from(sorted(DECIMALS)))), max_size=2)
 
 
+@pytest.mark.slow
 def test_results_and_differences_are_those_of_a_count_by_hand(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     """In portions of three, over two hours, with amounts that are often right."""
     monkeypatch.setattr("exporters.postgres.amounts.PORTION", 3)

@@ -4,6 +4,8 @@ import asyncio
 import time
 from contextlib import suppress
 
+import pytest
+
 from exporters.sampling.model import SampleError
 from rules.payments import database as metrics
 from rules.vocabulary import Source
@@ -15,6 +17,7 @@ SLOW = "SELECT 1 AS value FROM pace, pg_sleep(pace.seconds)"
 LIMIT = 0.3
 
 
+@pytest.mark.slow
 def test_a_query_that_times_out_takes_at_most_a_twentieth_of_the_time_and_comes_back_slowly(
     payments_database: PaymentsDatabase,
 ) -> None:
@@ -48,6 +51,7 @@ def test_a_query_that_times_out_takes_at_most_a_twentieth_of_the_time_and_comes_
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_the_queries_of_all_sources_together_step_back(payments_database: PaymentsDatabase) -> None:
     payments_database.execute("CREATE TABLE pace AS SELECT 60 AS seconds")
     payments_database.execute("ALTER TABLE webhook_events RENAME TO events_kept")

@@ -162,6 +162,7 @@ def test_an_event_that_makes_no_sense_is_noted_once_and_stops_nothing(world: Wat
     assert world.about()["payments_exporter_parse_errors_total",] == (1 if not isinstance(raw, dict) else 2)
 
 
+@pytest.mark.slow
 def test_a_thousand_events_in_one_second_are_all_counted(world: Watched) -> None:
     world.begun()
     for _ in range(500):

@@ -109,6 +109,7 @@ def do(shop: Shop, deed: tuple[Any, ...], clock: Clock, known: dict[str, Any]) -
             clock.on(seconds)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(deeds, odd, st.sampled_from(("nothing", "sample", "fault", "restart"))), min_size=1, max_size=30)
@@ -255,6 +256,7 @@ def test_how_many_pages_share_a_transaction_changes_no_count(sizes: list[int], b
     assert refunds == {"visa": 2 * len(ENDS)}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
     outcome = kill_again_and_again(tmp_path, kills=20, seed=7, seconds=700)
     assert outcome.kills == 20

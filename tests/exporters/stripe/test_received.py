@@ -124,6 +124,7 @@ def test_amounts_of_the_past_are_known_as_far_as_a_comparison_looks_back(tmp_pat
         assert found.get(long_ago.intent) is None
 
 
+@pytest.mark.slow
 def test_a_payment_takes_few_bytes_and_is_forgotten_after_two_days(world: Watched) -> None:
     """By what SQLite says of the table's pages: for a thousand payments, and once they are of no use."""
 

@@ -122,6 +122,7 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(world: Watched) -> Non
     assert counters(world.sample())[ONE_PAYMENT] == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_the_sample_and_loses_nothing_once_there_is_room(tmp_path: Path) -> None:
     with watched(tmp_path, state={"largest_bytes": 1024 * 1024}) as world:
         world.begun()
@@ -217,6 +218,7 @@ def test_a_state_in_memory_begins_anew_with_each_start(tmp_path: Path) -> None:
         assert counters(world.sample()) == {}
 
 
+@pytest.mark.slow
 def test_old_ids_days_and_intents_are_forgotten(world: Watched) -> None:
     world.begun()
     sizes = []

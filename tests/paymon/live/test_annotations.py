@@ -1,6 +1,7 @@
 """Does a server remark on any expression of ours: a counter that may be none, a histogram that lacks its buckets?"""
 
 import httpx
+import pytest
 
 from generators.rules import rule_groups
 from paymon.live.prometheus import Prometheus
@@ -10,6 +11,7 @@ from tests.paymon.live.conftest import Live
 from tests.paymon.live.stories import STORIES
 
 
+@pytest.mark.slow
 def test_no_server_has_a_remark_on_any_rule(live: Live) -> None:
     told: dict[str, list[str]] = {}
     answered = 0

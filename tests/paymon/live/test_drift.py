@@ -303,6 +303,7 @@ def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path)
     assert "outcomes.yml differs" in files(tmp_path, CATALOG).findings[0]
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_what_it_found_and_says_what_it_did_not_look_at(live: Live) -> None:
     found = CliRunner().invoke(drift, ["--prometheus", live.url, "--json"])
     assert found.exit_code == 1, found.output

@@ -203,6 +203,7 @@ def run(live: Live, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
+@pytest.mark.slow
 def test_the_command_says_it_by_its_exit_status(live: Live, tmp_path: Path) -> None:
     page = tmp_path / "gate.html"
     status, output = run(live, "1", "--html", str(page))
