@@ -10,7 +10,7 @@ from tests.mutants import GATES, Result, contradicts, gathered
 
 DRAWN = {"alerts": 50, "records": 80, "routing": 30}
 SEED = 15
-HELD = GATES | {"records": 85.0}
+HELD = GATES | {"records": 90.0}
 """What is reached and must not be lost: of records not yet what the gate asks; docs/proof.md has the figures."""
 
 
