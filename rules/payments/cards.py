@@ -7,7 +7,7 @@ from dataclasses import replace
 from textwrap import indent
 
 from rules.payments import outcomes
-from rules.payments.outcomes import RESULT, total_by
+from rules.payments.outcomes import RESULT, each_in_5m
 from rules.payments.runbook.procedures import CALL_STRIPE, STRIPE_STATUS
 from rules.vocabulary import (
     OTHER,
@@ -64,7 +64,7 @@ by_authentication = Signal(
     "authentication_result:payment_attempts:increase5m",
     "Attempts by card in 5 minutes, by authentication and result",
     Unit.COUNT,
-    total_by(attempts_by_authentication, "authentication", "result"),
+    each_in_5m(attempts_by_authentication),
     Example.over(
         minutes(5),
         (

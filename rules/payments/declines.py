@@ -3,7 +3,7 @@
 from textwrap import indent
 
 from rules.payments import authentication, outcomes
-from rules.payments.outcomes import RESULT, total, total_by
+from rules.payments.outcomes import RESULT, each_in_5m, total
 from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
     CURRENCIES,
@@ -108,7 +108,7 @@ declines_by_code = Signal(
     "decline_code:payment_declines:increase5m",
     "Failed attempts in 5 minutes, by code",
     Unit.COUNT,
-    total_by(declines, "decline_code"),
+    each_in_5m(declines),
     Example.over(
         minutes(5),
         (
@@ -123,7 +123,7 @@ by_currency = Signal(
     "currency_result:payment_attempts:increase5m",
     "Attempts in 5 minutes, by currency and result",
     Unit.COUNT,
-    total_by(attempts_by_currency, "currency", "result"),
+    each_in_5m(attempts_by_currency),
     Example.over(
         minutes(5),
         (
@@ -143,7 +143,7 @@ amount_by_currency = Signal(
     "currency:payment_amount_minor_units:increase5m",
     "Amount of successful payments in 5 minutes, by currency",
     Unit.MINOR_UNITS,
-    total_by(amount, "currency"),
+    each_in_5m(amount),
     Example.over(
         minutes(5),
         ((amount.where(currency="usd"), "0+100x10"), (amount.where(currency="jpy"), "0+200x10")),
@@ -155,7 +155,7 @@ failed_amount_by_currency = Signal(
     "currency:payment_failed_amount_minor_units:increase5m",
     "Amount of failed attempts in 5 minutes, by currency",
     Unit.MINOR_UNITS,
-    total_by(failed_amount, "currency"),
+    each_in_5m(failed_amount),
     Example.over(
         minutes(5),
         ((failed_amount.where(currency="usd"), "0+100x10"), (failed_amount.where(currency="jpy"), "0+200x10")),

@@ -4,7 +4,7 @@ from textwrap import indent
 
 from rules.payments.cards import NETWORK
 from rules.payments.declines import CURRENCY
-from rules.payments.outcomes import WINDOW, total_by
+from rules.payments.outcomes import WINDOW, each_in_5m
 from rules.payments.rare_events import kept_events, kept_for_30_hours
 from rules.payments.runbook.procedures import CALL_STRIPE
 from rules.vocabulary import (
@@ -133,7 +133,7 @@ opened_by_reason = Signal(
     "dispute_reason:disputes_opened:increase5m",
     "Disputes opened in 5 minutes, by reason",
     Unit.COUNT,
-    total_by(opened, "reason"),
+    each_in_5m(opened),
     Example.over(
         minutes(5),
         ((opened.where(reason="fraudulent"), "0+1x10"), (opened.where(reason="duplicate"), "0+2x10")),
@@ -145,7 +145,7 @@ closed_by_outcome = Signal(
     "dispute_outcome:disputes_closed:increase5m",
     "Disputes closed in 5 minutes, by how they ended",
     Unit.COUNT,
-    total_by(closed, "outcome"),
+    each_in_5m(closed),
     Example.over(
         minutes(5),
         ((closed.where(outcome="won"), "0+1x10"), (closed.where(outcome="lost"), "0+2x10")),
@@ -165,7 +165,7 @@ refunded_by_currency = Signal(
     "currency:refund_amount_minor_units:increase5m",
     "Amount of refunds in 5 minutes, by currency",
     Unit.MINOR_UNITS,
-    total_by(refunded, "currency"),
+    each_in_5m(refunded),
     Example.over(
         minutes(5),
         ((refunded.where(currency="usd"), "0+100x10"), (refunded.where(currency="jpy"), "0+200x10")),

@@ -106,9 +106,10 @@ def total(series: Series, window: str, function: str = "increase", offset: str =
     return f"sum(max without (instance, pod) ({grown}))"
 
 
-def total_by(counter: Counter, *labels: str) -> str:
-    """PromQL for what was counted in 5 minutes, told apart by labels: what tables over a month add up."""
-    return f"sum by ({', '.join(labels)}) (max without (instance, pod) (increase({counter}[5m])))"
+def each_in_5m(counter: Counter) -> str:
+    """PromQL for what was counted in 5 minutes, told apart by all labels: what tables over a month add up."""
+    labels = ", ".join(label.name for label in counter.labels)
+    return f"max by ({labels}) (increase({counter}[5m]))"
 
 
 def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
