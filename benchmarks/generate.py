@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from generators.files import generated_files
+from generators.files import begun_files
 from generators.output import write
 from rules.catalog import catalog
 from rules.checks import check
@@ -99,11 +99,12 @@ def main() -> None:
 
     large = _large()
     begun = time.perf_counter()
-    problems = check(large)
-    checked = time.perf_counter()
-    if problems:
-        print(f"the synthetic catalog is not sound: {problems[0]}")
-    files = generated_files(large)
+    with begun_files(large) as every_file:
+        problems = check(large)
+        checked = time.perf_counter()
+        if problems:
+            print(f"the synthetic catalog is not sound: {problems[0]}")
+        files = every_file()
     rendered = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), files, "generated")
