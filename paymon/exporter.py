@@ -108,9 +108,22 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
+@contextmanager
+def _definitions_read() -> Iterator[None]:
+    """As `paymon.definitions.definitions_read`, which is loaded only where there is something to tell."""
+    try:
+        yield
+    except Exception:
+        from paymon.definitions import definitions_read
+
+        with definitions_read():
+            raise
+
+
 def _check(config: Path, web_config: Path | None) -> int:
-    from exporters.configuration.configfile import ConfigurationError
-    from exporters.configuration.settings import load
+    with _definitions_read():
+        from exporters.configuration.configfile import ConfigurationError
+        from exporters.configuration.settings import load
 
     found: list[str] = []
     try:
@@ -161,10 +174,11 @@ def _serve(
         import asyncio
         import logging
 
-        from exporters.configuration.configfile import ConfigurationError
-        from exporters.process import logs
-        from exporters.sampling.model import SampleError
-        from exporters.web.server import listen
+        with _definitions_read():
+            from exporters.configuration.configfile import ConfigurationError
+            from exporters.process import logs
+            from exporters.sampling.model import SampleError
+            from exporters.web.server import listen
 
         logs.configure(level, form)
         try:
@@ -191,10 +205,11 @@ def _exporter(config: Path, web_config: Path | None) -> "Exporter":
     import time
     from importlib.metadata import version
 
-    from exporters.configuration.settings import load
-    from exporters.process.assembly import assemble
-    from exporters.process.run import Exporter
-    from rules.areas import AREAS
+    with _definitions_read():
+        from exporters.configuration.settings import load
+        from exporters.process.assembly import assemble
+        from exporters.process.run import Exporter
+        from rules.areas import AREAS
 
     return Exporter(
         lambda: load(config),

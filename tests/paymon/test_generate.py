@@ -209,7 +209,16 @@ def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str
     assert not (project / "generated").exists()
 
 
-@pytest.mark.parametrize("command", [["list"], ["explain", "PaymentTimeouts"], ["exporter", "--config", "x"], ["test"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["explain", "PaymentTimeouts"],
+        ["exporter", "--config", "x"],
+        ["exporter", "--config", "x", "--check-config"],
+        ["test"],
+    ],
+)
 def test_a_mistake_in_the_organisation_is_told_alike_by_whoever_reads_it(project: Path, command: list[str]) -> None:
     file, old, new, message = MISTAKES["an override without a reason"]
     paymon(project, "generate")
