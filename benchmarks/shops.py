@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from paymon.backtest.as_data import as_data
@@ -44,18 +45,18 @@ def main() -> None:
     for name in arguments[1:] or KINDS:
         began = time.perf_counter()
         trade = Trade(KINDS[name], PER_MINUTE, seed=5)
-        counted = Counted(trade)
         read = []
-        for minute in range(1, healthy + OUTAGE + 1):
-            trade.broken = minute > healthy
-            trade.until(START + 60 * minute)
-            read.append(counted.read())
-        told = _told(read, healthy, "--promtool" in sys.argv)
-        trade.close()
-        found = read[-1]
-        for hour in range(1, 31):
-            trade.until(START + 60 * (healthy + OUTAGE) + 3600 * hour)
-            found = counted.read()
+        with closing(Counted(trade)) as counted:
+            for minute in range(1, healthy + OUTAGE + 1):
+                trade.broken = minute > healthy
+                trade.until(START + 60 * minute)
+                read.append(counted.read())
+            told = _told(read, healthy, "--promtool" in sys.argv)
+            trade.close()
+            found = read[-1]
+            for hour in range(1, 31):
+                trade.until(START + 60 * (healthy + OUTAGE) + 3600 * hour)
+                found = counted.read()
         truth = trade.shop.truth()
         wrong = {key for key in found.keys() | truth.keys() if found.get(key) != truth.get(key)}
         attempts = sum(value for key, value in truth.items() if key[0] == "payment_attempts_total")

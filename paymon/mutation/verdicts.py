@@ -6,7 +6,7 @@ it was, and two runs at once share what they find. A file that is damaged is thr
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from paymon import programs
@@ -66,11 +66,10 @@ class Verdicts:
 
     def close(self) -> None:
         """Let go of the oldest beyond what is kept, and of the file."""
-        with _told_plainly(self._file), self._connection:
+        with _told_plainly(self._file), closing(self._connection), self._connection:
             self._connection.execute(
                 "DELETE FROM verdicts WHERE number < (SELECT max(number) FROM verdicts) - ?", (_MOST,)
             )
-        self._connection.close()
 
 
 @contextmanager
@@ -83,8 +82,12 @@ def _told_plainly(file: Path | None) -> Iterator[None]:
 
 def _opened(file: Path | None) -> sqlite3.Connection:
     connection = sqlite3.connect(file or ":memory:", timeout=_PATIENCE_SECONDS, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute(_TABLE)
-    connection.commit()
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(_TABLE)
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
     return connection

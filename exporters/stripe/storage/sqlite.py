@@ -135,7 +135,11 @@ def _check(database: Database) -> None:
 
 def _connected(name: str) -> sqlite3.Connection:
     connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA cache_size=-16384")
+    try:
+        connection.execute("PRAGMA cache_size=-16384")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

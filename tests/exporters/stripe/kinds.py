@@ -223,6 +223,10 @@ class Counted:
         self._ledger.begin(int(START), backfilled=False)
         self._read = 0
 
+    def close(self) -> None:
+        """Let go of what was counted."""
+        self._ledger.close()
+
     def read(self) -> dict[tuple[str, ...], float]:
         """The counters once everything that has happened is read."""
         fake, now = self._trade.shop.fake, int(self._trade.clock())

@@ -5,6 +5,7 @@ way of paying breaks for the last 20 minutes. `python -m benchmarks shops` does 
 """
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,29 +43,28 @@ def test_a_kind_of_shop_is_counted_as_its_books_say_and_paged_for_when_it_breaks
 ) -> None:
     promtool = remembering(pytestconfig, "3.5")  # which rules fire when is compared with 2.42 elsewhere
     trade = Trade(KINDS[kind], PER_MINUTE, seed=11)
-    counted = Counted(trade)
     minutes, books = [], []
-    for minute in range(1, MINUTES + OUTAGE + 1):
-        trade.broken = minute > MINUTES
-        trade.until(START + 60 * minute)
-        minutes.append(counted.read())
-        books.append(Counter(trade.shop.books))
+    with closing(Counted(trade)) as counted:
+        for minute in range(1, MINUTES + OUTAGE + 1):
+            trade.broken = minute > MINUTES
+            trade.until(START + 60 * minute)
+            minutes.append(counted.read())
+            books.append(Counter(trade.shop.books))
 
-    share = succeeded(books[MINUTES - 16], books[MINUTES - 1])
-    told = failed_expectations(promtool, tmp_path, minutes, healthy=MINUTES, within=WITHIN, share=share)
-    assert told == [], "\n".join(told)
+        share = succeeded(books[MINUTES - 16], books[MINUTES - 1])
+        told = failed_expectations(promtool, tmp_path, minutes, healthy=MINUTES, within=WITHIN, share=share)
+        assert told == [], "\n".join(told)
 
-    trade.close()
-    for hour in range(1, 31):
-        trade.until(START + 60 * (MINUTES + OUTAGE) + 3600 * hour)
-        found = counted.read()
+        trade.close()
+        for hour in range(1, 31):
+            trade.until(START + 60 * (MINUTES + OUTAGE) + 3600 * hour)
+            found = counted.read()
     assert found == trade.shop.truth()
 
 
 def test_the_share_that_succeeds_is_what_a_person_would_compute() -> None:
     """Of 100 customers with 3-D Secure 90 pay, 6 are declined and 4 leave; 30 renewals, 20 of them declined."""
     trade = Trade(lambda _: None, 1, seed=1)
-    counted = Counted(trade)
     for number in range(100):
         asked = trade.shop.ask()
         if number < 96:
@@ -74,7 +74,8 @@ def test_the_share_that_succeeds_is_what_a_person_would_compute() -> None:
         trade.shop.pay("success" if number < 10 else "no money", cause=Cause.INVOICE)
     trade.close()
     trade.until(START + 7200)
-    found = counted.read()
+    with closing(Counted(trade)) as counted:
+        found = counted.read()
     by = {(key[1], key[3]): value for key, value in found.items() if key[0] == "payment_attempts_total"}
     assert by == {
         ("success", "api"): 90,
