@@ -60,7 +60,7 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     for number, example in enumerate(signal.also, 2):
         other = _Case.of(signal, known, example)
         name = f"example {number}"
-        yield other.more_around(f"{name}, ") if other.has_branches else other.example(name)
+        yield other.more_around(f"{name}, ", other.in_company()) if other.has_branches else other.example(name)
     case = _Case.of(signal, known, signal.example)
     yield case.example()
     yield case.more_around()
@@ -143,11 +143,11 @@ class _Case:
             for one in walk(self.known.tree(inner))
         )
 
-    def more_around(self, which: str = "") -> TestGroup:
+    def more_around(self, which: str = "", company: Fed = ()) -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts. Nor does a label more on every series
-        change a value; it may come out.
+        change a value; it may come out. The `company` is fed too, or instead of the series of the same name.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
@@ -156,6 +156,8 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
+            if which and series not in self._telling:
+                continue
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
             if series.name not in leanings and not (self.known.is_counter(series.name) and self.only_growth):
@@ -165,18 +167,26 @@ class _Case:
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)
         there = notation([Row(Decimal(1), length=max(count_of(rows(values)) for _, values in self.fed))])
+        recorded = shifted(there, _LOUD if which else 0)
         for series in (*self._recorded(), *self.known.absences(self.signal)):
             for other in self.known.of_others(series, reader=self.signal):
-                fed[other] = there
+                fed[other] = recorded
+        fed |= dict(company)
         extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]
-        labelled = tuple((series.having(shard="x"), values) for series, values in fed.items())
+        labelled = tuple(
+            (series.having(**{"shard": "x"} | dict(series.labels)), values) for series, values in fed.items()
+        )
         return self._group(name, labelled, self._reading(name, gives))
 
     def _recorded(self) -> Iterator[Series]:
-        """A series of each signal that this one reads, as another environment would record it."""
+        """A series of each signal that this one reads, with the labels that it asks for, as others would record it."""
         for inner in self.known.index.signals_read(self.signal)[:-1]:
-            yield Series(inner.name, tuple(labels_of(inner.example.gives[0][0]).items()))
+            labels = dict(labels_of(inner.example.gives[0][0]))
+            reads = [one.matchers for one in self._own_reads if one.name == inner.name] or [()]
+            for one in reads:
+                asked = {label: value for label, operator, value in one if operator == "="}
+                yield Series(inner.name, tuple((labels | asked).items()))
 
     def replica(self) -> Iterator[TestGroup]:
         """Every series a second time, from another instance and pod.
@@ -207,11 +217,46 @@ class _Case:
         standing = tuple(
             (self._replica_of(series, 4), standing_still(values))
             for series, values in self.fed
-            if exported == {True} and self.known.is_counter(series.name) and self._largest_counts(series.name)
+            if exported == {True} and self._largest_counts(series.name)
         )
         gives = [(labels, value * factor) for labels, value in self.gives]
         name = "a second replica"
         yield self._group(name, self.fed + copies + lagging + standing, self._reading(name, gives))
+
+    def in_company(self) -> Fed:
+        """Counters shared out among two series that are read alike, and replicas that lag behind, beside what is fed.
+
+        What no replica changes in the signal's example may be read by another branch in another example.
+        """
+        leanings, fed = self.leanings, dict[Series, str]()
+        for series, values in self.fed:
+            if series not in self._telling:
+                continue
+            if series.name in leanings:
+                fed[self._replica_of(series, 3)] = shifted(values, _LOUD * leanings[series.name])
+            other = self._beside(series, fed)
+            if other:
+                values = halved(values)
+                fed |= dict.fromkeys((series, other), values)
+            if self._largest_counts(series.name):
+                fed[self._replica_of(series, 4)] = halved(values)
+        return tuple(fed.items())
+
+    @property
+    def _own_reads(self) -> tuple[Selector, ...]:
+        """What the signal's own expression reads, metrics and signals."""
+        return selectors(self.known.tree(self.signal))
+
+    @property
+    def _telling(self) -> frozenset[Series]:
+        """The series each of which the signal itself reads somewhere where none of those before it is read."""
+        found, read = set[Series](), set[Selector]()
+        for series, _ in self.fed:
+            by = {one for one in self._own_reads if _read_by((one,), series)}
+            if not by <= read:
+                found.add(series)
+                read |= by
+        return frozenset(found)
 
     def former_names(self) -> Iterator[TestGroup]:
         """Where a metric had another name: who still exports that one alone, and who exports both, reads as before."""
@@ -278,16 +323,22 @@ class _Case:
         return example.every * 25 // 24 // _SECOND * _SECOND if fits else example.every
 
     def _beside(self, series: Series, fed: Mapping[Series, str]) -> Series | None:
-        """The counter with a new value of a label that is not carried on, read wherever it is read itself."""
+        """The counter with a new value of a label that is not carried on, read wherever it is read itself.
+
+        Where it has none and is added up, a label of a team's own, such as its targets add to every series.
+        """
         if not self.known.is_counter(series.name):
             return None
         reads = [one for one in self.known.reads(self.signal) if one.name == series.name]
-        others = (
+        others = [
             series.having(**{label.name: value})
             for label in self.known.metrics[series.name].labels
             if label.name not in self.known.expressions.labels(self.signal) | {"le"}
             for value in label.values
-        )
+        ]
+        added_up = all(one.calls[:1] and one.calls[0] in _GROWING and "sum" in one.calls for one in reads)
+        if added_up and not _carries(self.signal, self.known, "shard"):
+            others.append(series.having(shard="y"))
         there = {*fed, *dict(self.fed)}
         return next((one for one in others if one not in there and _alike(reads, one, series)), None)
 
@@ -410,6 +461,8 @@ class _Case:
 
     def _largest_counts(self, name: str) -> bool:
         """Whether of a counter's replicas the one that has grown most counts, wherever it is read."""
+        if not self.known.is_counter(name) or not self.known.metrics[name].source.exported:
+            return False
         calls = [one.calls for one in self.known.reads(self.signal) if one.name == name]
         return all(len(one) > 1 and one[0] in _GROWING and one[1] == "max" for one in calls)
 

@@ -78,11 +78,16 @@ def _everywhere(expression: Expression, around: str = "", place: str = "") -> It
     for change in _here(expression):
         told = change.what if change.operator in _TOLD_WHOLE or not name else f"{name}: {change.what}"
         yield replace(change, what=f"{place}{told}")
-    nothing = isinstance(expression, Operation) and expression.operator == "*" and expression.left == Number(0)
+    nothing = _is_nothing(expression)
     for part, rebuilt in _parts(expression):
         inner = "in 0 * ...: " if nothing and not isinstance(part, Number) else place
         for change in _everywhere(part, name, inner):
             yield replace(change, expression=rebuilt(change.expression))
+
+
+def _is_nothing(expression: Expression) -> bool:
+    """Whether it is 0 times something, so that only which series there are matters."""
+    return isinstance(expression, Operation) and expression.operator == "*" and expression.left == Number(0)
 
 
 def _parts(expression: Expression) -> Iterator[tuple[Expression, Callable[[Expression], Expression]]]:
@@ -215,6 +220,8 @@ def _of_operation(operation: Operation) -> Iterator[Change]:
     word, left, right = operation.operator, operation.left, operation.right
     if word in _COMPARISONS:
         yield from _of_comparison(operation)
+    elif word in ("+", "-") and _is_nothing(right):
+        pass  # what 0 is added to is what 0 is taken from
     elif word in _ARITHMETIC:
         other = _ARITHMETIC[word]
         yield Change("arithmetic", f"{word} is {other}", replace(operation, operator=other))
@@ -275,7 +282,9 @@ def _labels(expression: Expression) -> frozenset[str] | None:
             return frozenset()
         case Aggregation(operator=operator, by=by, without=None) if operator in {*_AGGREGATIONS, *_ALSO_AGGREGATIONS}:
             return by or frozenset()
-        case Call(function="clamp_min" | "clamp_max" | "clamp" | "abs", arguments=(of, *_)):
+        case Call(function="clamp_min" | "clamp_max" | "clamp" | "abs" | "day_of_week", arguments=(of, *_)):
+            return _labels(of)
+        case Call(function=function, arguments=(Subquery(of=of),)) if function in _OVER_TIME:
             return _labels(of)
         case Operation(left=Number(), right=one) | Operation(left=one, right=Number()):
             return _labels(one)

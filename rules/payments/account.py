@@ -103,6 +103,10 @@ def _capability_example(name: str, other: str) -> Example:
     )
 
 
+def _able(name: str) -> Example:
+    return Example(series=((capability.where(capability=name), "1x10"),), at=minutes(8), gives=(("", "1"),))
+
+
 def _requirements(state: str) -> str:
     return f"max without (instance, pod, state) ({requirements.where(state=state)})"
 
@@ -121,6 +125,7 @@ charges_enabled = Signal(
     Unit.BOOLEAN,
     _capability("charges_enabled"),
     _capability_example("charges_enabled", "payouts_enabled"),
+    also=(_able("charges_enabled"),),
 )
 
 payouts_enabled = Signal(
@@ -129,6 +134,7 @@ payouts_enabled = Signal(
     Unit.BOOLEAN,
     _capability("payouts_enabled"),
     _capability_example("payouts_enabled", "charges_enabled"),
+    also=(_able("payouts_enabled"),),
 )
 
 past_due = Signal(

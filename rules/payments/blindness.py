@@ -66,6 +66,15 @@ other_age = Signal(
     ),
 )
 
+
+def _having(selector: str, **labels: str) -> str:
+    """A series of an example with labels more, such as another replica or environment has."""
+    more = "".join(f',{name}="{value}"' for name, value in labels.items())
+    return f"{selector[:-1]}{more}}}"
+
+
+_WHOSE = ("environment", "service", "job")
+
 source_missing = Signal(
     "payments_exporter:source:missing",
     "A source that rules read and of which the exporter, which answers, says nothing at all",
@@ -75,14 +84,32 @@ source_missing = Signal(
     f"and on () (count({monitoring.build}) > 0)",
     Example(
         series=(
-            (monitoring.expected_source.where(source="postgres"), "1x10"),
+            (_having(monitoring.expected_source.where(source="postgres"), instance="a"), "1x10"),
+            (_having(monitoring.expected_source.where(source="postgres"), instance="b"), "0.5x10"),
             (monitoring.expected_source.where(source="health"), "1x10"),
             (monitoring.watermark.where(source="health"), "60x10"),
             (monitoring.watermark.where(source="flag"), "60x10"),
+            *(
+                (_having(monitoring.watermark.where(source="postgres"), **{label: "elsewhere"}), "60x10")
+                for label in _WHOSE
+            ),
             (monitoring.build.where(version="0.1.0"), "1x10"),
         ),
         at=minutes(8),
         gives=(('source="postgres"', "1"),),
+    ),
+    also=(
+        Example(
+            series=(
+                (monitoring.expected_source.where(source="postgres"), "1x10"),
+                *(
+                    (_having(monitoring.build.where(version="0.1.0"), **{label: "elsewhere"}), "1x10")
+                    for label in _WHOSE
+                ),
+            ),
+            at=minutes(8),
+            gives=(),
+        ),
     ),
 )
 

@@ -228,7 +228,7 @@ success_1m = Signal(
     "Share of customers' attempts that succeed, over a minute",
     Unit.RATIO,
     share(outcomes.SUCCESS_BY_CUSTOMERS, outcomes.BY_CUSTOMERS, "1m"),
-    Example.over(minutes(1), FIVE_FAILURES_IN_FIFTY, (("", "0.9"),)),
+    Example.over(minutes(1), outcomes.AND_RENEWALS, (("", "0.9"),)),
 )
 
 _ONE_FAULT = "a fault near the bound is one fault, though it crosses the bound all day"

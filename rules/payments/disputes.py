@@ -286,6 +286,27 @@ activity_ratio = Signal(
         at=minutes(8),
         gives=(('network="visa"', "0.005"), ('network="mastercard"', "0.01")),
     ),
+    also=(
+        Example(
+            series=(
+                (_of(window_disputes, "month_to_date", "visa"), "1x10"),
+                (_of(window_warnings, "month_to_date", "visa"), "0x10"),
+                (_of(charges, "month_to_date", "visa"), "1x10"),
+                (_of(window_disputes, "month_to_date", "mastercard"), "1x10"),
+                (_of(charges, "month_to_date", "mastercard"), "20x10"),
+            ),
+            at=minutes(8),
+            gives=(('network="visa"', "1"),),
+        ),
+        Example(
+            series=(
+                (_of(window_disputes, "month_to_date", "mastercard"), "1x10"),
+                (_of(charges, "previous_month", "mastercard"), "1x10"),
+            ),
+            at=minutes(8),
+            gives=(('network="mastercard"', "1"),),
+        ),
+    ),
     serves=("KM-05",),
 )
 

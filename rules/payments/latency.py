@@ -272,6 +272,7 @@ synthetic_ok = Signal(
         at=minutes(8),
         gives=(("", "0"),),
     ),
+    also=(Example(series=((synthetic_success.name, "1x10"),), at=minutes(8), gives=(("", "1"),)),),
     serves=("HLT-12",),
 )
 

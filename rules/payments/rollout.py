@@ -210,6 +210,7 @@ maintained_in_1h = Signal(
         at=minutes(66) + seconds(30),
         gives=(("", "1"),),
     ),
+    also=(Example(series=((maintenance.name, "1x6 0x60"),), at=minutes(66) + seconds(30), gives=(("", "0"),)),),
     serves=("RSP-03",),
     steady=True,
 )

@@ -209,8 +209,11 @@ rolled_back = Signal(
     Unit.RATIO,
     f"max(min_over_time({rollout.rollout}[40m]))\n/ on () (max(max_over_time({rollout.rollout}[3h])) > 0)",
     Example(
-        series=((rollout.rollout.name, "0.8x40 0.2x130"),),
-        at=minutes(165) + minutes(1) / 2,
+        series=(
+            (f'{rollout.rollout}{{pod="a"}}', "0.9x10 0.8 0.7x137 0.1 0.2 0.4x37 0.6"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.05x190"),
+        ),
+        at=minutes(190) + minutes(1) / 2,
         gives=(("", "0.25"),),
     ),
     serves=("RB-03",),

@@ -305,6 +305,7 @@ unsigned_refused = Signal(
         at=minutes(8),
         gives=(("", "0"),),
     ),
+    also=(Example(series=((rejects_unsigned.name, "1x10"),), at=minutes(8), gives=(("", "1"),)),),
     serves=("CHK-12",),
 )
 

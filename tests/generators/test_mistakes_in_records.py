@@ -53,6 +53,16 @@ def every_subject() -> Sequence[Subject]:
         # Each of several pasts is the least once.
         ("payment_country:attempts_expected:per_minute", "number: payment_attempts_by_country_total: 1.5 is 1.485"),
         ("payments:attempts_a_week_ago:least_per_minute", "offset: payment_attempts_total: 6d22h40m is dropped"),
+        # Another replica in a branch that only a further example takes.
+        ("payments:customer_success:of_before", "aggregation's labels: payment_attempts_total: without lacks instance"),
+        ("payments:customer_success:of_before", "aggregation: payment_attempts_total: max is avg"),
+        # Growth shared out among two series that differ in a label of a team's own.
+        ("payments:failed_intents:increase1h", "aggregation: payment_intents_total: sum is max"),
+        # What another environment records, under the labels that are asked for.
+        (
+            "payments_db:since_completed_unseen:seconds",
+            'matcher: payments_exporter:source_age:intervals: environment="production" is dropped',
+        ),
     ],
 )
 def test_a_mistake_is_noticed_wherever_in_the_record_it_is(record: str, mistake: str) -> None:

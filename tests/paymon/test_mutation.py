@@ -489,6 +489,16 @@ def test_what_to_match_by_is_no_mistake_where_it_changes_nothing() -> None:
     assert "sum by (x) (a) / sum(b)" in what("sum by (x) (a) / on (x) sum(b)")
     assert "a / sum(b)" in what("a / on () sum(b)")
     assert "sum without (x) (a) / sum(b)" in what("sum without (x) (a) / on () sum(b)")
+    on_sunday = "min_over_time(sum(a)[1h:5m]) * {} (day_of_week(vector(time())) > bool 0)"
+    assert on_sunday.format("ignoring ()") not in what(on_sunday.format("on ()"))
+    assert "min_over_time(a[1h:5m]) * sum(b)" in what("min_over_time(a[1h:5m]) * on () sum(b)")
+
+
+def test_what_is_0_is_added_or_taken_away_alike() -> None:
+    assert "a - 0 * b" not in what("a + 0 * b")
+    assert "a + 0 * b" not in what("a - 0 * b")
+    assert "0 * b - a" in what("0 * b + a")
+    assert "a - 1 * b" in what("a + 1 * b")
 
 
 expressions = st.recursive(
