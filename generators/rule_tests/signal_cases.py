@@ -156,7 +156,7 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            if which and series not in self._telling:
+            if (which and series not in self._telling) or series in self._more_replicas:
                 continue
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
@@ -246,6 +246,18 @@ class _Case:
     def _own_reads(self) -> tuple[Selector, ...]:
         """What the signal's own expression reads, metrics and signals."""
         return selectors(self.known.tree(self.signal))
+
+    @property
+    def _more_replicas(self) -> frozenset[Series]:
+        """The series that differ from one before them in nothing but instance and pod."""
+        found, seen = set[Series](), set[Series]()
+        for series, _ in self.fed:
+            alike = series.having(instance="", pod="")
+            alike = Series(alike.name, tuple(sorted(alike.labels)))
+            if alike in seen:
+                found.add(series)
+            seen.add(alike)
+        return frozenset(found)
 
     @property
     def _telling(self) -> frozenset[Series]:

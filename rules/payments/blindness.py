@@ -28,6 +28,15 @@ attempts_missing = Signal(
 
 _EVENTS = Source.STRIPE_EVENTS.value
 
+
+def _having(selector: str, **labels: str) -> str:
+    """A series of an example with labels more, such as another replica or environment has."""
+    more = "".join(f',{name}="{value}"' for name, value in labels.items())
+    return f"{selector[:-1]}{more}}}"
+
+
+_WHOSE = ("environment", "service", "job")
+
 events_age = Signal(
     "payments_exporter:events_age:intervals",
     "How old Stripe's events are, in units of their own interval, unless the exporter catches up with them",
@@ -41,10 +50,28 @@ events_age = Signal(
             (monitoring.watermark.where(source="postgres"), "0x10"),
             (monitoring.interval.where(source="postgres"), "30x10"),
             (monitoring.catching_up.where(source=_EVENTS), "0x10"),
+            *(
+                (_having(monitoring.catching_up.where(source=_EVENTS), **{label: "elsewhere"}), "1x10")
+                for label in _WHOSE
+            ),
             (monitoring.catching_up.where(source="postgres"), "1x10"),
         ),
         at=minutes(10),
         gives=((f'source="{_EVENTS}"', "18"),),
+    ),
+    also=(
+        Example(
+            series=(
+                (monitoring.watermark.where(source=_EVENTS), "60x10"),
+                (monitoring.interval.where(source=_EVENTS), "30x10"),
+                *(
+                    (_having(monitoring.catching_up.where(source=_EVENTS), pod=pod), f"{catches_up}x10")
+                    for pod, catches_up in (("a", 1), ("b", 1), ("c", 0))
+                ),
+            ),
+            at=minutes(10),
+            gives=(),
+        ),
     ),
 )
 
@@ -66,14 +93,6 @@ other_age = Signal(
     ),
 )
 
-
-def _having(selector: str, **labels: str) -> str:
-    """A series of an example with labels more, such as another replica or environment has."""
-    more = "".join(f',{name}="{value}"' for name, value in labels.items())
-    return f"{selector[:-1]}{more}}}"
-
-
-_WHOSE = ("environment", "service", "job")
 
 source_missing = Signal(
     "payments_exporter:source:missing",

@@ -165,8 +165,12 @@ _LINK = outcomes.attempts.where(result="success", payment_method="link", initiat
 
 
 def _two_series(samples: int, at: int, gives: str) -> Example:
-    """Two counters that began with the example, scraped every 4 minutes."""
-    series = ((_CARD, f"0+2x{samples}"), (_LINK, f"0+1x{samples}"))
+    """Two counters, scraped every 4 minutes: one of which just the window has samples, and one that two replicas count."""
+    series = (
+        (_CARD, f"_x3 0+2x{int(gives) // 2 - 1}"),
+        (f'{_LINK[:-1]},pod="a"}}', f"0+1x{samples}"),
+        (f'{_LINK[:-1]},pod="b"}}', f"_x5 0+1x{samples - 5}"),
+    )
     return Example(series=series, every=minutes(4), at=minutes(at), gives=(("", gives),))
 
 

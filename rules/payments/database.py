@@ -226,10 +226,11 @@ new_double_charges = Signal(
     Unit.COUNT,
     f"clamp_min(max({duplicates}) - on () min(min_over_time({duplicates}[1h])), 0)",
     Example(
-        series=((f'{duplicates}{{instance="a"}}', "5x4 2x60 2x20"), (f'{duplicates}{{instance="b"}}', "5x4 2x60 4x20")),
+        series=((f'{duplicates}{{instance="a"}}', "0x10 1 3x60"), (f'{duplicates}{{instance="b"}}', "5x71")),
         at=minutes(70) + minutes(1) / 2,
-        gives=(("", "2"),),
+        gives=(("", "4"),),
     ),
+    also=(Example(series=((duplicates.name, "2x71"),), at=minutes(70) + minutes(1) / 2, gives=(("", "0"),)),),
     serves=("ISS-04",),
 )
 

@@ -122,6 +122,30 @@ declarations_missing = Signal(
         at=minutes(10),
         gives=(("", "4"),),
     ),
+    also=(
+        Example(
+            series=(
+                (_DECLARED_AT_ALL, "0+60x10"),
+                *((f'{backup}{{pod="{pod}"}}', "60x10") for pod in "ab"),
+                *(
+                    (f'{metric}{{{label}="elsewhere"}}', "60x10")
+                    for metric in _DECLARED
+                    if metric is not backup
+                    for label in ("environment", "service", "job")
+                ),
+            ),
+            at=minutes(10),
+            gives=(("", "12"),),
+        ),
+        Example(
+            series=(
+                (_DECLARED_AT_ALL, "0+60x10"),
+                *((f'{backup}{{{label}="elsewhere"}}', "60x10") for label in ("environment", "service", "job")),
+            ),
+            at=minutes(10),
+            gives=(("", "13"),),
+        ),
+    ),
     serves=("CHK-01", "CHK-02", "CHK-03", "CHK-04", "CHK-10", "CHK-11", "CHK-14"),
 )
 

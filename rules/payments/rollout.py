@@ -192,9 +192,21 @@ switched_off_in_1h = Signal(
     ),
     also=tuple(
         Example(
-            series=((killed.name, pulled), (rollout.name, share)), at=minutes(66) + seconds(30), gives=(("", gives),)
+            series=(
+                (f'{killed.name}{{pod="a"}}', pulled),
+                (f'{killed.name}{{pod="b"}}', "0x67"),
+                (f'{rollout.name}{{pod="a"}}', share),
+                (f'{rollout.name}{{pod="b"}}', "1x67"),
+            ),
+            at=minutes(66) + seconds(30),
+            gives=(("", gives),),
         )
-        for gives, pulled, share in (("0", "1x6 0x60", "0x6 1x60"), ("1", "0x67", "1x30 0 1x35"))
+        for gives, pulled, share in (
+            ("0", "1x6 0x60", "0x6 1x60"),
+            ("1", "0x67", "1x6 0 1x59"),
+            ("1", "0x30 1 0x35", "1x67"),
+            ("1", "1x67", "0x67"),
+        )
     ),
     serves=("RB-01",),
     steady=True,

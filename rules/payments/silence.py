@@ -79,10 +79,22 @@ expected_after_rollback = Signal(
     Unit.COUNT,
     f"{expected_recently} * on () {rollout.kept('40m')}",
     Example(
-        series=(*HALF_AN_HOUR_AGO, (rollout.rollout.name, "1x7 0.5 0.5 0.2")),
+        series=(
+            *HALF_AN_HOUR_AGO,
+            (f'{rollout.rollout}{{pod="a"}}', "1x2 0.8 0.6x4 0.4x2"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.1x11"),
+        ),
         every=minutes(6),
         at=minutes(55),
         gives=(("", "3.75"),),
+    ),
+    also=(
+        Example(
+            series=(*HALF_AN_HOUR_AGO, (rollout.rollout.name, "0.5x10")),
+            every=minutes(6),
+            at=minutes(55),
+            gives=(("", "7.5"),),
+        ),
     ),
     steady=True,
 )
@@ -137,11 +149,20 @@ expected_lately_after_rollback = Signal(
             (_CARD_SUCCESS, "1+4x5 22+1x5"),
             (_LINK_SUCCESS, "5x5 5+2x5"),
             (_NOBODYS_SUCCESS, "1+1x5 20+3x5"),
-            (rollout.rollout.name, "1x2 0.8 0.4x5"),
+            (f'{rollout.rollout}{{pod="a"}}', "1x2 0.8 0.4x5"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.1x8"),
         ),
         every=minutes(24),
         at=hours(3) + minutes(15),
         gives=(("", "3.229166666666667"),),
+    ),
+    also=(
+        Example(
+            series=((_CARD_SUCCESS, "1+5x8"), (rollout.rollout.name, "0.5x8")),
+            every=minutes(24),
+            at=hours(3) + minutes(15),
+            gives=(("", "4.166666666666667"),),
+        ),
     ),
     steady=True,
 )
@@ -176,11 +197,20 @@ weekly_after_rollback = Signal(
             (_CARD_SUCCESS, "0+4x5 30+1x5"),
             (_LINK_SUCCESS, "5x5 5+2x5"),
             (_NOBODYS_SUCCESS, "0+1x5 20+3x5"),
-            (rollout.rollout.name, "1x845 0.2x5"),
+            (f'{rollout.rollout}{{pod="a"}}', "0.9x5 0.8 0.6x2 0.7 0.95x834 0.2x5"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.1x851"),
         ),
         every=minutes(12),
         at=hours(170) + minutes(4),
-        gives=(("", "0.5"),),
+        gives=(("", "0.625"),),
+    ),
+    also=(
+        Example(
+            series=((_CARD_SUCCESS, "0+6x10"), (rollout.rollout.name, "0.5x840 1x10")),
+            every=minutes(12),
+            at=hours(170) + minutes(4),
+            gives=(("", "2.5"),),
+        ),
     ),
     steady=True,
 )
