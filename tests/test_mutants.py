@@ -10,16 +10,14 @@ from tests.mutants import GATES, Result, contradicts, gathered
 
 DRAWN = {"alerts": 50, "records": 80, "routing": 30}
 SEED = 15
-HELD = GATES | {"records": 90.0}
-"""What is reached and must not be lost: of records not yet what the gate asks; docs/proof.md has the figures."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DRAWN)
-def test_what_is_reached_of_each_kind_holds_in_a_sample(kind: str) -> None:
+def test_the_gate_of_each_kind_holds_in_a_sample(kind: str) -> None:
     result = gathered(kind, DRAWN[kind], SEED, processes=2)
     assert result.score.mutants + result.score.equivalent > DRAWN[kind] * 0.8
-    assert not contradicts(result, HELD[kind]), (str(result.score), result.survivors)
+    assert not contradicts(result, GATES[kind]), (str(result.score), result.survivors)
 
 
 def result(mutants: int, noticed: int) -> Result:
