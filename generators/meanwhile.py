@@ -25,27 +25,28 @@ def meanwhile(work: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
         return
     reading, writing = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is this process' own matter
+    child = 0
     try:
         child = os.fork()
         if not child:
             os.close(reading)  # so that writing fails once nobody reads
             _answer(work, writing)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
 
-        def result() -> _Result:
-            with suppress(EOFError, pickle.UnpicklingError):
-                found: _Result = pickle.load(answer)  # noqa: S301 - our own child wrote it
-                return found
-            return work()
+            def result() -> _Result:
+                with suppress(EOFError, pickle.UnpicklingError):
+                    found: _Result = pickle.load(answer)  # noqa: S301 - our own child wrote it
+                    return found
+                return work()
 
-        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             yield result
-        finally:
+    finally:
+        if child:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _can_be_shared() -> bool:

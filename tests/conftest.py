@@ -1,5 +1,6 @@
 """Fixtures for more than one module of tests."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,12 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 settings.register_profile("fuzz", max_examples=5_000, deadline=None)
 """What `make fuzz` tries of each test that draws its input, instead of the hundred of the suite."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches what tests start also where a shell runs them in the background, and has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

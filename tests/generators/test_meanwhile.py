@@ -110,3 +110,26 @@ def test_ctrl_c_ends_both_processes_and_is_told_once() -> None:
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == 1
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+INTERRUPTED_AT_ONCE = """
+import os, signal
+fork = os.fork
+
+def forked():
+    child = fork()
+    if child:
+        os.kill(os.getpid(), signal.SIGINT)
+    return child
+
+os.fork = forked
+"""
+
+
+@shared
+def test_ctrl_c_while_the_other_process_begins_ends_both() -> None:
+    program = _begun("def work():\n    while True: signal.pause()", INTERRUPTED_AT_ONCE)
+
+    _, errors = program.communicate(timeout=100)  # until nobody holds its output any more
+
+    assert errors.count("KeyboardInterrupt") == 1
