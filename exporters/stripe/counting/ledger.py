@@ -303,9 +303,11 @@ class Ledger:
     def close(self) -> None:
         """Let go of the state."""
         with self._lock:
-            if not self.closed:
-                self._ownership.give_up()
-            self._close()
+            try:
+                if not self.closed:
+                    self._ownership.give_up()
+            finally:
+                self._close()
 
     def _close(self) -> None:
         if not self.closed:
