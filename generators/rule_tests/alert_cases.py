@@ -277,7 +277,7 @@ class _Cases:
             if not condition.forbids:
                 silent(self._with(condition, MISSING), f"missing: {condition.text}")
             if condition.within:
-                last = line.hold(condition.within // self.step - 1, elsewhere | self.values)
+                last = line.hold(condition.within // self.step + self.waiting, elsewhere | self.values)
                 probes.append(self._probe(name, last, 0, f"met not long ago: {condition.text}"))
                 line.hold(2, elsewhere | self._with(branch.watched, MISSING))
         silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
