@@ -281,12 +281,11 @@ class _Case:
         yield self._group("former names too", both, self._reading("former names too", self.gives))
 
     def _replica_of(self, series: Series, number: int) -> Series:
-        """Another instance and pod; of another job where several reach the source."""
+        """Another instance and pod; of another job where several reach the source and the series names none."""
         jobs = self.known.expressions.index.jobs(series.name, self.known.expressions.environment)
         place = {"instance": f"{series.label('instance')}-{number}", "pod": f"{series.label('pod')}-{number}"}
-        return series.having(
-            **place, **({"job": jobs[1]} if len(jobs) > 1 and not self.known.asks_for_jobs(self.signal) else {})
-        )
+        free = len(jobs) > 1 and "job" not in dict(series.labels) and not self.known.asks_for_jobs(self.signal)
+        return series.having(**place, **({"job": jobs[1]} if free else {}))
 
     @property
     def only_growth(self) -> bool:
