@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import benchmarks
+from benchmarks._pages import PageError
 from benchmarks._revision import RevisionError, built
 from benchmarks._side_by_side import compared
 
@@ -38,17 +39,21 @@ def main() -> None:
     if asked.base:
         try:
             base = built(PROJECT, asked.base)
+            fine = compared(PROJECT, base, names, asked.rounds, PROJECT / _PAGE if asked.write else None)
         except RevisionError as error:
             print(error, file=sys.stderr)
             sys.exit(error.status)
-        sys.exit(0 if compared(PROJECT, base, names, asked.rounds, PROJECT / _TABLE if asked.write else None) else 1)
+        except PageError as error:
+            print(error, file=sys.stderr)
+            sys.exit(2)
+        sys.exit(0 if fine else 1)
     for name in names:
         print(f"\n== {name}", flush=True)
         sys.argv = [name]
         importlib.import_module(f"benchmarks.{name}").main()
 
 
-_TABLE = "docs/performance.md"
+_PAGE = "docs/performance.md"
 
 if __name__ == "__main__":
     main()

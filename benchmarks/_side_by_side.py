@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks._pages import around, keep
 from benchmarks._revision import Revision
 
 __all__ = ["Comparison", "compared", "comparisons"]
@@ -48,13 +49,18 @@ _HEAD = ("| figure (`#`) | base | new | new/base | spread |", "|---|---|---|---|
 
 
 def compared(project: Path, base: Revision, names: Sequence[str], rounds: int, page: Path | None) -> bool:
-    """Print every figure of both, run in turn; keep the table on the page. False where a benchmark failed."""
+    """Print every figure of both, run in turn; keep them on the page. False where a benchmark failed.
+
+    Raises PageError before anything runs.
+    """
+    if page:
+        around(page)
     there = {path.stem for path in (base.folder / "benchmarks").glob("*.py")}
     lines: list[str] = []
     fine = True
     began = os.getloadavg()[0]
     for name in names:
-        lines += ["", f"## {name}", ""]
+        lines += ["", f"### {name}", ""]
         if name not in there:
             lines.append(f"{base.name} has no such benchmark.")
             continue
@@ -68,8 +74,7 @@ def compared(project: Path, base: Revision, names: Sequence[str], rounds: int, p
         lines += [*_HEAD, *map(str, comparisons([new for new, _ in printed], [old for _, old in printed]))]
     text = "\n".join(
         (
-            f'<!-- Written by `make benchmarks BASE={base.name} NAMES="{" ".join(names)}" WRITE=yes`. -->',
-            "# Performance",
+            f'`make benchmarks BASE={base.name} NAMES="{" ".join(names)}" WRITE=yes` printed:',
             "",
             f"Each figure of this revision beside that of {base.name} ({base.commit[:7]}): both are run in turn, in"
             f" {rounds} rounds. Shown are the median of each, the median of the ratios, and the least and the greatest"
@@ -81,7 +86,7 @@ def compared(project: Path, base: Revision, names: Sequence[str], rounds: int, p
     )
     print(text)
     if page and fine:
-        page.write_text(text + "\n")
+        keep(page, text)
     return fine
 
 

@@ -92,6 +92,7 @@ class PostgresServer:
         _run(
             [self.installation.binaries / "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"],
             ["--file", file.resolve(), "--dbname", self.dsn(database)],
+            {},
             seconds,
         )
 
@@ -135,6 +136,7 @@ def standby(primary: PostgresServer, settings: Mapping[str, str] | None = None) 
         _run(
             [reached.binaries / "pg_basebackup", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"],
             ["--wal-method=stream", "--pgdata", folder / "data", "--dbname", primary.dsn()],
+            _account(),
         )
         with _started(reached, folder, _SETTINGS | dict(settings or {}), new=False) as port:
             yield PostgresServer(reached, folder, port)
@@ -192,6 +194,7 @@ def _started(
         _run(
             [installation.binaries / "initdb", "--pgdata", data, "--username", "postgres", "--pwfile", password],
             ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
+            _account(),
         )
     with (data / "postgresql.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
@@ -261,8 +264,14 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
         time.sleep(0.05)
 
 
-def _run(command: Sequence[object], arguments: Sequence[object], seconds: float = _SECONDS) -> None:
-    """One of Postgres' programs, as the account that it may run as."""
+class _Account(TypedDict, total=False):
+    user: str
+    group: int
+    extra_groups: tuple[int, ...]
+
+
+def _run(command: Sequence[object], arguments: Sequence[object], account: _Account, seconds: float = _SECONDS) -> None:
+    """One of Postgres' programs, as an account, or as whoever runs this."""
     with tempfile.TemporaryFile("w+") as said:
         try:
             subprocess.run(
@@ -273,21 +282,15 @@ def _run(command: Sequence[object], arguments: Sequence[object], seconds: float 
                 stderr=subprocess.STDOUT,
                 timeout=seconds,
                 cwd="/",
-                **_account(),
+                **account,
             )
         except subprocess.CalledProcessError as error:
             said.seek(0)
             raise subprocess.CalledProcessError(error.returncode, error.cmd, said.read()) from None
 
 
-class _Account(TypedDict, total=False):
-    user: str
-    group: int
-    extra_groups: tuple[int, ...]
-
-
 def _account() -> _Account:
-    """Whom Postgres' programs run as: they refuse to run as root."""
+    """Whom the server and what makes its data run as: they refuse to run as root."""
     if not _as_root():
         return {}
     return {"user": _UNPRIVILEGED, "group": pwd.getpwnam(_UNPRIVILEGED).pw_gid, "extra_groups": ()}

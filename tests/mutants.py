@@ -10,7 +10,6 @@ Exit status: 0 the gates hold, 1 they do not, 2 wrong use.
 
 import math
 import random
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks._pages import keep
 from paymon.mutation.equivalents import Equivalents, read_equivalents
 from paymon.mutation.expressions import Change
 from paymon.mutation.mutants import Mutant
@@ -168,14 +168,6 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-_BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
-
-
-def _write(text: str) -> None:
-    before = PROOF.read_text()
-    PROOF.write_text(re.sub(f"{_BEGIN}.*{_END}", lambda _: f"{_BEGIN}\n{text}\n{_END}", before, flags=re.DOTALL))
-
-
 @click.command()
 @click.argument("kinds", metavar="[KIND]...", nargs=-1, type=click.Choice(list(GATES)))
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only so many of alerts and records, drawn.")
@@ -196,7 +188,7 @@ def main(kinds: tuple[str, ...], sample: int | None, seed: int, processes: int |
     text = f"`{command}`, promtool {'.'.join(map(str, Promtool.find().version or ()))}, printed:\n\n{table(results)}"
     click.echo(text)
     if write:
-        _write(text)
+        keep(PROOF, text)
     if any(one.score.percent < GATES[one.kind] for one in results):
         raise SystemExit(1)
 

@@ -1,11 +1,13 @@
 """Is another revision built and measured beside this one, and is what goes wrong told?"""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks._pages import PageError
 from benchmarks._revision import Revision, RevisionError, built
 from benchmarks._side_by_side import Comparison, compared, comparisons
 
@@ -43,11 +45,34 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_both_revisions_run_their_own_code_and_each_figure_is_shown_as_new_by_base(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert compared(project, built(project, "slow"), ["work"], 2, project / "table.md")
+    assert compared(project, built(project, "slow"), ["work"], 2, None)
 
-    line = "| the work of 3 people: # s | 4 | 2 | 0.50 | 0.50 to 0.50 |"
-    assert line in capsys.readouterr().out
-    assert line in (project / "table.md").read_text()
+    assert "| the work of 3 people: # s | 4 | 2 | 0.50 | 0.50 to 0.50 |" in capsys.readouterr().out
+
+
+def test_figures_take_the_place_of_those_before_and_leave_the_page_about_them_alone(project: Path) -> None:
+    page = project / "page.md"
+    page.write_text("# Speed\n\n<!-- figures -->\nthose before\n<!-- /figures -->\n\n## What was tried\n")
+
+    assert compared(project, built(project, "slow"), ["work"], 2, page)
+
+    before, printed, after = re.split("<!-- /?figures -->", page.read_text())
+    assert (before, after) == ("# Speed\n\n", "\n\n## What was tried\n")
+    assert "| the work of 3 people: # s | 4 | 2 | 0.50 | 0.50 to 0.50 |" in printed
+    assert "those before" not in printed
+
+
+def test_a_page_without_a_place_for_figures_is_told_before_anything_runs(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = project / "page.md"
+    page.write_text("# Speed\n\n<!-- figures -->\n")
+
+    with pytest.raises(PageError, match=r"page\.md: figures need one place; put a line <!-- figures --> there"):
+        compared(project, built(project, "slow"), ["work"], 1, page)
+
+    assert "work" not in capsys.readouterr().out
+    assert page.read_text() == "# Speed\n\n<!-- figures -->\n"
 
 
 def test_a_revision_is_built_once_and_again_where_building_was_interrupted(project: Path) -> None:
@@ -107,13 +132,16 @@ def test_a_revision_that_does_not_build_is_told_with_what_its_makefile_said(proj
 def test_a_benchmark_that_fails_is_told_and_no_table_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "benchmarks/work.py").write_text("raise OSError('no room')")
 
-    assert not compared(project, built(project, "slow"), ["work", "newer"], 1, project / "table.md")
+    page = project / "page.md"
+    page.write_text(kept := "<!-- figures -->\nthose before\n<!-- /figures -->\n")
+
+    assert not compared(project, built(project, "slow"), ["work", "newer"], 1, page)
 
     told = capsys.readouterr().out
     assert f"The benchmark work fails in {project}" in told
     assert "no room" in told
     assert "slow has no such benchmark." in told
-    assert not (project / "table.md").exists()
+    assert page.read_text() == kept
 
 
 def test_what_is_the_same_everywhere_belongs_to_the_words_and_the_rest_are_figures() -> None:

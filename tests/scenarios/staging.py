@@ -152,8 +152,7 @@ class Stage:
     def _remembered(self, setting: Setting, folder: Path) -> Past:
         past: Past = pickle.loads((folder / "past.pickle").read_bytes())
         self.server.create(past.database)
-        within_reach = shutil.copy(folder / "database.sql", self.server.folder)  # of the user that psql runs as
-        self.server.psql(past.database, Path(within_reach))
+        self.server.psql(past.database, folder / "database.sql")
         self._set_timezone(past.database, setting)
         return past
 

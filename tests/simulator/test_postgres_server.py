@@ -41,6 +41,17 @@ def test_programs_that_only_root_can_reach_are_run_from_a_copy(tmp_path: Path) -
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may keep others from its files")
+def test_a_file_that_only_root_can_reach_is_run(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (private / "one.sql").write_text("CREATE TABLE one (id int)")
+    with running(installations()[0]) as server:
+        server.psql("postgres", private / "one.sql")
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("SELECT count(*) FROM one").fetchone() == (0,)
+
+
 def test_a_file_that_cannot_be_run_says_what_psql_said() -> None:
     with running(installations()[0]) as server, pytest.raises(subprocess.CalledProcessError) as raised:
         server.psql("postgres", Path("/nonexistent.sql"))
