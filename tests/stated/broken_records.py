@@ -7,10 +7,11 @@ Exit status: 0 what the tests do not notice does no harm, 1 something else is no
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import click
 
@@ -24,7 +25,7 @@ from rules.vocabulary import minutes
 from tests.stated import alerts
 from tests.stated.courses import suites
 
-__all__ = ["Broken", "broken_records", "harmless", "unnoticed"]
+__all__ = ["Broken", "broken_records", "harmless", "stale_entries", "unnoticed"]
 
 _OFF = frozenset({"0.9 times", "0.99 times", "1.01 times", "1.1 times"})
 _LARGER = frozenset({"1.01 times", "1.1 times"})
@@ -101,12 +102,29 @@ def harmless(broken: Broken) -> frozenset[str]:
     """By how much the record may be off, and the alert is the same: what is above 0 is so 10 % smaller, too."""
     if (broken.alert, broken.rule.name) in _WHETHER_THERE:
         return _OFF
-    bound = re.compile(rf"{re.escape(broken.rule.name)} [<>]=? (\S+)$")
-    lines = (line for some in alerts.stated("production").values() for line in some)
-    bounds = {found[1].removesuffix("s") for line in lines if (found := bound.search(line))}
+    bounds = _bounds(broken.rule.name, chain.from_iterable(alerts.stated("production").values()))
     if bounds == {"0"}:
         return _OFF
     return _LARGER if bounds == {"1"} and broken.rule.name not in _IN_PARTS else frozenset()
+
+
+def stale_entries() -> list[str]:
+    """What the lists above say of records that is not so, or of none that is in an alert's way."""
+    table = alerts.stated("production")
+    asked = {(one.alert, one.rule.name) for one in broken_records()}
+    compared_with_1 = {name for _, name in asked if _bounds(name, chain.from_iterable(table.values())) == {"1"}}
+    lines = {
+        (alert, record): [line for tier, some in table.items() if tier.split("/")[0] == alert for line in some]
+        for alert, record in _WHETHER_THERE & asked
+    }
+    only_there = {entry for entry, some in lines.items() if not _bounds(entry[1], some)}
+    return [*sorted(_IN_PARTS - compared_with_1), *(f"{a}: {r}" for a, r in sorted(_WHETHER_THERE - only_there))]
+
+
+def _bounds(record: str, lines: Iterable[str]) -> set[str]:
+    """What it is compared with in those lines of the table."""
+    bound = re.compile(rf"(?<!\S){re.escape(record)} [<>]=? (\S+)$")
+    return {found[1].removesuffix("s") for line in lines if (found := bound.search(line))}
 
 
 @click.command()

@@ -9,7 +9,7 @@ from paymon.mutation.running import failing
 from paymon.mutation.sharing import as_they_are
 from paymon.promtool import Promtool
 from rules.catalog import catalog
-from tests.stated.broken_records import broken_records, harmless, unnoticed
+from tests.stated.broken_records import broken_records, harmless, stale_entries, unnoticed
 from tests.stated.courses import stated, suites, values_in_promtool_s_notation
 from tests.versions import PROMETHEUS, in_matrix
 
@@ -44,6 +44,10 @@ def test_raw_series_alone_tell_whom_they_should_through_all_records(version: str
     every = [suite for some in suites().values() for suite in some]
     said = failing(Promtool.find(version_prefix=version), [as_they_are(suite) for suite in every], 2)
     assert [text for text in said if text] == []
+
+
+def test_what_is_excused_of_a_record_is_said_of_one_that_is_there_and_is_asked_so() -> None:
+    assert stale_entries() == []
 
 
 @pytest.mark.slow
