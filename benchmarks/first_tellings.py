@@ -358,7 +358,7 @@ def kept_table() -> Iterator[str]:
 def main() -> None:
     """Print the table."""
     base = sys.argv[1] if len(sys.argv) > 1 else BASE
-    promtool = Promtool.find(version_prefix="3.5", timeout_seconds=600)
+    promtool = Promtool.find(version_prefix="3.5")
     print(f"| fault | due | {base}, s | now, s |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -15,7 +15,8 @@ from typing import ClassVar, TypeVar
 
 from paymon import programs
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 600.0
+"""After which promtool hangs: a file of tests that takes it six seconds took over a minute on a busy machine."""
 
 
 class PromtoolError(Exception):

@@ -19,7 +19,7 @@ from simulator.postgres_server import PostgresServer
 
 __all__ = ["pooled"]
 
-_SECONDS = 60
+_SECONDS = 200
 _SETTINGS = """\
 [databases]
 * = host=127.0.0.1 port={server} user={user} password={password}

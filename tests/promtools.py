@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from paymon.promtool import TIMEOUT_SECONDS, Answer, Promtool, parse_tests
+from paymon.promtool import Answer, Promtool, parse_tests
 
 __all__ = ["RememberingPromtool", "answers_of", "remembering"]
 
@@ -63,12 +63,10 @@ _HEAD = "Unit Testing:  "
 """How promtool begins to speak of a file."""
 
 
-def remembering(
-    config: pytest.Config, version_prefix: str, timeout_seconds: float = TIMEOUT_SECONDS
-) -> RememberingPromtool:
+def remembering(config: pytest.Config, version_prefix: str) -> RememberingPromtool:
     """The promtool of that version, with the answers of earlier runs."""
-    found = Promtool.find(version_prefix=version_prefix, timeout_seconds=timeout_seconds)
-    return RememberingPromtool(found.path, found.version, timeout_seconds, answers_of(config))
+    found = Promtool.find(version_prefix=version_prefix)
+    return RememberingPromtool(found.path, found.version, answers=answers_of(config))
 
 
 def answers_of(config: pytest.Config) -> Path | None:

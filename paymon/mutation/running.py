@@ -28,7 +28,7 @@ _EXPR = re.compile(r'("(?:[^"\\]|\\.)*"), time:')
 _MOST_WORK = 4.0
 """Seconds of CPU for which one promtool is given work; it prints only at the end."""
 _MOST_TOGETHER = 48
-_PATIENCE = 20
+_PATIENCE = 2
 """How many times longer than a usual call of promtool one of these may take: it does seconds of work."""
 _FIRST = (2, 4)
 """So many cases are tried first, and so many then: most mutants are noticed at once."""

@@ -55,13 +55,13 @@ def exporter() -> Iterator[int]:
 
 def labels_of(url: str) -> dict[str, str]:
     """The labels of the exporter's series, without the instance, once the server has it."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while True:
         query = {"query": 'payments_exporter_watermark_timestamp_seconds{source="health"}'}
-        found = httpx.get(f"{url}/api/v1/query", params=query, timeout=5).json()["data"]["result"]
+        found = httpx.get(f"{url}/api/v1/query", params=query, timeout=100).json()["data"]["result"]
         if found:
             return {name: value for name, value in found[0]["metric"].items() if name in OURS}
-        assert time.monotonic() < deadline, "no series within 60 s"
+        assert time.monotonic() < deadline, "no series within 200 s"
         time.sleep(0.2)
 
 
@@ -91,7 +91,7 @@ def test_prometheus_accepts_every_scrape_configuration(
     (tmp_path / name).write_text(text)
     promtool = str(find("promtool", version))
     command: list[str] = [promtool, "check", "config", "--syntax-only", *options, str(tmp_path / name)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert said.returncode == 0, said.stderr
 
 

@@ -121,27 +121,29 @@ def test_two_services_share_prometheus_and_alertmanager(
         wait_until_ready(f"http://127.0.0.1:{port}/-/ready", process, log)
 
         def recorded() -> dict[str, str]:
-            answer = httpx.get(f"{url}/api/v1/query", params={"query": "stripe_account:charges_enabled:min"}, timeout=5)
+            answer = httpx.get(
+                f"{url}/api/v1/query", params={"query": "stripe_account:charges_enabled:min"}, timeout=100
+            )
             found = answer.json()["data"]["result"]
             values = {one["metric"]["service"]: one["value"][1] for one in found}
             return values if len(values) == len(NAMES) else {}
 
         assert until(recorded) == {"shop": "0", "donations": "1"}
-        groups = httpx.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]
+        groups = httpx.get(f"{url}/api/v1/rules", timeout=100).json()["data"]["groups"]
         assert len({group["name"] for group in groups}) == len(groups)
         assert {group["name"].split(".")[0] for group in groups} == set(NAMES)
 
         alerts = f"http://127.0.0.1:{port}/api/v2/alerts"
 
         def beating() -> dict[str, list[str]]:
-            found = httpx.get(alerts, params={"filter": 'alertname="PaymentsWatchdog"'}, timeout=5).json()
+            found = httpx.get(alerts, params={"filter": 'alertname="PaymentsWatchdog"'}, timeout=100).json()
             told = {one["labels"]["service"]: [by["name"] for by in one["receivers"]] for one in found}
             return told if len(told) == len(NAMES) else {}
 
         assert until(beating) == {name: [f"payments-heartbeat-{name}-production"] for name in NAMES}
 
         def firing() -> dict[str, set[str]]:
-            answer = httpx.get(f"{url}/api/v1/query", params={"query": 'ALERTS{alertstate="firing"}'}, timeout=5)
+            answer = httpx.get(f"{url}/api/v1/query", params={"query": 'ALERTS{alertstate="firing"}'}, timeout=100)
             found = [one["metric"] for one in answer.json()["data"]["result"]]
             by_name = {
                 name: {one["service"] for one in found if one["alertname"] == name}

@@ -74,7 +74,7 @@ def test_a_counter_that_is_minutes_old_promises_no_more_than_it_counted(tmp_path
 
 
 def _value(url: str, query: str, at: int) -> float:
-    answer = httpx.get(f"{url}/api/v1/query", params={"query": query, "time": at, "nocache": 1}, timeout=60).json()
+    answer = httpx.get(f"{url}/api/v1/query", params={"query": query, "time": at, "nocache": 1}, timeout=100).json()
     (result,) = answer["data"]["result"]
     return float(result["value"][1])
 

@@ -24,7 +24,7 @@ def main(folder: Path) -> int:
         sys.stderr.write(f"look: {error}" + "\n")
         return 2
     folder.mkdir(parents=True, exist_ok=True)
-    promtool = Promtool.find(version_prefix="3.5", timeout_seconds=600)
+    promtool = Promtool.find(version_prefix="3.5")
     with tempfile.TemporaryDirectory() as scratch, running(installations()[0]) as server:
         prepare(server, EMPTY)
         stage = Stage(server, Path(scratch), Path(scratch) / "pasts")

@@ -155,7 +155,7 @@ global: {{evaluation_interval: 15s, scrape_interval: 15s}}
 rule_files: [{", ".join(f'"{folder}/*.yml"' for folder in folders)}]
 """
     with prometheus(find("prometheus"), config, tmp_path) as url:
-        groups = httpx.get(f"{url}/api/v1/rules", timeout=20).json()["data"]["groups"]
+        groups = httpx.get(f"{url}/api/v1/rules", timeout=100).json()["data"]["groups"]
     assert len({group["name"] for group in groups}) == len(groups) > 50
     assert {group["name"].split(".")[0] for group in groups} == set(SERVICES)
 
@@ -163,7 +163,7 @@ rule_files: [{", ".join(f'"{folder}/*.yml"' for folder in folders)}]
 def test_a_real_alertmanager_loads_the_configuration_of_both(machine: Machine, tmp_path: Path) -> None:
     shutil.copytree(generated(machine) / "alertmanager", tmp_path / "alertmanager")
     with alertmanager(find("alertmanager"), tmp_path / "alertmanager" / "alertmanager.yml") as url:
-        status = httpx.get(f"{url}/api/v2/status", timeout=5).json()
+        status = httpx.get(f"{url}/api/v2/status", timeout=100).json()
     assert "till-p1" in status["config"]["original"]
 
 
@@ -192,9 +192,9 @@ def exporter_page(machine: Machine, folder: Path) -> str:
         *("--config", config, f"--web.listen-address=127.0.0.1:{port}"),
     )
     with running(program, log) as process:
-        wait_until_ready(f"http://127.0.0.1:{port}/-/healthy", process, log, within=60)
-        deadline = time.monotonic() + 60
-        while 'version="' not in (page := httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text):
+        wait_until_ready(f"http://127.0.0.1:{port}/-/healthy", process, log)
+        deadline = time.monotonic() + 200
+        while 'version="' not in (page := httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=100).text):
             assert time.monotonic() < deadline, page
             time.sleep(0.2)
         return page

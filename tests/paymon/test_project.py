@@ -271,7 +271,7 @@ def test_of_an_environment_that_goes_upgrade_names_what_still_fires(alertmanager
     fires = {"alertname": "PaymentsDegraded", "environment": "us-production", "service": "shop", "priority": "P1"}
     others = (fires | {"environment": "staging", "alertname": "Here"}, fires | {"service": "other", "alertname": "Not"})
     sent = [{"labels": labels, "annotations": {}} for labels in (fires, *others)]
-    assert httpx.post(f"{alertmanager}/api/v2/alerts", json=sent, timeout=20).status_code == 200
+    assert httpx.post(f"{alertmanager}/api/v2/alerts", json=sent, timeout=100).status_code == 200
 
     unasked = paymon(folder, "upgrade")
     asked = paymon(folder, "upgrade", "--alertmanager", alertmanager)

@@ -1,6 +1,5 @@
 """Does nobody wake up for nothing, does everybody wake up for something, and is arithmetic right about both?"""
 
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -41,7 +40,7 @@ def test_promtool_fires_at_the_very_evaluations_that_arithmetic_foretells(
 ) -> None:
     history = telling_history(Random(seed), hours, clock, alerts)
 
-    result = ask_promtool(replace(promtool, timeout_seconds=600), history, alerts, tmp_path)
+    result = ask_promtool(promtool, history, alerts, tmp_path)
 
     assert result.passed, "\n".join(failure.raw for failure in result.failures)
 

@@ -16,12 +16,6 @@ from tests.rules.playing import play
 NEVER = ()
 
 
-@pytest.fixture
-def patient(promtool: Promtool) -> Promtool:
-    """One that may take its time: eight days are thousands of evaluations."""
-    return replace(promtool, timeout_seconds=600)
-
-
 EVERY = minutes(4)
 WEEK = 7 * 24 * 60
 NOON = WEEK + 12 * 60
@@ -46,7 +40,7 @@ def customers(**labels: str) -> str:
 
 @pytest.mark.slow
 def test_half_of_the_customers_missing_is_a_ticket_and_nearly_all_of_them_a_page(
-    patient: Promtool, tmp_path: Path
+    promtool: Promtool, tmp_path: Path
 ) -> None:
     """Half are missing from noon on, and from two o'clock on 19 of 20: then the page ends the ticket."""
     until = minutes(NOON + 180)
@@ -56,11 +50,11 @@ def test_half_of_the_customers_missing_is_a_ticket_and_nearly_all_of_them_a_page
     }
     fed = {customers(): course((NOON, 20), (NOON + 120, 10), (NOON + 180, 1))}
 
-    play(patient, tmp_path, fed, expected, until=until, every=EVERY)
+    play(promtool, tmp_path, fed, expected, until=until, every=EVERY)
 
 
 @pytest.mark.slow
-def test_customers_of_one_country_who_no_longer_come_are_missed(patient: Promtool, tmp_path: Path) -> None:
+def test_customers_of_one_country_who_no_longer_come_are_missed(promtool: Promtool, tmp_path: Path) -> None:
     """All others come as ever, and a batch of renewals by Stripe ends at the same time: nothing is said of them."""
     of_country = cards.attempts_by_country.where
     fed = {
@@ -72,7 +66,7 @@ def test_customers_of_one_country_who_no_longer_come_are_missed(patient: Promtoo
     told = ((minutes(NOON + 36), minutes(NOON + 92)),)
     expected = {traffic.country_missing: told, traffic.fallen: NEVER}
 
-    play(patient, tmp_path, fed, expected, until=minutes(NOON + 92), every=EVERY)
+    play(promtool, tmp_path, fed, expected, until=minutes(NOON + 92), every=EVERY)
 
 
 def opens_at_nine(second: int) -> float:

@@ -95,7 +95,7 @@ def refused(promtool: Path, expressions: list[str], folder: Path) -> set[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == (0 if "SUCCESS" in ran.stdout else 1), ran.stderr

@@ -99,6 +99,6 @@ def test_promtool_pages_at_the_very_evaluations_for_sixteen_days_of_a_shop_with_
     )
     assert [firing.begins // DAY for firing in Evaluation(history).firings(STOPPED)][-1] == 15
 
-    result = ask_promtool(Promtool.find(version_prefix="3.5", timeout_seconds=600), history, (STOPPED,), tmp_path)
+    result = ask_promtool(Promtool.find(version_prefix="3.5"), history, (STOPPED,), tmp_path)
 
     assert result.passed, "\n".join(failure.raw for failure in result.failures[:5])

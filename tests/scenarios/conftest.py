@@ -23,10 +23,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture(scope="session")
 def oldest(pytestconfig: pytest.Config) -> Promtool:
     """The oldest promtool that is supported."""
-    return remembering(pytestconfig, "2.42", timeout_seconds=240)
+    return remembering(pytestconfig, "2.42")
 
 
 @pytest.fixture(scope="session")
 def newest(pytestconfig: pytest.Config) -> Promtool:
     """The newest promtool that is supported."""
-    return remembering(pytestconfig, "3.5", timeout_seconds=240)
+    return remembering(pytestconfig, "3.5")

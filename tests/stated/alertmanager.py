@@ -42,7 +42,7 @@ def complaints(version: str, config: Config, templates: str, folder: Path) -> tu
         here = _here(config, templates, folder, posts, mails)
         try:
             with loaded(version, here, folder) as url:
-                known = yaml.safe_load(httpx.get(f"{url}/api/v2/status", timeout=60).json()["config"]["original"])
+                known = yaml.safe_load(httpx.get(f"{url}/api/v2/status", timeout=100).json()["config"]["original"])
                 known = _without_ports(known, posts, mails)
                 found = _unlike(config, known) or arriving(url, posts, mails)
                 return Loaded(known), found

@@ -26,7 +26,7 @@ def arriving(url: str, posts: Inbox[Posted], mails: Inbox[Mail]) -> list[str]:
     found = _wrong("firing", alerts, posts, mails)
     if found:
         return found
-    groups = httpx.get(f"{url}/api/v2/alerts/groups", timeout=60).json()
+    groups = httpx.get(f"{url}/api/v2/alerts/groups", timeout=100).json()
     found = [
         f"{one.name}: grouped by {sorted(actual)}, not by {sorted(stated)}"
         for one, alert in zip(STATED, alerts, strict=True)
@@ -37,7 +37,7 @@ def arriving(url: str, posts: Inbox[Posted], mails: Inbox[Mail]) -> list[str]:
         return found
     # An end is told at the next look, up to 5 minutes later; whoever loads its configuration again looks at once.
     _post(url, [{**alert, "endsAt": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()} for alert in alerts])
-    httpx.post(f"{url}/-/reload", timeout=60).raise_for_status()
+    httpx.post(f"{url}/-/reload", timeout=100).raise_for_status()
     return _wrong("resolved", alerts, posts, mails)
 
 
@@ -51,7 +51,7 @@ def _alert(one: Stated) -> dict[str, Any]:
 
 
 def _post(url: str, alerts: list[dict[str, Any]]) -> None:
-    httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=60).raise_for_status()
+    httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=100).raise_for_status()
 
 
 def _present(told: Told, alert: Mapping[str, Any]) -> set[str]:
