@@ -17,18 +17,20 @@ _Result = TypeVar("_Result")
 def meanwhile(work: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
     """Begins the work in a process of its own, and gives what waits for its result; a result has to be picklable.
 
-    The work is done here, once it is asked for, where there is no second core, no fork, or another thread; and where it
-    failed there, so that an error is the same, traceback and all. On leaving, nothing is left of that process.
+    The work is done here, once it is asked for, where there is no second core, no fork, or another thread; where the
+    system grants no further process; and where it failed there, so that an error is the same, traceback and all. On
+    leaving, nothing is left of that process.
     """
     if not _can_be_shared():
         yield work
         return
     reading, writing = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is this process' own matter
-    child = 0
+    child: int | None = None
     try:
-        child = os.fork()
-        if not child:
+        with suppress(OSError):  # at a limit of processes: then nobody writes, and the end is read at once
+            child = os.fork()
+        if child == 0:
             os.close(reading)  # so that writing fails once nobody reads
             _answer(work, writing)
         os.close(writing)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from generators.rule_tests.without_data import value_without_data
 from generators.rules import Expressions
-from rules.promql import Expression, Selector, parse
+from rules.promql import Expression, Selector, labels_carried, parse
 from rules.promtool.series import Series
 from rules.vocabulary import Alert, Counter, Histogram, Metric, Signal
 
@@ -22,6 +22,7 @@ class Known:
         self.metrics: Mapping[str, Metric] = self.index.by_series
         self.labels_declared = frozenset(label.name for metric in self.metrics.values() for label in metric.labels)
         self._without_data: dict[str, Decimal | None] = {}
+        self._with_a_label_more: dict[tuple[str, str], frozenset[str]] = {}
 
     @cached_property
     def former_series_names(self) -> Mapping[str, str]:
@@ -32,6 +33,27 @@ class Known:
     def tree(signal: Signal) -> Expression:
         """The signal's expression as a tree."""
         return parse(signal.expr)
+
+    def nodes(self, signal: Signal) -> tuple[Expression, ...]:
+        """The tree and everything in it."""
+        return self.index.by_name[signal.name].nodes
+
+    def own_reads(self, signal: Signal) -> tuple[Selector, ...]:
+        """What its own expression reads, metrics and signals."""
+        return self.index.by_name[signal.name].selectors
+
+    def carries(self, signal: Signal, label: str) -> bool:
+        """Whether a label that every series has comes out of the signal."""
+
+        def labels(name: str) -> frozenset[str]:
+            inner = self.signal(name)
+            if inner is None:
+                return self.labels_declared | {label}
+            if (name, label) not in self._with_a_label_more:
+                self._with_a_label_more[name, label] = labels_carried(self.tree(inner), labels)
+            return self._with_a_label_more[name, label]
+
+        return label in labels(signal.name)
 
     def is_counter(self, name: str) -> bool:
         """Whether series of that name are counters, or a histogram's."""

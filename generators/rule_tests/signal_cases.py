@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 
 from generators.rule_tests.courses import (
@@ -33,9 +33,7 @@ from rules.promql import (
     Operation,
     Selector,
     is_scalar,
-    labels_carried,
     selectors,
-    walk,
 )
 from rules.promql import Series as Selected
 from rules.promtool.rows import Row, count_of, notation, rows
@@ -111,7 +109,7 @@ def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
     return TestGroup("nothing there", signals[0].example.every, tuple(fed.items()), tuple(probes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Case:
     """A signal, the series of its example, and what they give."""
 
@@ -120,19 +118,22 @@ class _Case:
     every: timedelta
     fed: Fed
     gives: Sequence[Result]
-    leanings: Mapping[str, int]
-    """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
 
     @classmethod
     def of(cls, signal: Signal, known: Known, example: Example) -> "_Case":
         """The case of one example."""
         fed = tuple((known.scoped(Series.parse(series)), values) for series, values in example.series)
         gives = [(labels_of(labels), Decimal(value)) for labels, value in example.gives]
-        return cls(signal, known, example.every, fed, gives, _leanings(signal, known))
+        return cls(signal, known, example.every, fed, gives)
 
     def example(self, name: str = "example") -> TestGroup:
         """The example itself."""
         return self._group(name, self.fed, self._reading(name, self.gives))
+
+    @cached_property
+    def leanings(self) -> Mapping[str, int]:
+        """For each gauge of which the largest (smallest) value counts, -1 (1): the way in which more do not matter."""
+        return _leanings(self.signal, self.known)
 
     @property
     def has_branches(self) -> bool:
@@ -140,7 +141,7 @@ class _Case:
         return any(
             isinstance(one, Operation) and one.operator in ("and", "or", "unless")
             for inner in self.known.index.signals_read(self.signal)
-            for one in walk(self.known.tree(inner))
+            for one in self.known.nodes(inner)
         )
 
     def more_around(self, which: str = "", company: Fed = ()) -> TestGroup:
@@ -172,7 +173,7 @@ class _Case:
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = recorded
         fed |= dict(company)
-        extra = {"shard": "x"} if _carries(self.signal, self.known, "shard") else {}
+        extra = {"shard": "x"} if self.known.carries(self.signal, "shard") else {}
         gives = [(dict(labels) | extra, value) for labels, value in self.gives]
         labelled = tuple(
             (series.having(**{"shard": "x"} | dict(series.labels)), values) for series, values in fed.items()
@@ -245,9 +246,9 @@ class _Case:
     @property
     def _own_reads(self) -> tuple[Selector, ...]:
         """What the signal's own expression reads, metrics and signals."""
-        return selectors(self.known.tree(self.signal))
+        return self.known.own_reads(self.signal)
 
-    @property
+    @cached_property
     def _more_replicas(self) -> frozenset[Series]:
         """The series that differ from one before them in nothing but instance and pod."""
         found, seen = set[Series](), set[Series]()
@@ -259,12 +260,12 @@ class _Case:
             seen.add(alike)
         return frozenset(found)
 
-    @property
+    @cached_property
     def _telling(self) -> frozenset[Series]:
         """The series each of which the signal itself reads somewhere where none of those before it is read."""
         found, read = set[Series](), set[Selector]()
         for series, _ in self.fed:
-            by = {one for one in self._own_reads if _read_by((one,), series)}
+            by = {one for one in self._own_reads if series.selected_by(one.name, one.matchers)}
             if not by <= read:
                 found.add(series)
                 read |= by
@@ -287,7 +288,7 @@ class _Case:
         free = len(jobs) > 1 and "job" not in dict(series.labels) and not self.known.asks_for_jobs(self.signal)
         return series.having(**place, **({"job": jobs[1]} if free else {}))
 
-    @property
+    @cached_property
     def only_growth(self) -> bool:
         """Whether every counter is read for its growth only, so that its absolute value cannot matter."""
         reads = [one for one in self.known.reads(self.signal) if self.known.is_counter(one.name)]
@@ -348,7 +349,7 @@ class _Case:
             for value in label.values
         ]
         added_up = all(one.calls[:1] and one.calls[0] in _GROWING and "sum" in one.calls for one in reads)
-        if added_up and not _carries(self.signal, self.known, "shard"):
+        if added_up and not self.known.carries(self.signal, "shard"):
             others.append(series.having(shard="y"))
         there = {*fed, *dict(self.fed)}
         return next((one for one in others if one not in there and _alike(reads, one, series)), None)
@@ -376,7 +377,7 @@ class _Case:
         return (
             bool(_numerators(tree))
             and self.known.value(tree) is None
-            and not any(isinstance(one, Operation) and one.operator == "/" for one in walk(tree))
+            and not any(isinstance(one, Operation) and one.operator == "/" for one in self.known.nodes(self.signal))
             and all(one.range for one in self.known.reads(self.signal))
             and not any(self._in_a_subquery(series) for series, _ in self.fed)
         )
@@ -410,7 +411,7 @@ class _Case:
         divisors = [
             selector
             for signal in self.known.index.signals_read(self.signal)
-            for one in walk(self.known.tree(signal))
+            for one in self.known.nodes(signal)
             if isinstance(one, Operation) and one.operator == "/"
             for selector in selectors(one.right)
         ]
@@ -463,7 +464,7 @@ class _Case:
             return
         parts = [
             one.left
-            for one in walk(self.known.tree(self.signal))
+            for one in self.known.nodes(self.signal)
             if isinstance(one, Operation) and one.operator == "or" and self.known.value(one.right) is not None
         ]
         for number, part in enumerate(parts, 1):
@@ -552,7 +553,7 @@ def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> 
 def _leanings(signal: Signal, known: Known) -> Mapping[str, int]:
     found: dict[str, list[int]] = {}
     for inner in known.index.signals_read(signal):
-        for one in walk(known.tree(inner)):
+        for one in known.nodes(inner):
             if isinstance(one, Aggregation) and one.operator in ("max", "min"):
                 name, sign = _rises_with(one.of)
                 found.setdefault(name, []).append(-sign if one.operator == "max" else sign)
@@ -621,13 +622,3 @@ def _is_zero_times(expression: Expression) -> bool:
         and bool(selectors(expression.right))
         and not any(one.of_absence for one in selectors(expression.right))
     )
-
-
-def _carries(signal: Signal, known: Known, label: str) -> bool:
-    """Whether a label that every series has comes out of the signal."""
-
-    def labels(name: str) -> frozenset[str]:
-        inner = known.signal(name)
-        return labels_carried(known.tree(inner), labels) if inner else known.labels_declared | {label}
-
-    return label in labels_carried(known.tree(signal), labels)

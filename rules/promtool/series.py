@@ -39,9 +39,10 @@ class Series(NamedTuple):
 
     def selected_by(self, name: str, matchers: Iterable[tuple[str, str, str]]) -> bool:
         """Whether a selector of that name, with matchers of label, operator and value, selects it."""
-        return self.name == name and all(
-            _matches(operator, wanted, self.label(label)) for label, operator, wanted in matchers
-        )
+        if self.name != name:
+            return False
+        labels = dict(self.labels)
+        return all(_matches(operator, wanted, labels.get(label, "")) for label, operator, wanted in matchers)
 
     def __str__(self) -> str:
         return f"{self.name}{labels_text(self.labels)}" if self.labels else self.name

@@ -79,6 +79,25 @@ def test_work_whose_process_is_killed_is_done_here() -> None:
     assert _printed(killed)[:2] == ["checked", "True"]
 
 
+AT_THE_LIMIT = """
+import resource
+
+def work():
+    return os.getpid()
+
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+if os.getuid() == 0:
+    os.setuid(65534)  # no such limit binds root
+"""
+
+
+@shared
+def test_the_work_is_done_here_where_the_system_grants_no_further_process() -> None:
+    checked, here, _, alone = _printed(AT_THE_LIMIT)
+
+    assert (checked, here, alone) == ("checked", "True", "alone")
+
+
 @shared
 def test_an_error_comes_once_with_its_traceback_and_only_when_the_result_is_asked_for() -> None:
     program = _begun("def work():\n    raise ValueError('no such signal')")
