@@ -11,7 +11,7 @@ from generators.deploy import deploy_files
 from generators.manifest import manifest_files
 from generators.meanwhile import meanwhile
 from generators.revision import revision_files
-from generators.rule_tests import rule_test_files
+from generators.rule_tests import rule_test_files, rule_tests
 from generators.rules import rule_file, rule_groups
 from generators.runbook_pages import runbook_files
 from generators.thresholds import thresholds_files
@@ -51,9 +51,9 @@ def begun_files(*catalogs: Catalog) -> Iterator[Callable[[], Mapping[str, str]]]
 
 def _all_tests(catalogs: Sequence[Catalog]) -> _Tests:
     return {
-        (one.organisation.service, environment.name): _test_files(one, environment)
+        (one.organisation.service, environment): _below_tests(files)
         for one in catalogs
-        for environment in one.organisation.environments
+        for environment, files in rule_tests(one).items()
     }
 
 
@@ -109,7 +109,9 @@ def folder_of(catalog: Catalog, beside: Sequence[Catalog]) -> str:
 
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """The rules of one environment, their tests and the runbook, below `generated/<environment>/`."""
-    return _below(environment, {**_rules_and_pages(catalog, environment), **_test_files(catalog, environment)})
+    return _below(
+        environment, {**_rules_and_pages(catalog, environment), **_below_tests(rule_test_files(catalog, environment))}
+    )
 
 
 def _rules_and_pages(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
@@ -117,8 +119,8 @@ def _rules_and_pages(catalog: Catalog, environment: Environment) -> Mapping[str,
     return {**rules, **runbook_files(catalog, environment), **revision_files(catalog, environment)}
 
 
-def _test_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
-    return {f"tests/{path}": text for path, text in rule_test_files(catalog, environment).items()}
+def _below_tests(files: Mapping[str, str]) -> Mapping[str, str]:
+    return {f"tests/{path}": text for path, text in files.items()}
 
 
 def _below(environment: Environment, files: Mapping[str, str]) -> Mapping[str, str]:

@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 
 from generators.rule_tests.alert_cases import alert_cases, evaluation_step
 from generators.rule_tests.known import Known
+from generators.rule_tests.sharing import Shared
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
-from generators.rule_tests.text import TestFile
-from generators.rules import AlertingRule, RuleGroup, expressions_of, rule_groups
+from generators.rule_tests.text import TestFile, groups_text
+from generators.rules import AlertingRule, alerting_rules, expressions_of, group_name
 from generators.text import file_of
 from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
 
-__all__ = ["rule_test_files"]
+__all__ = ["rule_test_files", "rule_tests"]
+
+
+def rule_tests(catalog: Catalog) -> Mapping[str, Mapping[str, str]]:
+    """The files of `rule_test_files` for each environment, by its name; what several share is made once."""
+    shared = Shared()
+    return {one.name: _files(catalog, one, shared) for one in catalog.organisation.environments}
 
 
 def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
@@ -21,24 +29,34 @@ def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, 
     They name the rule files as `../rules/<area>.yml`. The signals of an area are split by the moment of their examples,
     because promtool evaluates a whole file at one pace, and an example must be evaluated at its own moment.
     """
+    return _files(catalog, environment, Shared())
+
+
+def _files(catalog: Catalog, environment: Environment, shared: Shared) -> Mapping[str, str]:
     known = Known(expressions_of(catalog, environment))
-    groups = rule_groups(catalog, environment)
-    recorded_in = {signal.name: place for place, group in enumerate(groups) for signal in group.area.signals}
+    areas = [area for area in known.expressions.catalog.areas if area.signals or area.alerts]
+    recorded_in = {signal.name: place for place, area in enumerate(areas) for signal in area.signals}
     files: dict[str, str] = {}
-    for group in groups:
-        for alert, rules in _by_alert(group):
-            files[f"{alert.name}.yml"] = str(_alert_file(group, rules, known))
-        for at, signals in _by_moment(group.area):
-            places = sorted({recorded_in[one.name] for signal in signals for one in known.index.signals_read(signal)})
-            files[f"signals-{group.area.name}-{prometheus_duration(at)}.yml"] = str(
-                _signals_file(group, signals, known, [groups[place] for place in places])
+    for area in areas:
+        for alert, rules in _by_alert(area, known):
+            files[f"{alert.name}.yml"] = _alert_file(area, rules, known)
+        for at, signals in _by_moment(area):
+            read = {one.name: one for signal in signals for one in known.index.signals_read(signal)}
+            needed = [areas[place] for place in sorted({recorded_in[name] for name in read})]
+            head = TestFile(
+                file_of(area),
+                tuple(map(_rule_file, needed)),
+                at,
+                order=tuple(group_name(one, known.expressions) for one in needed),
             )
+            path = f"signals-{area.name}-{prometheus_duration(at)}.yml"
+            cases = shared.text(path, tuple(read.values()), known, partial(_signal_cases, signals, known))
+            files[path] = f"{head}{cases}"
     return files
 
 
-def _by_alert(group: RuleGroup) -> Iterator[tuple[Alert, list[AlertingRule]]]:
-    alerting = (rule for rule in group.rules if isinstance(rule, AlertingRule))
-    for alert, rules in groupby(alerting, key=lambda rule: rule.alert):
+def _by_alert(area: Area, known: Known) -> Iterator[tuple[Alert, list[AlertingRule]]]:
+    for alert, rules in groupby(alerting_rules(area, known.expressions), key=lambda rule: rule.alert):
         yield alert, list(rules)
 
 
@@ -47,20 +65,13 @@ def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
         yield at, [signal for signal in area.signals if signal.example.at == at]
 
 
-def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> TestFile:
-    step = evaluation_step(rules, group.interval)
-    return TestFile(file_of(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known)))
+def _alert_file(area: Area, rules: list[AlertingRule], known: Known) -> str:
+    step = evaluation_step(rules, known.index.organisation.evaluation_interval)
+    return str(TestFile(file_of(area), (_rule_file(area),), step, tuple(alert_cases(rules, step, known))))
 
 
-def _signals_file(group: RuleGroup, signals: list[Signal], known: Known, needed: list[RuleGroup]) -> TestFile:
-    cases = [case for signal in signals for case in signal_cases(signal, known)]
-    return TestFile(
-        file_of(group.area),
-        tuple(_rule_file(one.area) for one in needed),
-        signals[0].example.at,
-        (*cases, nothing_there(signals, known)),
-        tuple(one.name for one in needed),
-    )
+def _signal_cases(signals: list[Signal], known: Known) -> str:
+    return groups_text((*(case for one in signals for case in signal_cases(one, known)), nothing_there(signals, known)))
 
 
 def _rule_file(area: Area) -> str:

@@ -10,7 +10,10 @@ from rules.promql import Expression, Selector, labels_carried, parse
 from rules.promtool.series import Series
 from rules.vocabulary import Alert, Counter, Histogram, Metric, Signal
 
-__all__ = ["Known"]
+__all__ = ["OTHERS", "Known"]
+
+OTHERS = ("elsewhere", "somewhere")
+"""What other environments, services and jobs are called in a test."""
 
 
 class Known:
@@ -115,7 +118,7 @@ class Known:
             for label, _, _ in one.matchers
         )
 
-    def of_others(self, series: Series, whose: str = "elsewhere", reader: Signal | None = None) -> Iterator[Series]:
+    def of_others(self, series: Series, whose: str = OTHERS[0], reader: Signal | None = None) -> Iterator[Series]:
         """The series as another environment, another service and another job would have it, each for itself.
 
         Of these only such as the `reader` does not ask for by itself.

@@ -23,7 +23,7 @@ from generators.rule_tests.courses import (
     still_inside,
     thinned,
 )
-from generators.rule_tests.known import Known
+from generators.rule_tests.known import OTHERS, Known
 from generators.rule_tests.text import Probe, TestGroup
 from rules.promql import (
     Aggregation,
@@ -163,7 +163,7 @@ class _Case:
                 fed[other] = loud
             if series.name not in leanings and not (self.known.is_counter(series.name) and self.only_growth):
                 fed |= {
-                    other: shifted(values, -_LOUD) for other in self.known.of_others(series, "somewhere", self.signal)
+                    other: shifted(values, -_LOUD) for other in self.known.of_others(series, OTHERS[1], self.signal)
                 }
             for other in self._not_asked_for(series):
                 fed.setdefault(other, loud)

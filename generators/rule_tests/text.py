@@ -1,5 +1,6 @@
 """How is a file of rule tests written, so that people read it, promtool runs it and a diff stays small?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from generators.text import generated_header
 from rules.promtool.series import Series, labels_text
 from rules.vocabulary import prometheus_duration
 
-__all__ = ["Firing", "Firings", "Probe", "TestFile", "TestGroup"]
+__all__ = ["Firing", "Firings", "Probe", "TestFile", "TestGroup", "groups_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,14 @@ class TestGroup:
 
 @dataclass(frozen=True, slots=True)
 class TestFile:
-    """Test groups that share rule files and the pace of evaluation."""
+    """Test groups that share rule files and the pace of evaluation; without any, what stands before them."""
 
     __test__ = False
 
     source: str
     rule_files: tuple[str, ...]
     evaluation_interval: timedelta
-    groups: tuple[TestGroup, ...]
+    groups: tuple[TestGroup, ...] = ()
     order: tuple[str, ...] = ()
     """The order in which rule groups are evaluated, where there are several."""
 
@@ -71,10 +72,13 @@ class TestFile:
         ]
         if len(self.order) > 1:
             lines.append(f"group_eval_order: [{', '.join(self.order)}]")
-        lines.append("tests:")
-        for group in self.groups:
-            lines += _group(group)
-        return "\n".join(lines) + "\n"
+        lines.append("tests:\n")
+        return "\n".join(lines) + groups_text(self.groups)
+
+
+def groups_text(groups: Iterable[TestGroup]) -> str:
+    """The groups as they stand in a file, behind its head."""
+    return "".join(f"{line}\n" for group in groups for line in _group(group))
 
 
 def _group(group: TestGroup) -> list[str]:
