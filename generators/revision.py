@@ -26,7 +26,7 @@ FILE = "definitions-info"
 """No area of definitions can be called so, as none is a Python module of that name."""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def revision(catalog: Catalog, environment: Environment) -> str:
     """A word that is the same as long as every rule of the environment is, and then alone; never a number in YAML."""
     sources = [source.value for source in catalog.sampled_in(environment)]

@@ -39,9 +39,7 @@ __all__ = [
     "Expressions",
     "RecordingRule",
     "RuleGroup",
-    "alerting_rules",
     "expressions_of",
-    "group_name",
     "groups_text",
     "rule_file",
     "rule_groups",
@@ -288,7 +286,7 @@ def runbook_anchor(alert: Alert) -> str:
     return alert.name.lower()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, ...]:
     """The environment's groups, one per area: the signals in the order of their text, then the alerts."""
     expressions = expressions_of(catalog, environment)
@@ -296,28 +294,20 @@ def rule_groups(catalog: Catalog, environment: Environment) -> tuple[RuleGroup, 
     return tuple(
         RuleGroup(
             area=area,
-            name=group_name(area, expressions),
+            name=f"{catalog.organisation.service}.{environment.name}.{area.name}",
             interval=catalog.organisation.evaluation_interval,
             rules=(
                 *(_recording_rule(signal, expressions) for signal in area.signals),
-                *alerting_rules(area, expressions),
+                *(
+                    _alerting_rule(alert, threshold, area, expressions)
+                    for alert in area.alerts
+                    for threshold in sorted(alert.thresholds_in(environment), key=lambda one: len(alert.stricter(one)))
+                ),
             ),
         )
         for area in catalog.areas
         if area.signals or area.alerts
     )
-
-
-def group_name(area: Area, expressions: Expressions) -> str:
-    """What the area's group is called in that environment."""
-    return f"{expressions.catalog.organisation.service}.{expressions.environment.name}.{area.name}"
-
-
-def alerting_rules(area: Area, expressions: Expressions) -> Iterator[AlertingRule]:
-    """The area's alerts, the tiers of each from the strictest on."""
-    for alert in area.alerts:
-        for threshold in sorted(alert.thresholds_in(expressions.environment), key=lambda one: len(alert.stricter(one))):
-            yield _alerting_rule(alert, threshold, area, expressions)
 
 
 def _recording_rule(signal: Signal, expressions: Expressions) -> RecordingRule:

@@ -292,10 +292,15 @@ def _bounded(interval: timedelta) -> timedelta:
 def _read(signal: Signal, area: Area) -> ReadSignal:
     where = f"{area.module}: signal {signal.name}"
     try:
-        tree = parse(signal.expr)
+        return ReadSignal(signal, area, where, parse(signal.expr), _nodes(signal.expr), selectors(signal.expr))
     except PromqlError as error:
         return ReadSignal(signal, area, where, None, (), (), error.message)
-    return ReadSignal(signal, area, where, tree, tuple(walk(tree)), selectors(tree))
+
+
+@lru_cache(maxsize=20_000)
+def _nodes(expr: str) -> tuple[Expression, ...]:
+    """The expression's tree and everything in it; the same for every environment."""
+    return tuple(walk(parse(expr)))
 
 
 def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:

@@ -10,7 +10,7 @@ from generators.rule_tests.known import Known
 from generators.rule_tests.sharing import Shared
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
 from generators.rule_tests.text import TestFile, groups_text
-from generators.rules import AlertingRule, alerting_rules, expressions_of, group_name
+from generators.rules import AlertingRule, RuleGroup, expressions_of, rule_groups
 from generators.text import file_of
 from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
 
@@ -34,29 +34,27 @@ def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, 
 
 def _files(catalog: Catalog, environment: Environment, shared: Shared) -> Mapping[str, str]:
     known = Known(expressions_of(catalog, environment))
-    areas = [area for area in known.expressions.catalog.areas if area.signals or area.alerts]
-    recorded_in = {signal.name: place for place, area in enumerate(areas) for signal in area.signals}
+    groups = rule_groups(catalog, environment)
+    recorded_in = {signal.name: place for place, group in enumerate(groups) for signal in group.area.signals}
     files: dict[str, str] = {}
-    for area in areas:
-        for alert, rules in _by_alert(area, known):
-            files[f"{alert.name}.yml"] = _alert_file(area, rules, known)
+    for group in groups:
+        area = group.area
+        for alert, rules in _by_alert(group):
+            files[f"{alert.name}.yml"] = _alert_file(group, rules, known)
         for at, signals in _by_moment(area):
             read = {one.name: one for signal in signals for one in known.index.signals_read(signal)}
-            needed = [areas[place] for place in sorted({recorded_in[name] for name in read})]
-            head = TestFile(
-                file_of(area),
-                tuple(map(_rule_file, needed)),
-                at,
-                order=tuple(group_name(one, known.expressions) for one in needed),
-            )
+            needed = [groups[place] for place in sorted({recorded_in[name] for name in read})]
+            rule_files = tuple(_rule_file(one.area) for one in needed)
+            head = TestFile(file_of(area), rule_files, at, order=tuple(one.name for one in needed))
             path = f"signals-{area.name}-{prometheus_duration(at)}.yml"
             cases = shared.text(path, tuple(read.values()), known, partial(_signal_cases, signals, known))
             files[path] = f"{head}{cases}"
     return files
 
 
-def _by_alert(area: Area, known: Known) -> Iterator[tuple[Alert, list[AlertingRule]]]:
-    for alert, rules in groupby(alerting_rules(area, known.expressions), key=lambda rule: rule.alert):
+def _by_alert(group: RuleGroup) -> Iterator[tuple[Alert, list[AlertingRule]]]:
+    alerting = (rule for rule in group.rules if isinstance(rule, AlertingRule))
+    for alert, rules in groupby(alerting, key=lambda rule: rule.alert):
         yield alert, list(rules)
 
 
@@ -65,9 +63,9 @@ def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
         yield at, [signal for signal in area.signals if signal.example.at == at]
 
 
-def _alert_file(area: Area, rules: list[AlertingRule], known: Known) -> str:
-    step = evaluation_step(rules, known.index.organisation.evaluation_interval)
-    return str(TestFile(file_of(area), (_rule_file(area),), step, tuple(alert_cases(rules, step, known))))
+def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> str:
+    step = evaluation_step(rules, group.interval)
+    return str(TestFile(file_of(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known))))
 
 
 def _signal_cases(signals: list[Signal], known: Known) -> str:

@@ -386,14 +386,17 @@ class Alert:
 
     def bound_id(self, threshold: Threshold, branch: Branch) -> str:
         """The name by which an environment overrides the bound of that branch of the threshold's."""
-        return f"{self.name}/{branch.watches}" if self.or_else else self.threshold_id(threshold)
+        return self._bound_id(threshold, branch.watches)
+
+    def _bound_id(self, threshold: Threshold, watched: Signal) -> str:
+        return f"{self.name}/{watched}" if self.or_else else self.threshold_id(threshold)
 
     def thresholds_in(self, environment: Environment) -> tuple[Threshold, ...]:
         """Its thresholds as that environment has them: overridden, and not paging where nobody is woken."""
         return tuple(self._threshold_in(threshold, environment) for threshold in self.thresholds)
 
     def _threshold_in(self, threshold: Threshold, environment: Environment) -> Threshold:
-        names = {self.threshold_id(threshold), self.bound_id(threshold, self.branches(threshold)[0])}
+        names = (self.threshold_id(threshold), self._bound_id(threshold, self.watches))
         overrides = [override for override in environment.overrides if override.threshold in names]
         for override in overrides:
             threshold = replace(

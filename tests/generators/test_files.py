@@ -1,9 +1,10 @@
 """Do all files follow from a catalog alone, whichever it is, and as each environment overrides it?"""
 
+import gc
 from dataclasses import replace
 from decimal import Decimal
 
-from generators.files import generated_files
+from generators.files import begun_files, generated_files
 from rules.catalog import catalog
 from rules.vocabulary import Branch, Catalog, Comparison, Example, Override, minutes
 from tests.rules.small import QUEUE, alert, area, signal
@@ -47,3 +48,10 @@ def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_ow
         assert f"> {other}\n" not in rules
     assert "because: it is too much; staging's hall is small" in files["generated/staging/rules/shop.yml"]
     assert "in staging above 4. Staging's hall is small." in files["generated/production/runbook/shop.md"]
+
+
+def test_garbage_is_looked_for_again_once_all_is_made() -> None:
+    with begun_files(REAL):
+        assert not gc.isenabled()
+
+    assert gc.isenabled()
