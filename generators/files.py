@@ -26,6 +26,10 @@ OWNED = "generated"
 """The folder whose whole content is generated: what lies there and is not, is stale."""
 
 
+_Tests = Mapping[tuple[str, str], Mapping[str, str]]
+"""The tests of rules by the names of service and environment, each by its path below the environment's folder."""
+
+
 def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     """Every generated file's text by its path below the project's root.
 
@@ -40,13 +44,13 @@ def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
 def begun_files(*catalogs: Catalog) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Begins what `generated_files` gives, and gives what ends it: checks of the definitions may run meanwhile.
 
-    What no check looks at, the tests of rules above all, is written on another core where there is one.
+    Tests of rules, a third of the work, are written on another core where there is one.
     """
     with _without_collection():
         with suppress(Exception):  # unsound definitions cannot always become rules: that is for the checks to say
             _every_rule(catalogs)
-        with meanwhile(partial(_unchecked_files, catalogs)) as others:
-            yield lambda: _by_service(catalogs, _checked) | others()
+        with meanwhile(partial(_all_tests, catalogs)) as tests:
+            yield lambda: _all_files(catalogs, tests)
 
 
 def _every_rule(catalogs: Sequence[Catalog]) -> None:
@@ -68,48 +72,56 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _unchecked_files(catalogs: Sequence[Catalog]) -> dict[str, str]:
-    """Every file that no check looks at."""
+def _all_tests(catalogs: Sequence[Catalog]) -> _Tests:
+    return {
+        (one.organisation.service, environment): _below_tests(files)
+        for one in catalogs
+        for environment, files in rule_tests(one).items()
+    }
+
+
+def _all_files(catalogs: Sequence[Catalog], tests: Callable[[], _Tests]) -> Mapping[str, str]:
+    first, *others = catalogs
+    if not others:
+        return _files_of(first, (), alertmanager_files(first)) | _placed(first, tests())
     files: dict[str, str] = {}
     people = dict.fromkeys(one.organisation.people for one in catalogs)
     for team in people:
         same = [one for one in catalogs if one.organisation.people == team]
         folder = OWNED if len(people) == 1 else f"{OWNED}/{same[0].organisation.service}"
         files |= {f"{folder}/{path}": text for path, text in alertmanager_files(*same).items()}
-    return files | _by_service(catalogs, partial(_unchecked, beside=catalogs if len(catalogs) > 1 else ()))
-
-
-def _by_service(catalogs: Sequence[Catalog], files_of: Callable[[Catalog], Mapping[str, str]]) -> dict[str, str]:
-    """The files of every catalog; of several, each has a folder of its service's name."""
-    files: dict[str, str] = {}
     for one in catalogs:
-        for path, text in files_of(one).items():
+        for path, text in (_files_of(one, catalogs, {}) | _placed(one, tests())).items():
             top, _, below = path.partition("/")
-            files[f"{top}/{one.organisation.service}/{below}" if len(catalogs) > 1 else path] = text
+            files[f"{top}/{one.organisation.service}/{below}"] = text
     return files
 
 
-def _checked(catalog: Catalog) -> dict[str, str]:
-    """What the checks look at, too: dashboards and the runbook."""
-    files = {f"{OWNED}/{path}": text for path, text in dashboard_files(catalog).items()}
-    for environment in catalog.organisation.environments:
-        files |= _below(environment, runbook_files(catalog, environment))
-    return files
-
-
-def _unchecked(catalog: Catalog, beside: Sequence[Catalog]) -> dict[str, str]:
+def _files_of(catalog: Catalog, beside: Sequence[Catalog], alertmanager: Mapping[str, str]) -> dict[str, str]:
+    """Every file but the tests of rules."""
     files: dict[str, str] = {}
-    tests = rule_tests(catalog)
     for environment in catalog.organisation.environments:
-        files |= _below(environment, _rules(catalog, environment) | _below_tests(tests[environment.name]))
-    for shared in (deploy_files(catalog, beside), manifest_files(catalog)):
-        files |= {f"{OWNED}/{path}": text for path, text in shared.items()}
+        files.update(_below(environment, _rules_and_pages(catalog, environment)))
+    for shared in (
+        alertmanager,
+        dashboard_files(catalog),
+        deploy_files(catalog, beside),
+        manifest_files(catalog),
+    ):
+        files.update({f"{OWNED}/{path}": text for path, text in shared.items()})
+    files.update(traceability_files(catalog))
+    files.update(thresholds_files(catalog))
+    files.update(checks_files(catalog))
+    files.update(vocabulary_files())
+    return files
+
+
+def _placed(catalog: Catalog, tests: _Tests) -> dict[str, str]:
+    organisation = catalog.organisation
     return {
-        **files,
-        **traceability_files(catalog),
-        **thresholds_files(catalog),
-        **checks_files(catalog),
-        **vocabulary_files(),
+        path: text
+        for environment in organisation.environments
+        for path, text in _below(environment, tests[organisation.service, environment.name]).items()
     }
 
 
@@ -120,16 +132,17 @@ def folder_of(catalog: Catalog, beside: Sequence[Catalog]) -> str:
 
 def environment_files(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     """The rules of one environment, their tests and the runbook, below `generated/<environment>/`."""
-    tests = _below_tests(rule_test_files(catalog, environment))
-    return _below(environment, {**_rules(catalog, environment), **runbook_files(catalog, environment), **tests})
+    return _below(
+        environment, {**_rules_and_pages(catalog, environment), **_below_tests(rule_test_files(catalog, environment))}
+    )
 
 
-def _rules(catalog: Catalog, environment: Environment) -> dict[str, str]:
+def _rules_and_pages(catalog: Catalog, environment: Environment) -> Mapping[str, str]:
     rules = {f"rules/{group.area.name}.yml": rule_file(group) for group in rule_groups(catalog, environment)}
-    return {**rules, **revision_files(catalog, environment)}
+    return {**rules, **runbook_files(catalog, environment), **revision_files(catalog, environment)}
 
 
-def _below_tests(files: Mapping[str, str]) -> dict[str, str]:
+def _below_tests(files: Mapping[str, str]) -> Mapping[str, str]:
     return {f"tests/{path}": text for path, text in files.items()}
 
 

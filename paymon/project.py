@@ -4,8 +4,9 @@ import importlib
 import re
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
@@ -142,9 +143,15 @@ def _of_pyproject(path: Path) -> Project | None:
     return None if section is None else _project(path, section)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Mapping[str, Any]:
+    """What the file says; one command asks the same file many times."""
+    return tomllib.loads(text)
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
     try:
-        return tomllib.loads(path.read_text())
+        return _parsed(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

@@ -225,6 +225,7 @@ class _Cases:
         self.keeping = -(-rule.threshold.keep_firing // step)
         self.long_enough = self.waiting + 2
         self.values = branch.favourable
+        self.asked = _asked_of(rule)
 
     def bound_and_time(self) -> TestGroup:
         """Up to the bound, past it for too short a time, past it for long enough, and back."""
@@ -379,7 +380,8 @@ class _Cases:
         return self._with(self.branch.watched, inside) | dict.fromkeys(keeping, MISSING)
 
     def _probe(self, case: str, evaluation: int, firing: int, what: str, **labels: str) -> Probe:
-        return _firing_probe(self.rule, self.step * evaluation, firing, f"{case}: {what}", **labels)
+        asked = _asked_of(self.rule, **labels) if labels else self.asked
+        return _firing_probe(asked, self.step * evaluation, firing, f"{case}: {what}")
 
     def _everything_firing(self, evaluation: int) -> Firings:
         """All that fires of this alert with the favourable values: the strictest of its tiers that they pass."""
@@ -400,22 +402,26 @@ def _always(rule: AlertingRule, step: timedelta, known: Known) -> TestGroup:
     """An alert that must fire whatever there is: nothing at all is the hardest case."""
     signal = rule.alert.watches
     probes = (
-        _firing_probe(rule, step * 0, 1, "always: from the first evaluation"),
-        _firing_probe(rule, step * 20, 1, "always: and on"),
+        _firing_probe(_asked_of(rule), step * 0, 1, "always: from the first evaluation"),
+        _firing_probe(_asked_of(rule), step * 20, 1, "always: and on"),
     )
     series = Series(signal.name, known.expressions.recorded_labels)
     value = known.without_data(signal)
     return TestGroup("always", step, (), probes, (_firings([rule], step, series, value or Decimal(0)),))
 
 
-def _firing_probe(rule: AlertingRule, at: timedelta, firing: int, what: str, **labels: str) -> Probe:
+def _asked_of(rule: AlertingRule, **labels: str) -> str:
+    """How many of the rule's alerts fire, of those with these labels."""
     wanted = {"alertname": rule.alert.name, "alertstate": "firing"} | labels
     if rule.threshold.tier:
         wanted["tier"] = rule.threshold.tier
     if rule.alert.stays_while:
         wanted["told"] = ""
-    answer = (((), str(firing)),) if firing else ()
-    return Probe(f"count({Series('ALERTS', tuple(wanted.items()))}) # {what}", at, answer)
+    return f"count({Series('ALERTS', tuple(wanted.items()))})"
+
+
+def _firing_probe(asked: str, at: timedelta, firing: int, what: str) -> Probe:
+    return Probe(f"{asked} # {what}", at, (((), str(firing)),) if firing else ())
 
 
 def _firings(rules: Sequence[AlertingRule], at: timedelta, series: Series, value: Decimal) -> Firings:

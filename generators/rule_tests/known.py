@@ -28,9 +28,14 @@ class Known:
         self._with_a_label_more: dict[tuple[str, str], frozenset[str]] = {}
 
     @cached_property
+    def all_metrics(self) -> tuple[Metric, ...]:
+        """Every metric of the catalog."""
+        return self.index.catalog.metrics
+
+    @cached_property
     def former_series_names(self) -> Mapping[str, str]:
         """The name that a series has now, by the one that it had before."""
-        return {old: new for metric in self.index.catalog.metrics for old, new in metric.former_series_names.items()}
+        return {old: new for metric in self.all_metrics for old, new in metric.former_series_names.items()}
 
     @staticmethod
     def tree(signal: Signal) -> Expression:

@@ -40,11 +40,11 @@ class Shared:
 
     def text(self, which: str, read: tuple[Signal, ...], known: Known, write: Callable[[], str]) -> str:
         """What `write` gives for the tests of that name, which speak of the signals in `read`."""
-        expressions = known.expressions
-        name = expressions.environment.name
+        environment = known.expressions.environment
+        name = environment.name
         if name in OTHERS or any(map(_speaks_of_environments, read)):
             return write()
-        facts = _Facts(read, expressions.catalog.metrics, known.index.organisation.jobs_in(expressions.environment))
+        facts = _Facts(read, known.all_metrics, known.index.organisation.jobs_in(environment))
         before = self._written.setdefault(which, [])
         same = next((one for one in before if one.facts == facts), None)
         if same:

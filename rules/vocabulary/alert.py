@@ -425,13 +425,15 @@ class Alert:
             return (first, *self.or_else)
         overrides = {override.threshold: override for override in environment.overrides}
         others = (_overridden(branch, overrides.get(f"{self}/{branch.watches}")) for branch in self.or_else)
-        return tuple(
-            replace(branch, guards=tuple(guard.at(environment) for guard in branch.guards))
-            for branch in (first, *others)
-        )
+        return tuple(_guarded(branch, environment) for branch in (first, *others))
 
 
 def _overridden(branch: Branch, override: Override | None) -> Branch:
     if override is None or override.value is None:
         return branch
     return replace(branch, value=override.value, because=override.because)
+
+
+def _guarded(branch: Branch, environment: Environment) -> Branch:
+    guards = tuple(guard.at(environment) for guard in branch.guards)
+    return branch if guards == branch.guards else replace(branch, guards=guards)
