@@ -65,10 +65,10 @@ def serving(application: ASGIApp, port: int = 0, certificate: Path | None = None
         )
         thread = Thread(target=server.run, args=([listener],), name="simulated service", daemon=True)
         thread.start()
-        if not server.ready.wait(10):
+        if not server.ready.wait(100):
             raise RuntimeError("a simulated service did not start; see whether its certificate can be read")
         try:
             yield listener.getsockname()[1]
         finally:
             server.stop()
-            thread.join(10)
+            thread.join(100)

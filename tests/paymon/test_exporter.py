@@ -49,7 +49,7 @@ class Running:
                 return line
         while True:
             try:
-                self._lines.append(json.loads(self._queue.get(timeout=20)))
+                self._lines.append(json.loads(self._queue.get(timeout=200)))
             except Empty:
                 raise AssertionError(f"{text!r} was never said; said was {self._lines}") from None
             if text in str(self._lines[-1]["message"]):
@@ -67,7 +67,7 @@ class Running:
             time.sleep(0.05)
 
     def ends(self) -> int:
-        return self.process.wait(20)
+        return self.process.wait(200)
 
 
 def writes_no_file() -> None:

@@ -59,7 +59,7 @@ def inbox() -> Iterator[Inbox]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(100)
 
 
 @contextmanager
