@@ -4,6 +4,8 @@ import gc
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from generators.files import begun_files, generated_files
 from rules.catalog import catalog
 from rules.vocabulary import Branch, Catalog, Comparison, Example, Override, minutes
@@ -48,6 +50,13 @@ def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_ow
         assert f"> {other}\n" not in rules
     assert "because: it is too much; staging's hall is small" in files["generated/staging/rules/shop.yml"]
     assert "in staging above 4. Staging's hall is small." in files["generated/production/runbook/shop.md"]
+
+
+def test_rules_that_cannot_be_made_keep_no_check_from_saying_why() -> None:
+    nobody = replace(REAL, organisation=replace(REAL.organisation, policies=()))
+
+    with begun_files(nobody) as files, pytest.raises(KeyError):
+        files()
 
 
 def test_garbage_is_looked_for_again_once_all_is_made() -> None:
