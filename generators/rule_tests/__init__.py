@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from itertools import groupby
 
-from generators.rule_tests.alert_cases import alert_cases, evaluation_step
+from generators.rule_tests.alert_cases import alert_cases, evaluation_step, pace_of_waits, wait_cases
 from generators.rule_tests.known import Known
 from generators.rule_tests.sharing import Shared
 from generators.rule_tests.signal_cases import nothing_there, signal_cases
-from generators.rule_tests.text import TestFile, groups_text
+from generators.rule_tests.text import TestFile, TestGroup, groups_text
 from generators.rules import AlertingRule, RuleGroup, expressions_of, rule_groups
 from generators.text import file_of
 from rules.vocabulary import Alert, Area, Catalog, Environment, Signal, prometheus_duration
@@ -27,7 +27,8 @@ def rule_test_files(catalog: Catalog, environment: Environment) -> Mapping[str, 
     """Test files for promtool 2.42 to 3.x by path: `<Alert>.yml` and `signals-<area>-<moment>.yml`.
 
     They name the rule files as `../rules/<area>.yml`. The signals of an area are split by the moment of their examples,
-    because promtool evaluates a whole file at one pace, and an example must be evaluated at its own moment.
+    because promtool evaluates a whole file at one pace, and an example must be evaluated at its own moment. So do the
+    waits of an alert that is tested at a slower pace than that of its rules have a file `<Alert>-waits.yml`.
     """
     return _files(catalog, environment, Shared())
 
@@ -40,7 +41,11 @@ def _files(catalog: Catalog, environment: Environment, shared: Shared) -> Mappin
     for group in groups:
         area = group.area
         for alert, rules in _by_alert(group):
-            files[f"{alert.name}.yml"] = _alert_file(group, rules, known)
+            step = evaluation_step(rules, group.interval)
+            files[f"{alert.name}.yml"] = _alert_file(group, step, alert_cases(rules, step, known))
+            if step != group.interval and not alert.always:
+                pace = pace_of_waits(rules, group.interval)
+                files[f"{alert.name}-waits.yml"] = _alert_file(group, pace, wait_cases(rules, pace, known))
         for at, signals in _by_moment(area):
             read = {one.name: one for signal in signals for one in known.index.signals_read(signal)}
             needed = [groups[place] for place in sorted({recorded_in[name] for name in read})]
@@ -63,9 +68,8 @@ def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
         yield at, [signal for signal in area.signals if signal.example.at == at]
 
 
-def _alert_file(group: RuleGroup, rules: list[AlertingRule], known: Known) -> str:
-    step = evaluation_step(rules, group.interval)
-    return str(TestFile(file_of(group.area), (_rule_file(group.area),), step, tuple(alert_cases(rules, step, known))))
+def _alert_file(group: RuleGroup, pace: timedelta, cases: Iterator[TestGroup]) -> str:
+    return str(TestFile(file_of(group.area), (_rule_file(group.area),), pace, tuple(cases)))
 
 
 def _signal_cases(signals: list[Signal], known: Known) -> str:

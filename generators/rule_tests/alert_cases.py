@@ -18,11 +18,14 @@ from rules.promtool.rows import MISSING, of_runs
 from rules.promtool.series import Series
 from rules.vocabulary import Comparison, Signal, Unit, plain, prometheus_duration
 
-__all__ = ["alert_cases", "evaluation_step"]
+__all__ = ["alert_cases", "evaluation_step", "pace_of_waits", "wait_cases"]
 
 EPSILON = Decimal("0.001")
 """How near to a bound the tests go, as a share of it; the bound itself is tried too, since what is fed is exact."""
 
+_SECOND = timedelta(seconds=1)
+_SLOWEST = timedelta(minutes=5) - _SECOND
+"""A sample counts for 5 minutes."""
 _STEPS = tuple(timedelta(minutes=n) for n in (4, 3, 2, 1))
 _FEWEST_STEPS = 15
 _ELSEWHERE = "elsewhere"
@@ -36,7 +39,7 @@ def evaluation_step(rules: Sequence[AlertingRule], interval: timedelta) -> timed
     It divides every duration of the rules, is at most a fifteenth of the longest, so that a wait a tenth too short is
     still seen, and stays under the 5 minutes for which a sample counts. promtool takes as long as it has evaluations.
     """
-    durations = [d for rule in rules for d in (rule.threshold.lasting, rule.threshold.keep_firing) if d]
+    durations = _durations(rules)
     for step in _STEPS:
         divides = not any(duration % step for duration in durations) and not step % interval
         if durations and step * _FEWEST_STEPS <= max(durations) and divides:
@@ -44,10 +47,33 @@ def evaluation_step(rules: Sequence[AlertingRule], interval: timedelta) -> timed
     return interval
 
 
+def pace_of_waits(rules: Sequence[AlertingRule], interval: timedelta) -> timedelta:
+    """The slowest pace at which it shows that one of these thresholds waits, or is kept, an `interval` too short.
+
+    Of every duration, an evaluation falls into its last `interval`.
+    """
+    durations, pace = _durations(rules), _SLOWEST
+    while any(duration - (duration - timedelta.resolution) // pace * pace > interval for duration in durations):
+        pace -= _SECOND
+    return pace
+
+
+def _durations(rules: Sequence[AlertingRule]) -> list[timedelta]:
+    """How long they wait and are kept."""
+    return [d for rule in rules for d in (rule.threshold.lasting, rule.threshold.keep_firing) if d]
+
+
 def alert_cases(rules: Sequence[AlertingRule], step: timedelta, known: Known) -> Iterator[TestGroup]:
     """The test groups of one alert's thresholds in one environment, evaluated at that pace."""
     for rule in rules:
         yield from _threshold_cases(rule, rules, step, known)
+
+
+def wait_cases(rules: Sequence[AlertingRule], pace: timedelta, known: Known) -> Iterator[TestGroup]:
+    """That one alert's thresholds neither fire nor end too soon, in one environment, evaluated at that pace."""
+    for rule in rules:
+        tier = f"{rule.threshold.tier}: " if rule.threshold.tier else ""
+        yield _Cases(rule, rules, _Branch.of(rule.branches[0], known), pace, tier).no_sooner()
 
 
 def _threshold_cases(
@@ -232,28 +258,46 @@ class _Cases:
         name = f"{self.where}the bound and the times"
         watched, lasting = self.branch.watched, self.rule.threshold.lasting
         line, probes = _Timeline(), []
-        inside = watched.failing[-1] if watched.failing else MISSING
+        inside = self._inside
         line.hold(1, self._with(watched, inside))
         for value in watched.failing:
             last = line.hold(self.long_enough, self._with(watched, value))
-            probes.append(self._probe(name, last, 0, f"at {plain(value)}, inside the bound"))
+            probes.append(self._probe(last, 0, f"at {plain(value)}, inside the bound"))
         if self.waiting:
-            last = line.hold(self.waiting, self.values)
-            probes.append(self._probe(name, last, 0, f"past the bound for less than {prometheus_duration(lasting)}"))
+            probes.append(self._waits(line))
             last = line.hold(1, self._with(watched, inside))
-            probes.append(self._probe(name, last, 0, "inside again"))
+            probes.append(self._probe(last, 0, "inside again"))
             last = line.hold(self.waiting, self.values)
-            probes.append(self._probe(name, last, 0, "past the bound, but the time counts anew"))
+            probes.append(self._probe(last, 0, "past the bound, but the time counts anew"))
         fires = line.hold(1, self.values)
-        probes.append(self._probe(name, fires, 1, f"past the bound for {prometheus_duration(lasting)}"))
+        probes.append(self._probe(fires, 1, f"past the bound for {prometheus_duration(lasting)}"))
         settled = line.hold(1 + max(-(-one.threshold.lasting // self.step) for one in self.tiers), self.values)
         if self.keeping:
-            last = line.hold(self.keeping, self._over(inside))
-            keep = prometheus_duration(self.rule.threshold.keep_firing)
-            probes.append(self._probe(name, last, 1, f"recovered for less than {keep}"))
+            probes.append(self._keeps(line))
         last = line.hold(1, self._over(inside))
-        probes.append(self._probe(name, last, 0, "recovered"))
+        probes.append(self._probe(last, 0, "recovered"))
         return self._group(name, line, probes, (self._everything_firing(settled),))
+
+    def no_sooner(self) -> TestGroup:
+        """Past the bound for too short a time, long enough, and back for too short a time."""
+        line, probes = _Timeline(), []
+        line.hold(1, self._with(self.branch.watched, self._inside))
+        if self.waiting:
+            probes.append(self._waits(line))
+        probes.append(self._probe(line.hold(1, self.values), 1, "past the bound for long enough"))
+        if self.keeping:
+            probes.append(self._keeps(line))
+        return self._group(f"{self.where}no sooner", line, probes)
+
+    def _waits(self, line: _Timeline) -> Probe:
+        last = line.hold(self.waiting, self.values)
+        lasting = prometheus_duration(self.rule.threshold.lasting)
+        return self._probe(last, 0, f"past the bound for less than {lasting}")
+
+    def _keeps(self, line: _Timeline) -> Probe:
+        last = line.hold(self.keeping, self._over(self._inside))
+        keep = prometheus_duration(self.rule.threshold.keep_firing)
+        return self._probe(last, 1, f"recovered for less than {keep}")
 
     def guards(self) -> TestGroup:
         """Past the bound all the time, with one condition after the other unmet or missing; then with none."""
@@ -267,7 +311,7 @@ class _Cases:
 
         def silent(values: Values, what: str) -> None:
             last = line.hold(self.long_enough, elsewhere | dict(values))
-            probes.append(self._probe(name, last, 0, what))
+            probes.append(self._probe(last, 0, what))
 
         for condition in branch.others:
             for value in condition.adverse:
@@ -279,8 +323,10 @@ class _Cases:
                 silent(self._with(condition, MISSING), f"missing: {condition.text}")
             if condition.within:
                 last = line.hold(condition.within // self.step + self.waiting, elsewhere | self.values)
-                probes.append(self._probe(name, last, 0, f"met not long ago: {condition.text}"))
-                line.hold(2, elsewhere | self._with(branch.watched, MISSING))
+                probes.append(self._probe(last, 0, f"met not long ago: {condition.text}"))
+                last = line.hold(1, elsewhere | self.values)
+                probes.append(self._probe(last, 1, f"met longer ago: {condition.text}"))
+                line.hold(self.keeping + 2, elsewhere | self._with(branch.watched, MISSING))
         silent(self._with(branch.watched, MISSING), f"missing: {branch.watched.text}")
         if branch.without_data is None:
             silent(
@@ -291,8 +337,8 @@ class _Cases:
         gone: Values = {one.series: MISSING for one in branch.others if one.forbids}
         values = elsewhere | self.values | nearest | dict(gone)
         if self.waiting:
-            probes.append(self._probe(name, line.hold(self.waiting, values), 0, "every condition met, not for long"))
-        probes.append(self._probe(name, line.hold(1, values), 1, "every condition met"))
+            probes.append(self._probe(line.hold(self.waiting, values), 0, "every condition met, not for long"))
+        probes.append(self._probe(line.hold(1, values), 1, "every condition met"))
         return self._group(name, line, probes)
 
     def ramp(self) -> TestGroup:
@@ -307,9 +353,9 @@ class _Cases:
             line.hold(1, self._labelled(self._with(watched, value)))
         line.hold(self.waiting + 1, self._labelled(self._with(watched, watched.slope[-1])))
         fires = half + self.waiting
-        probes.append(self._probe(name, fires - 1, 0, "one evaluation before it is due"))
-        probes.append(self._probe(name, fires, 1, "counted from the crossing"))
-        probes.append(self._probe(name, fires, 1, "with its own labels", **self._own_labels))
+        probes.append(self._probe(fires - 1, 0, "one evaluation before it is due"))
+        probes.append(self._probe(fires, 1, "counted from the crossing"))
+        probes.append(self._probe(fires, 1, "with its own labels", **self._own_labels))
         return self._group(name, line, probes)
 
     def extra_label(self) -> TestGroup:
@@ -318,8 +364,8 @@ class _Cases:
         line = _Timeline()
         last = line.hold(self.waiting + 1, self._labelled(self.values))
         probes = [
-            self._probe(name, last, 1, "with a label more on every series"),
-            self._probe(name, last, 1, "with its own labels", **self._own_labels),
+            self._probe(last, 1, "with a label more on every series"),
+            self._probe(last, 1, "with its own labels", **self._own_labels),
         ]
         return self._group(name, line, probes)
 
@@ -340,21 +386,27 @@ class _Cases:
         if shared:
             lacking = {one.series: MISSING for one in shared}
             last = line.hold(self.long_enough, first | second | lacking | {other_watched: inside})
-            probes.append(self._probe(name, last, 0, "one past the bound, only the other's guards met"))
+            probes.append(self._probe(last, 0, "one past the bound, only the other's guards met"))
         last = line.hold(self.waiting + 1, first | second | {other_watched: inside})
-        probes.append(self._probe(name, last, 1, "one past the bound"))
-        probes.append(self._probe(name, last, 1, "that one", **{label: watched.series.label(label)}))
+        probes.append(self._probe(last, 1, "one past the bound"))
+        probes.append(self._probe(last, 1, "that one", **{label: watched.series.label(label)}))
         last = line.hold(self.waiting + 1, first | second)
-        probes.append(self._probe(name, last, 2, "both past the bound"))
+        probes.append(self._probe(last, 2, "both past the bound"))
         return self._group(name, line, probes)
 
     def no_data(self) -> TestGroup:
         """Nothing is scraped at all, of which this signal speaks."""
         name = f"{self.where}nothing there"
         fires = self.branch.without_data
-        probes = [self._probe(name, self.waiting - 1, 0, "no series, not for long")] if self.waiting else []
-        probes.append(self._probe(name, self.long_enough, 1 if fires else 0, "no series"))
+        probes = [self._probe(self.waiting - 1, 0, "no series, not for long")] if self.waiting else []
+        probes.append(self._probe(self.long_enough, 1 if fires else 0, "no series"))
         return self._group(name, _Timeline(), probes)
+
+    @property
+    def _inside(self) -> Decimal | None:
+        """The watched signal's value inside the bound and nearest to it."""
+        failing = self.branch.watched.failing
+        return failing[-1] if failing else MISSING
 
     @property
     def _own_labels(self) -> dict[str, str]:
@@ -379,9 +431,9 @@ class _Cases:
         keeping = [one.series for one in self.branch.others if guard and one.series.name == guard.signal.name]
         return self._with(self.branch.watched, inside) | dict.fromkeys(keeping, MISSING)
 
-    def _probe(self, case: str, evaluation: int, firing: int, what: str, **labels: str) -> Probe:
+    def _probe(self, evaluation: int, firing: int, what: str, **labels: str) -> Probe:
         asked = _asked_of(self.rule, **labels) if labels else self.asked
-        return _firing_probe(asked, self.step * evaluation, firing, f"{case}: {what}")
+        return _firing_probe(asked, self.step * evaluation, firing, f"{self.where}{what}")
 
     def _everything_firing(self, evaluation: int) -> Firings:
         """All that fires of this alert with the favourable values: the strictest of its tiers that they pass."""

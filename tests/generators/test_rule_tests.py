@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from generators.rule_tests import rule_test_files
 from generators.rule_tests.known import Known
@@ -37,6 +38,7 @@ from rules.vocabulary import (
 )
 from tests.promtools import answers_of
 from tests.rules import small
+from tests.stated.durations import duration
 
 CATALOG = catalog()
 PRODUCTION = CATALOG.organisation.environment("production")
@@ -86,7 +88,12 @@ def test_promtool_runs_a_test_file_where_it_lies(promtool: Promtool, tmp_path: P
 def test_each_alert_and_each_moment_of_an_area_has_a_file(production: dict[str, str]) -> None:
     alerts = {f"{alert.name}.yml" for alert in CATALOG.alerts}
     assert alerts <= production.keys()
-    assert all(re.fullmatch(r"signals-[a-z]+-[0-9dhms]+\.yml", name) for name in production.keys() - alerts)
+    others = production.keys() - alerts
+    assert {name for name in others if not re.fullmatch(r"signals-[a-z]+-[0-9dhms]+\.yml", name)} == {
+        f"{alert.removesuffix('.yml')}-waits.yml"
+        for alert in alerts
+        if "evaluation_interval: 30s" not in production[alert]
+    }
 
 
 def test_every_group_has_an_interval_and_nothing_is_newer_than_prometheus_2_42(production: dict[str, str]) -> None:
@@ -174,6 +181,46 @@ def test_an_alert_is_asked_at_its_bound_and_at_its_times(
     ]
     for what, at, firing in expectations:
         assert any(one[0].endswith(what) and one[1:] == (at, firing) for one in asked), (what, asked)
+
+
+def test_every_wait_is_tested_at_a_pace_at_which_one_evaluation_less_would_show(production: dict[str, str]) -> None:
+    evaluation = CATALOG.organisation.evaluation_interval
+    for alert in CATALOG.alerts:
+        text = production.get(f"{alert.name}-waits.yml", production[f"{alert.name}.yml"])
+        (found,) = re.findall(r"^evaluation_interval: (\w+)$", text, re.MULTILINE)
+        pace = duration(found)
+        for threshold in alert.thresholds_in(PRODUCTION):
+            for wait in filter(None, (threshold.lasting, threshold.keep_firing)):
+                moments = (count * pace for count in range(wait // pace + 1))
+                assert any(wait - evaluation <= moment < wait for moment in moments), (alert.name, wait)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "said", "wrong", "noticed_by"),
+    [
+        ("for", "10m", "9m30s", "PaymentAttemptsFallen-waits.yml"),
+        ("for", "10m", "10m30s", "PaymentAttemptsFallen.yml"),
+        ("keep_firing_for", "15m", "14m30s", "PaymentAttemptsFallen-waits.yml"),
+        ("keep_firing_for", "15m", "15m30s", "PaymentAttemptsFallen.yml"),
+        ("expr", "[20m15s]", "[19m15s]", "PaymentAttemptsFallen.yml"),
+        ("expr", "[20m15s]", "[21m15s]", "PaymentAttemptsFallen.yml"),
+    ],
+)
+def test_a_wait_or_a_window_over_louder_alerts_that_is_off_by_an_evaluation_is_noticed(
+    aspect: str, said: str, wrong: str, noticed_by: str, production: dict[str, str], promtool: Promtool, tmp_path: Path
+) -> None:
+    (traffic,) = (group for group in rule_groups(CATALOG, PRODUCTION) if group.area.name == "traffic")
+    (group,) = yaml.safe_load(rule_file(traffic))["groups"]
+    (alone,) = (rule for rule in group["rules"] if rule.get("alert") == "PaymentAttemptsFallen")
+    off = alone | {aspect: alone[aspect].replace(said, wrong, 1)}
+    assert off != alone
+    names = ("PaymentAttemptsFallen.yml", "PaymentAttemptsFallen-waits.yml")
+    texts = {"rules/traffic.yml": as_yaml({"groups": [group | {"rules": [off]}]})}
+    for path, text in (texts | {f"tests/{one}": production[one] for one in names}).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    results = promtool.run_tests([tmp_path / "tests" / one for one in names])
+    assert [one for one, result in zip(names, results, strict=True) if result.failures] == [noticed_by]
 
 
 def test_a_tier_ends_the_tiers_that_it_passes(production: dict[str, str]) -> None:
@@ -281,9 +328,7 @@ def test_an_alert_on_absence_does_not_wait_for_fresh_data_of_the_source_that_is_
     (rule,) = (rule for file in files.values() for rule in file.rules if rule.name == "TooMuch")
     assert AGE.name not in rule.expr
     (suite,) = (suite for suite in suites if suite.path.name == "TooMuch.yml")
-    assert (
-        'count(ALERTS{alertname="TooMuch",alertstate="firing"}) # nothing there: no series, ' in suite.path.read_text()
-    )
+    assert 'count(ALERTS{alertname="TooMuch",alertstate="firing"}) # no series, ' in suite.path.read_text()
     assert run_suites(suites, files, promtool) == ()
 
 
