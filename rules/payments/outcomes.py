@@ -107,9 +107,12 @@ def total(series: Series, window: str, function: str = "increase", offset: str =
 
 
 def each_in_5m(counter: Counter) -> str:
-    """PromQL for what was counted in 5 minutes, told apart by all labels: what tables over a month add up."""
+    """PromQL for what was counted in 5 minutes, told apart by all of its labels: what tables over a month add up.
+
+    Replicas that export the same counter are taken once; series that a label of a team's own tells apart are added up.
+    """
     labels = ", ".join(label.name for label in counter.labels)
-    return f"max by ({labels}) (increase({counter}[5m]))"
+    return f"sum by ({labels}) (max without (instance, pod) (increase({counter}[5m])))"
 
 
 def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
