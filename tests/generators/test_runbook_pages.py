@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -271,6 +272,9 @@ def test_the_flag_has_one_address_and_the_exporter_reads_it() -> None:
     assert yaml.safe_load((ROOT / "examples/exporter.yaml").read_text())["flag"]["url"] == flag
 
 
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="whoever pastes this needs curl, and so do we")
+
+
 def _on_a_simulated_service(command: str, service: PaymentsService, **environment: str) -> tuple[int, str]:
     """Runs a shell command as it is pasted, though against that service; its status, and what it said."""
     with serving(service.application()) as port:
@@ -290,6 +294,7 @@ def _on_a_simulated_service(command: str, service: PaymentsService, **environmen
     return ran.returncode, ran.stdout + ran.stderr
 
 
+@needs_curl
 @pytest.mark.parametrize(("step", "variable"), [(ROLL_BACK, "STEP"), (SET_STAGE, "STAGE")])
 def test_a_stage_that_nobody_filled_in_shows_the_present_one_and_changes_nothing(step: Step, variable: str) -> None:
     service = PaymentsService(now=lambda: 0, rollout={"production": 1, "staging": 10})
@@ -302,6 +307,7 @@ def test_a_stage_that_nobody_filled_in_shows_the_present_one_and_changes_nothing
     assert service.rollout == {"production": 1, "staging": 10}
 
 
+@needs_curl
 @pytest.mark.parametrize(("step", "variable"), [(ROLL_BACK, "STEP"), (SET_STAGE, "STAGE")])
 def test_a_stage_that_is_filled_in_is_set_in_production_alone(step: Step, variable: str) -> None:
     service = PaymentsService(now=lambda: 0, rollout={"production": 50, "staging": 100})
@@ -312,6 +318,7 @@ def test_a_stage_that_is_filled_in_is_set_in_production_alone(step: Step, variab
     assert service.rollout == {"production": 10, "staging": 100}
 
 
+@needs_curl
 def test_the_kill_switch_kills_and_shows_that_it_did() -> None:
     service = PaymentsService(now=lambda: 0)
 
