@@ -50,17 +50,17 @@ class RememberingPromtool(Promtool):
         known = _read(kept)
         if known is None:
             answer = super().ask(*arguments, stdin=stdin)
-            said = answer.said.replace(f"{_HEAD}{file}", _HEAD, 1)
-            tested = not any(failure.error for failure in parse_tests(file, said).failures)
+            said = answer.said.replace(str(file), _FILE)
+            tested = not any(failure.error for failure in parse_tests(file, answer.said).failures)
             if tested and str(file.parent) not in said:
                 _write(kept, answer.exit_status, said)
             return answer
         status, said = known
-        return Answer((str(self.path), *arguments), status, said.replace(_HEAD, f"{_HEAD}{file}", 1))
+        return Answer((str(self.path), *arguments), status, said.replace(_FILE, str(file)))
 
 
-_HEAD = "Unit Testing:  "
-"""How promtool begins to speak of a file."""
+_FILE = "\0"
+"""What stands for the file's name, by which promtool begins to speak of it."""
 
 
 def remembering(config: pytest.Config, version_prefix: str) -> RememberingPromtool:

@@ -163,7 +163,7 @@ def _findings(generated: Path) -> list[str]:
 def test_sound_rules_and_tests_pass(promtool: Promtool, project: Project) -> None:
     result = _run(promtool, project())
     assert result.exit_code == 0, result.stdout
-    version = ".".join(map(str, promtool.version))
+    version = ".".join(map(str, promtool.version)) or "of no version"
     assert re.fullmatch(
         r"production: 1 alerting and 2 recording rules, 0 failures, 0 findings; "
         r"12 of 12 aspects asked about \(100 %\)\n"
@@ -518,7 +518,8 @@ def test_what_passed_is_not_run_again_and_says_the_same(watched: Watched, projec
     assert second.exit_code == 0
     assert second.output.splitlines()[:-1] == first.output.splitlines()[:-1]
     assert re.fullmatch(
-        r"4 cases in \d+\.\d s, promtool [\d.]+; all is as it passed before", second.output.splitlines()[-1]
+        r"4 cases in \d+\.\d s, promtool ([\d.]+|of no version); all is as it passed before",
+        second.output.splitlines()[-1],
     )
 
 

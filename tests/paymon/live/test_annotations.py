@@ -38,7 +38,7 @@ def remarked_on_gauges(live: Live) -> bool:
     A server that was built without a version is a new one.
     """
     version = httpx.get(f"{live.url}/api/v1/status/buildinfo", timeout=100).json()["data"].get("version", "")
-    return tuple(int(part) for part in version.split(".")[:2] if part) >= (2, 48)
+    return not version or tuple(int(part) for part in version.split(".")[:2]) >= (2, 48)
 
 
 def _taken(server: Prometheus) -> list[str]:
