@@ -44,7 +44,8 @@ def generated_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
 def begun_files(*catalogs: Catalog) -> Iterator[Callable[[], Mapping[str, str]]]:
     """Begins what `generated_files` gives, and gives what ends it: checks of the definitions may run meanwhile.
 
-    Tests of rules, a third of the work, are written on another core where there is one.
+    Tests of rules, a third of the work, are written on another core where there is one. No garbage is looked for until
+    the end.
     """
     with _without_collection():
         with suppress(Exception):  # unsound definitions cannot always become rules: that is for the checks to say

@@ -16,7 +16,7 @@ from typing import ClassVar, TypeVar
 from paymon import programs
 
 TIMEOUT_SECONDS = 600.0
-"""After which promtool hangs: a file of tests that takes it six seconds took over a minute on a busy machine."""
+"""After which promtool counts as hung. Tests that take it five seconds took over a minute at a load of 16."""
 
 
 class PromtoolError(Exception):

@@ -20,7 +20,17 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = Event()
+        """Set once it serves, or never will."""
+        self.failure: Exception | None = None
         self._over = asyncio.Event()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            super().run(sockets)
+        except Exception as error:
+            self.failure = error
+        finally:
+            self.ready.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -65,8 +75,9 @@ def serving(application: ASGIApp, port: int = 0, certificate: Path | None = None
         )
         thread = Thread(target=server.run, args=([listener],), name="simulated service", daemon=True)
         thread.start()
-        if not server.ready.wait(100):
-            raise RuntimeError("a simulated service did not start; see whether its certificate can be read")
+        if not server.ready.wait(100) or server.failure:
+            why = server.failure or "it took more than 100 s"
+            raise RuntimeError(f"a simulated service did not start: {why}; see whether its certificate can be read")
         try:
             yield listener.getsockname()[1]
         finally:

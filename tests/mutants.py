@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks._pages import keep
+from benchmarks._pages import PageError, around, keep
 from paymon.mutation.equivalents import Equivalents, read_equivalents
 from paymon.mutation.expressions import Change
 from paymon.mutation.mutants import Mutant
@@ -176,6 +176,11 @@ def table(results: Sequence[Result]) -> str:
 @click.option("--write", is_flag=True, help="Keep the figures in docs/proof.md.")
 def main(kinds: tuple[str, ...], sample: int | None, seed: int, processes: int | None, write: bool) -> None:
     """Put mistakes into rules, routing and definitions, and say how many are noticed."""
+    if write:
+        try:
+            around(PROOF)
+        except PageError as error:
+            raise click.UsageError(str(error)) from error
     results = []
     for kind in kinds or tuple(GATES):
         result = gathered(kind, sample if kind in ("alerts", "records") else None, seed, processes)

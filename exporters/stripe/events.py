@@ -26,11 +26,12 @@ from rules.payments import monitoring
 from rules.payments.webhooks import EVENT_TYPES
 from rules.vocabulary import Source
 
-__all__ = ["PAGES_TOGETHER", "EventsSampler", "read_page"]
+__all__ = ["PAGES_AT_ONCE", "PAGES_TOGETHER", "EventsSampler", "read_page"]
 
 _LOG = logging.getLogger(f"{LOGGER}.stripe.events")
 _LIMIT = 100
-_PAGES_AT_ONCE = 50
+PAGES_AT_ONCE = 50
+"""Pages that one sample reads at most; one that reads fewer has read all there is."""
 _SECONDS_AT_ONCE = 20.0
 PAGES_TOGETHER = 10
 _SECONDS_TOGETHER = 5.0
@@ -299,7 +300,7 @@ class _Limit:
     @property
     def reached(self) -> bool:
         """Whether the sample should end here and go on next time."""
-        return self.pages >= _PAGES_AT_ONCE or self._clock() > self._until
+        return self.pages >= PAGES_AT_ONCE or self._clock() > self._until
 
 
 class _Read:

@@ -17,6 +17,7 @@ from typing import Any
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import SampleError, Snapshot
 from exporters.stripe import samplers
+from exporters.stripe.events import PAGES_AT_ONCE
 from exporters.stripe.settings import StripeSettings
 from simulator.stripe import Cause
 from tests.exporters.stripe.shop import ENDS, Watched, counters, watched
@@ -26,8 +27,6 @@ __all__ = ["Outcome", "kill_again_and_again"]
 _ATTEMPTS = 20
 _SALES = 12
 """So often the shop sells at most while a process lives, or a busy machine's would never have read it all."""
-_PAGES_AT_ONCE = 50
-"""So many pages a sample reads at most; one that reads fewer has read all there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,12 @@ def _asked_again(ask: Callable[[], Snapshot]) -> Snapshot:
 
 def _rested(world: Watched) -> Snapshot:
     """What it has counted once it has read everything again that may have come late, and nothing is left to decide."""
-    pages = _PAGES_AT_ONCE
-    while pages >= _PAGES_AT_ONCE:
+    pages = PAGES_AT_ONCE
+    while pages >= PAGES_AT_ONCE:
         before = world.server.reads["events"]
-        _asked_again(lambda: world.rest(1))
-        pages = (world.server.reads["events"] - before) // 6
+        world.clock.on(600)
+        _asked_again(world.sample)
+        pages = world.server.reads["events"] - before
     return _asked_again(lambda: world.rest(3))
 
 

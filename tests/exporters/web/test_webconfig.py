@@ -416,11 +416,6 @@ def test_all_curves_are_what_openssl_does_anyway(tmp_path: Path, authority: trus
             "curve_preferences: [CurveP256, CurveP384]",
             ":4: tls_server_config.curve_preferences: names several, and Python can be told one or all; write one of ",
         ),
-        ("min_version: TLS10", ":4: tls_server_config.min_version: TLS10 cannot be spoken here ("),
-        (
-            "min_version: TLS11\n  max_version: TLS11",
-            ":4: tls_server_config.min_version: TLS11 cannot be spoken here (",
-        ),
         (
             "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]",
             ":4: tls_server_config.cipher_suites: has none with which a client could speak TLS12 to this certificate "
@@ -445,6 +440,23 @@ def test_what_openssl_does_not_do_is_told_before_a_client_finds_out(
     with pytest.raises(ConfigurationError) as refused:
         context_for(WebConfigFile(path, report).config.tls_server_config)
     assert str(refused.value).startswith(f"{path}{message}")
+
+
+@pytest.mark.parametrize(
+    ("written_there", "version"),
+    [("min_version: TLS10", "TLS10"), ("min_version: TLS11\n  max_version: TLS11", "TLS11")],
+)
+def test_a_version_that_openssl_does_not_speak_is_told_in_its_own_words(
+    written_there: str, version: str, tmp_path: Path, authority: trustme.CA
+) -> None:
+    certificate_in(tmp_path, authority)
+    path = written(tmp_path, f"{TLS}  {written_there}\n")
+    with pytest.raises(ConfigurationError) as refused:
+        context_for(WebConfigFile(path, report).config.tls_server_config)
+    before, why, after = re.split(r" \((.+), OpenSSL [^)]+\)", str(refused.value))
+    assert before == f"{path}:4: tls_server_config.min_version: {version} cannot be spoken here"
+    assert re.fullmatch("[a-z ]+", why)
+    assert after == "; write TLS12 or TLS13"
 
 
 def test_suites_of_tls_13_alone_mean_tls_13_alone_as_in_go(tmp_path: Path, authority: trustme.CA) -> None:
