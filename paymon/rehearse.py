@@ -3,9 +3,10 @@
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,11 @@ __all__ = ["Outcome", "Rehearsal", "rehearsal_of", "rehearse"]
 _LASTS = 600
 """Seconds after which a rehearsal ends by itself, should nobody be left to end it."""
 _LONGEST_WAIT = 120.0
-_COUNTER = re.compile(r"(alertmanager_notifications(?:_failed)?_total)\{([^}]*)\} (\S+)")
+_ATTEMPTS = "alertmanager_notification_requests_total"
+_FAILED_ATTEMPTS = "alertmanager_notification_requests_failed_total"
+_GIVEN_UP = "alertmanager_notifications_failed_total"
+"""`alertmanager_notifications_total` would not do: it counts a message before the first attempt to send it."""
+_COUNTER = re.compile(rf"^({_ATTEMPTS}|{_FAILED_ATTEMPTS}|{_GIVEN_UP})\{{([^}}]*)\}} (\S+)", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _INTEGRATIONS = {"PagerDuty": "pagerduty", "Slack": "slack", "e-mail": "email"}
 
@@ -42,6 +47,30 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, slots=True)
+class Messages:
+    """What Alertmanager counted of one integration while the rehearsal lasted."""
+
+    integration: str
+    defined: int
+    """Those that the definitions want: one for each contact."""
+    taken: int
+    """Attempts that the other side took."""
+    failed: int
+    """Attempts that failed. Alertmanager tries some of them again."""
+    given_up: int
+    """Messages that it does not try again."""
+
+    @property
+    def settled(self) -> bool:
+        return self.taken + self.given_up >= self.defined
+
+    @property
+    def lost(self) -> bool:
+        """Given up, or still refused when the rehearsal ended."""
+        return bool(self.given_up) or (bool(self.failed) and self.taken < self.defined)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a rehearsal."""
 
@@ -50,8 +79,7 @@ class Outcome:
     """Where Alertmanager put it; empty where it does not have it."""
     held_back: str
     """Why nobody was told: a silence, an inhibition, or the hours of the route."""
-    delivered: tuple[tuple[str, int, int], ...]
-    """Integration, messages that Alertmanager counted as sent, and those that failed."""
+    messages: tuple[Messages, ...]
     counted: bool
     """Whether it has counters at all."""
 
@@ -60,12 +88,18 @@ class Outcome:
         return set(self.receivers) != {one.name for one in self.rehearsal.expected}
 
     @property
+    def decided(self) -> bool:
+        """Whether waiting longer would change nothing."""
+        settled = bool(self.messages) and all(one.settled for one in self.messages)
+        return settled or self.wrong_route or bool(self.held_back)
+
+    @property
     def failed(self) -> bool:
-        return self.wrong_route or any(failed for _, _, failed in self.delivered)
+        return self.wrong_route or any(one.lost for one in self.messages)
 
     @property
     def told(self) -> bool:
-        return any(sent_ - failed > 0 for _, sent_, failed in self.delivered)
+        return bool(self.messages) and all(one.taken >= one.defined for one in self.messages)
 
 
 def rehearsal_of(catalog: Catalog, environment: Environment, name: str, tier: str = "") -> Rehearsal:
@@ -162,32 +196,34 @@ def _rehearsed(
 ) -> Outcome:
     before = _counters(client)
     wait = max((5.0 if receiver.urgency is Priority.P1 else 30.0 for receiver in one.expected), default=30.0)
+    found: Mapping[str, Any] = {}
+    messages: tuple[Messages, ...] = ()
     with _firing_until_left(client, access, one, clock):
         deadline = clock() + min(wait + 30, _LONGEST_WAIT)
-        kinds = {_INTEGRATIONS.get(contact.channel.value, "webhook") for r in one.expected for contact in r.contacts}
-        found: Mapping[str, Any] = {}
         while True:
             found = _there(client, access, one) or found
-            after = _counters(client)
-            if clock() > deadline or (found and before is not None and _all_moved(before, after or {}, kinds)):
-                break
+            if before is not None and (after := _counters(client)) is not None:
+                messages = tuple(_messages(one, before, after))
+            outcome = Outcome(
+                one,
+                tuple(sorted(receiver["name"] for receiver in found.get("receivers", ()))),
+                _held_back(found.get("status", {})),
+                messages,
+                before is not None,
+            )
+            if clock() > deadline or (found and outcome.decided):
+                return outcome
             pause(1)
-    status = found.get("status", {})
-    held = ""
+
+
+def _held_back(status: Mapping[str, Any]) -> str:
     if status.get("silencedBy"):
-        held = "a silence holds it back"
-    elif status.get("inhibitedBy"):
-        held = "an inhibition holds it back"
-    elif status.get("mutedBy"):
-        held = "its route is outside of its hours; it is told when they begin"
-    counts = _difference(before or {}, after or {}, kinds) if before is not None else ()
-    return Outcome(
-        one,
-        tuple(sorted(receiver["name"] for receiver in found.get("receivers", ()))),
-        held,
-        counts,
-        before is not None,
-    )
+        return "a silence holds it back"
+    if status.get("inhibitedBy"):
+        return "an inhibition holds it back"
+    if status.get("mutedBy"):
+        return "its route is outside of its hours; it is told when they begin"
+    return ""
 
 
 @contextmanager
@@ -237,23 +273,18 @@ def _counters(client: httpx.Client) -> dict[tuple[str, str], float] | None:
     return found or None
 
 
-def _all_moved(
-    before: Mapping[tuple[str, str], float], after: Mapping[tuple[str, str], float], kinds: set[str]
-) -> bool:
-    total = "alertmanager_notifications_total"
-    return all(after.get((total, kind), 0) > before.get((total, kind), 0) for kind in kinds)
+def _messages(
+    one: Rehearsal, before: Mapping[tuple[str, str], float], after: Mapping[tuple[str, str], float]
+) -> Iterator[Messages]:
+    contacts = [contact for receiver in one.expected for contact in receiver.contacts]
+    defined = Counter(_INTEGRATIONS.get(contact.channel.value, "webhook") for contact in contacts)
+    for kind, count in sorted(defined.items()):
 
+        def grown(counter: str, kind: str = kind) -> int:
+            return round(after.get((counter, kind), 0) - before.get((counter, kind), 0))
 
-def _difference(
-    before: Mapping[tuple[str, str], float], after: Mapping[tuple[str, str], float], kinds: set[str]
-) -> tuple[tuple[str, int, int], ...]:
-    def grown(counter: str, kind: str) -> int:
-        return round(after.get((counter, kind), 0) - before.get((counter, kind), 0))
-
-    return tuple(
-        (kind, grown("alertmanager_notifications_total", kind), grown("alertmanager_notifications_failed_total", kind))
-        for kind in sorted(kinds)
-    )
+        failed = grown(_FAILED_ATTEMPTS)
+        yield Messages(kind, count, grown(_ATTEMPTS) - failed, failed, grown(_GIVEN_UP))
 
 
 def _iso(moment: float) -> str:
@@ -276,8 +307,9 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"  {one.held_back}"
         if not one.counted:
             yield "  Alertmanager's metrics are not to be had there, so nobody can tell whether it was delivered"
-        for kind, count, failed in one.delivered:
-            yield f"  {kind}: {count} messages counted as sent, {failed} as failed"
+        for kind in one.messages:
+            taken = f"{kind.taken} of {kind.defined} messages taken"
+            yield f"  {kind.integration}: {taken}; attempts that failed: {kind.failed}; given up: {kind.given_up}"
     yield "Its end has been sent. Ask those who should have heard of it: counters know nothing of phones."
 
 
@@ -290,7 +322,7 @@ def _as_data(one: Outcome) -> dict[str, Any]:
         "receivers_defined": [receiver.name for receiver in one.rehearsal.expected],
         "held_back": one.held_back,
         "counted": one.counted,
-        "messages": [{"integration": kind, "sent": count, "failed": failed} for kind, count, failed in one.delivered],
+        "messages": [asdict(kind) for kind in one.messages],
         "failed": one.failed,
         "delivered": one.told,
     }

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,11 +29,14 @@ PRODUCTION = CATALOG.organisation.environments[0]
 
 @dataclass
 class Inbox:
-    """What Alertmanager sent; with `refuses`, everything is refused."""
+    """What Alertmanager sent, and with which status each is answered: the first ones by `first`, then by `status`."""
 
     url: str
     told: list[dict[str, Any]]
-    refuses: bool = False
+    first: list[int] = field(default_factory=list)
+    status: int = 200
+    open: threading.Event = field(default_factory=threading.Event)
+    """Nothing is answered before it is set."""
 
 
 @contextmanager
@@ -41,9 +44,11 @@ def inbox() -> Iterator[Inbox]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            if not seen.refuses:
+            seen.open.wait(600)
+            status = seen.first.pop() if seen.first else seen.status
+            if status == 200:
                 seen.told.append(body)
-            self.send_response(400 if seen.refuses else 200)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -54,9 +59,11 @@ def inbox() -> Iterator[Inbox]:
     seen = Inbox(f"http://127.0.0.1:{server.server_address[1]}/", [])
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    seen.open.set()
     try:
         yield seen
     finally:
+        seen.open.set()
         server.shutdown()
         server.server_close()
         thread.join(100)
@@ -64,13 +71,14 @@ def inbox() -> Iterator[Inbox]:
 
 @contextmanager
 def running(folder: Path, version: str = "0.33") -> Iterator[tuple[str, Inbox]]:
-    """An Alertmanager with our routes, whose every receiver is a webhook of the test's."""
+    """An Alertmanager with our routes, whose every contact is a webhook of the test's."""
     whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
     with inbox() as seen:
         for receiver in whole["receivers"]:
+            contacts = sum(len(those) for kind, those in receiver.items() if kind.endswith("_configs"))
             name = receiver["name"]
             receiver.clear()
-            receiver.update(name=name, webhook_configs=[{"url": seen.url}])
+            receiver.update(name=name, webhook_configs=[{"url": seen.url}] * contacts)
         with alertmanager_with(yaml.safe_dump({**whole, "templates": []}), folder, version) as url:
             yield url, seen
 
@@ -133,12 +141,48 @@ def test_the_heartbeat_of_monitoring_refuses_nothing_and_is_not_rehearsed(tmp_pa
     assert (status, "needs no rehearsal" in output) == (2, True)
 
 
-def test_a_delivery_that_fails_is_told(tmp_path: Path) -> None:
-    with running(tmp_path) as (url, seen):
-        seen.refuses = True
+@pytest.mark.parametrize("version", ALERTMANAGER)
+def test_a_message_that_is_refused_for_good_is_told(version: str, tmp_path: Path) -> None:
+    with running(tmp_path, version) as (url, seen):
+        seen.status = 400
         status, output = run(url, "PaymentsCompleteFailure", "--yes")
-        assert status == 1, output
-        assert "as failed" in output
+    assert (status, "0 of 5 messages taken; attempts that failed: 5; given up: 5" in output) == (1, True), output
+
+
+def test_one_refusal_among_messages_that_arrive_is_told(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, seen):
+        seen.first = [400]
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "4 of 5 messages taken; attempts that failed: 1; given up: 1" in output) == (1, True), output
+
+
+def test_a_message_that_arrives_at_a_second_attempt_is_delivered(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, seen):
+        seen.first = [503]
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "5 of 5 messages taken; attempts that failed: 1; given up: 0" in output) == (0, True), output
+
+
+@pytest.mark.parametrize("version", ALERTMANAGER)
+def test_messages_that_are_refused_until_the_end_are_not_delivered(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paymon.rehearse._LONGEST_WAIT", 5.0)
+    with running(tmp_path, version) as (url, seen):
+        seen.status = 503
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "0 of 5 messages taken" in output, "given up: 0" in output) == (1, True, True), output
+
+
+@pytest.mark.parametrize("version", ALERTMANAGER)
+def test_messages_without_an_answer_yet_do_not_read_as_delivered(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paymon.rehearse._LONGEST_WAIT", 5.0)
+    with running(tmp_path, version) as (url, seen):
+        seen.open.clear()
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "0 of 5 messages taken; attempts that failed: 0" in output) == (3, True), output
 
 
 def test_another_route_than_defined_is_told(tmp_path: Path) -> None:
