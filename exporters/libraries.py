@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
-__all__ = ["httpx", "stripe", "uvicorn"]
+__all__ = ["httpx", "stripe", "uvicorn", "whole_within"]
 
 
 @contextmanager
@@ -52,3 +52,15 @@ with _empty("uvicorn.supervisors", "ChangeReload", "Multiprocess"):
 
 if "sniffio" not in sys.modules and find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+_FOR_A_HANDSHAKE = 0.45
+"""Share of a request's time that TCP may take to connect, and TLS once more."""
+
+
+def whole_within(seconds: float) -> httpx.Timeout:
+    """Limits of a request whose caller gives it up after `seconds`: connecting fails by itself before that.
+
+    httpx 0.28 closes the socket of a TLS handshake that takes longer than httpx was told, and leaves the socket of one
+    that is cancelled from outside to the garbage collector.
+    """
+    return httpx.Timeout(seconds, connect=_FOR_A_HANDSHAKE * seconds)

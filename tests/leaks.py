@@ -20,10 +20,6 @@ import pytest
 _DESCRIPTORS = Path("/proc/self/fd")
 _OF_A_LOOP = re.compile(r"asyncio_\d+")
 """A thread of an event loop's pool. A runner waits for its own: it is a fixture's loop that runs on."""
-_GOES_SOON = 0.5
-"""Seconds within which a peer closes its end of a connection: to collect garbage takes longer than to wait for that."""
-_GOES_WITHIN = 10.0
-"""Seconds that something may take to go which has been told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,11 @@ class _There:
 _BEFORE: "pytest.StashKey[_There]" = pytest.StashKey()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long is waited, on a busy machine too, before what is still there counts as left behind."""
+    parser.addini("gone_within", "Seconds that something may take to go which has been told to.", default="60")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """See what is there before the test itself runs."""
@@ -68,15 +69,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         return
     if before.tasks:
         pytest.fail(f"left behind: {', '.join(before.tasks)}", pytrace=False)
-    left = _left_after(before, _GOES_SOON)
+    left = _left_after(before, float(item.config.getini("gone_within")))
     if not left:
         return
     gc.collect()  # what is garbage would be blamed on another test
     now = before.left()
     garbage = [one for one in left if one.startswith("socket") and one not in now]
-    left = _left_after(before, _GOES_WITHIN)
-    if left:
-        pytest.fail(f"left behind: {', '.join(left)}", pytrace=False)
+    if now:
+        pytest.fail(f"left behind: {', '.join(now)}", pytrace=False)
     if garbage:
         pytest.fail(f"left to the garbage collector: {', '.join(garbage)}; close it", pytrace=False)
 

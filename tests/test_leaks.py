@@ -36,7 +36,8 @@ def test_after():
 @pytest.mark.parametrize("kind", LEAKING)
 def test_the_very_test_that_leaves_something_behind_fails(kind: str, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FILE.format(leak=LEAKING[kind]))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.leaks", "-p", "no:cacheprovider", "test_it.py", "-rE"]
+    plugins = ("-p", "tests.leaks", "-p", "no:cacheprovider", "-o", "gone_within=2")
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "test_it.py", "-rE"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     ran = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False

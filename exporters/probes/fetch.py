@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
 from exporters.configuration.secrets import stamp_of
-from exporters.libraries import httpx
+from exporters.libraries import httpx, whole_within
 from exporters.probes.settings import Authorities
 from exporters.sampling.model import ErrorClass
 
@@ -83,18 +83,17 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> Answer:
-        """The answer, whole within `within` seconds, half of which may go into connecting, its body up to `largest`.
+        """The answer, whole within `within` seconds, its body up to `largest`.
 
         Raises NoAnswerError. Where no connection came about in time, it is found out whether that was for want of an
-        address, within the other half: then it is not the other side that fails.
+        address, within half as long again: then it is not the other side that fails.
         """
         await self._renew()
         client = self._client = self._client or self._connect()
-        timeout = httpx.Timeout(within, connect=within / 2)
         try:
             async with (
                 asyncio.timeout(within),
-                client.stream(method, url, headers=headers, content=content, timeout=timeout) as response,
+                client.stream(method, url, headers=headers, content=content, timeout=whole_within(within)) as response,
             ):
                 body = await _body(response, largest)
                 return Answer(response.status_code, response.headers, *body)

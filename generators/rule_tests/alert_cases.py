@@ -392,6 +392,12 @@ class _Cases:
         probes.append(self._probe(last, 1, "that one", **{label: watched.series.label(label)}))
         last = line.hold(self.waiting + 1, first | second)
         probes.append(self._probe(last, 2, "both past the bound"))
+        louder = [one for one in branch.others if label in one.carried and one.forbids]
+        if louder:
+            others = {one.series.having(**{label: one.other_values[label]}): one.holding[0] for one in louder}
+            last = line.hold(max(self.waiting, self.keeping) + 2, first | second | others)
+            told = {label: watched.series.label(label)}
+            probes.append(self._probe(last, 1, "both past the bound, a louder one on the other", **told))
         return self._group(name, line, probes)
 
     def no_data(self) -> TestGroup:

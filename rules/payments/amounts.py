@@ -15,6 +15,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     above,
+    hours,
     minutes,
 )
 
@@ -57,6 +58,26 @@ differing = Signal(
         ),
         at=minutes(8),
         gives=(("", "7"),),
+    ),
+)
+
+_UNKNOWN = compared.where(result="unknown")
+
+unknown = Signal(
+    "payments_db:amounts_unknown:ratio",
+    "Share of the compared payments of which a side does not know the amount",
+    Unit.RATIO,
+    f"max({_UNKNOWN})\n/ on () (sum(max by (result) ({compared})) > 0)",
+    Example(
+        series=(
+            (compared.name + '{result="unknown",instance="a"}', "0x5 30x5"),
+            (compared.name + '{result="unknown",instance="b"}', "0x5 20x5"),
+            (_A, "5x10"),
+            (_B, "1x10"),
+            (compared.where(result="equal"), "10x5 85x5"),
+        ),
+        at=minutes(8),
+        gives=(("", "0.25"),),
     ),
 )
 
@@ -123,4 +144,42 @@ amounts_differ = Alert(
         ),
     ),
     serves=("ISS-04", "RB-04"),
+)
+
+amounts_unknown = Alert(
+    "PaymentAmountsUnknown",
+    watches=unknown,
+    thresholds=(
+        above(
+            "0.5",
+            Severity.INFO,
+            Priority.P4,
+            lasting=hours(1),
+            keep_firing=minutes(10),
+            because="a row without an amount is an accident, half of them are a comparison that no longer compares: silence then says nothing",
+        ),
+    ),
+    summary="Amounts cannot be compared: for more than {threshold} of the payments a side does not know them.",
+    description="Of {value} of the payments that both sides have, Stripe or the database does not tell the amount.",
+    runbook=Runbook(
+        meaning="PaymentAmountsDiffer judges only payments whose amount both sides know, and these are less than half.",
+        impact="None for customers. Until it is mended, nobody would notice that wrong sums are stored.",
+        diagnosis=(
+            Step(
+                "Does the table have them? What is NULL here is unknown.",
+                "SELECT payment_intent_id, amount, currency, status, completed_at FROM payments\n"
+                "WHERE status = 'completed' AND (amount IS NULL OR currency IS NULL)\n"
+                "ORDER BY completed_at DESC LIMIT 20;",
+                "sql",
+            ),
+            RECENT_CHANGES,
+            Step("Does the exporter's setting postgres.payments.amounts name the columns that are filled today?"),
+            Step("Was the exporter's state written by an earlier release? Then the amounts are there after 50 hours."),
+        ),
+        mitigation=(
+            Step("Fill the columns again, or name those that are filled in postgres.payments.amounts."),
+            Step("Compare the payments of the time between by hand, with an export of the Stripe dashboard."),
+        ),
+    ),
+    serves=("RB-04",),
 )

@@ -81,7 +81,7 @@ async def looked_at(service: Service, exporter: Asked, times: int, every: int) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_whole_units_after_a_release_are_told_of_and_a_healthy_week_is_not(
     world: Watched, payments_database: PaymentsDatabase, promtool: Promtool, tmp_path: Path
 ) -> None:

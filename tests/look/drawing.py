@@ -79,7 +79,7 @@ class Painter:
             )
         (folder / "jobs.json").write_text(json.dumps(listed))
         command = ("node", str(self.bundle.with_name("draw.mjs")), self.chromium, str(folder / "jobs.json"))
-        allowed = 300 + 20 * len(jobs)
+        allowed = 1200 + 120 * len(jobs)
         ran = subprocess.run(command, capture_output=True, text=True, timeout=allowed, check=False)
         assert ran.returncode == 0, ran.stderr
         return [seen(folder, job.name) for job in jobs]

@@ -17,7 +17,7 @@ from tests.scenarios.conftest import newest, stage  # noqa: F401
 from tests.scenarios.staging import Stage
 from tests.workers import of_all_workers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from rules.vocabulary import Curve, Dashboard, Hue, Panel, Picture, Row, State, 
 from tests.look.drawing import Job, MissingError, Painter, Seen, painter_or_skip
 from tests.look.scenes import Answers, Board, queries
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.slow
 
 NOW = 3600
 LONG = "a name that " + "goes on and on and " * 20 + "ends"

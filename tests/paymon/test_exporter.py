@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from exporters.web.server import listen
 from paymon.exporter import exporter
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 PROGRAM = [sys.executable, "-c", "from paymon.exporter import exporter; exporter(prog_name='paymon exporter')"]
 DECLARED = "operations:\n  backup_processor: {by: ann, at: 2025-01-01, until: 2099-01-01, value: true}\n"

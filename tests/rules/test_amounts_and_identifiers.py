@@ -34,6 +34,17 @@ def test_payments_that_are_equal_or_not_judged_are_nobody_s_business(
     play(promtool, tmp_path, fed, {amounts.amounts_differ: ()}, until=hours(1), every=minutes(1))
 
 
+def test_a_column_that_is_filled_no_more_is_a_ticket_before_a_day_is_over(promtool: Promtool, tmp_path: Path) -> None:
+    """Three payments a minute, none of which has an amount after an hour, and 3,000 in the window that is compared.
+
+    500 minutes later half of them have none; a minute later it is more, and that has lasted for an hour after 621.
+    """
+    until = hours(12)
+    fed = {COMPARED.where(result="equal"): "3000x60 2997-3x659", COMPARED.where(result="unknown"): "0x60 3+3x659"}
+    told = {amounts.amounts_unknown: ((minutes(621), until),), amounts.amounts_differ: ()}
+    play(promtool, tmp_path, fed, told, until=until, every=minutes(1))
+
+
 @pytest.mark.parametrize(
     ("share", "told_after"),
     [

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,51 +18,15 @@ from exporters.web.page import Form
 from exporters.web.webconfig import WebConfigFile
 from rules.catalog import catalog
 from rules.vocabulary import Source
-from tests.scenarios.stepped_time import SteppedLoop
+from tests.scenarios.stepped_time import Sampling, SteppedLoop, turns
 
 __all__ = ["RunningExporter", "running_exporter"]
-
-_TURNS = 12
-"""Turns of the event loop after which every sample that is due has begun."""
-
-
-async def _turns() -> None:
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-
-
-class _Sampling:
-    """How many samples are being taken."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._none = asyncio.Event()
-        self._none.set()
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """While one is taken."""
-        self._count += 1
-        self._none.clear()
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._none.set()
-
-    async def over(self) -> None:
-        """Return once every sample that was due has ended."""
-        await _turns()
-        while not self._none.is_set():
-            await self._none.wait()
-            await _turns()
 
 
 class _Observed(Sampler):
     """A sampler of the exporter, with somebody who sees when it works."""
 
-    def __init__(self, inner: Sampler, sampling: _Sampling) -> None:
+    def __init__(self, inner: Sampler, sampling: Sampling) -> None:
         self._inner = inner
         self._sampling = sampling
 
@@ -108,7 +72,9 @@ class RunningExporter:
     """An exporter that runs, samples at its own intervals, and lets nobody wait for them."""
 
     def __init__(self, config: Path, environment: Mapping[str, str], clock: Clock) -> None:
-        self._sampling = _Sampling()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SteppedLoop)
+        self._loop, self._sampling = loop, loop.sampling
         self._leader: Leader | None = None
 
         def observed(settings: Settings, overflow: LabelOverflow) -> Assembly:
@@ -130,12 +96,10 @@ class RunningExporter:
 
     async def step(self, seconds: float) -> None:
         """Let that time pass: whatever falls due is sampled before this returns."""
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SteppedLoop)
         if self._leader:
             await self._leader.beat()
         await self._sampling.over()  # what fell due since then must not see the jump as an answer that never came
-        loop.jump(self._at + seconds)
+        self._loop.jump(self._at + seconds)
         self._at += seconds
         await self._sampling.over()
         if self._running.done():
@@ -148,12 +112,13 @@ class RunningExporter:
 
     async def begin(self) -> None:
         """Let it take its first samples."""
-        await _turns()
-        self._at = asyncio.get_running_loop().time()
+        await turns()
+        self._at = self._loop.time()
         await self.step(5)
 
     async def stop(self) -> None:
-        """End it as SIGTERM would."""
+        """End it as SIGTERM would, between two samples: httpx does not close a handshake that is cancelled."""
+        await self._sampling.over()
         self._exporter.stop()
         await self._running
 

@@ -8,7 +8,7 @@ from simulator.payments_service import PaymentsService
 from simulator.serving import serving
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 def test_a_service_whose_certificate_is_none_ends_at_once_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "server.pem").write_text("no certificate")
 

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from exporters.libraries import httpx, stripe
+from exporters.libraries import httpx, stripe, whole_within
 from exporters.sampling.model import Clock, ErrorClass, SampleError
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StripeSettings
@@ -187,7 +187,7 @@ class StripeReads:
             logging.getLogger("stripe").setLevel(logging.ERROR)
             # The variable of that name has answers printed, past every filter.
             stripe.log = stripe._util.STRIPE_LOG = None
-            self._http = self._http or _PlainBodies(timeout=self._settings.timeout.total_seconds())
+            self._http = self._http or _PlainBodies(timeout=whole_within(self._settings.timeout.total_seconds()))
             self._client = stripe.StripeClient(
                 key,
                 base_addresses={"api": str(self._settings.api_url).rstrip("/")},

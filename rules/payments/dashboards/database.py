@@ -165,7 +165,7 @@ DATABASE = Dashboard(
                             "not judged: {{result}}",
                         ),
                     ),
-                    alerts=(amounts.amounts_differ,),
+                    alerts=(amounts.amounts_differ, amounts.amounts_unknown),
                 ),
                 Panel(
                     id=27,

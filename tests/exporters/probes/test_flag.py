@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from rules.vocabulary import Source
 from simulator.payments_service import PaymentsService
 from simulator.raw_server import raw_server
 from simulator.serving import serving
+from tests.leaks import sockets
 
 NOW = 1_754_827_200.0  # 2025-08-10T12:00:00Z
 TOKEN = "a-token-that-nobody-may-see"
@@ -193,6 +195,13 @@ def test_an_api_that_hangs_is_a_timeout() -> None:
     with pytest.raises(SampleError) as caught:
         asyncio.run(ask())
     assert (caught.value.kind, caught.value.what) == (ErrorClass.TIMEOUT, "no whole answer in time")
+
+
+def test_a_handshake_that_never_ends_is_a_timeout_and_leaves_no_connection_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        before = sockets()
+        error = failure(f"https://127.0.0.1:{silent.getsockname()[1]}/", timeout=1)
+        assert (error.kind, error.what, sockets()) == (ErrorClass.TIMEOUT, "no connection in time", before)
 
 
 def test_a_token_is_not_sent_to_whom_nobody_vouches_for(service: PaymentsService, tmp_path: Path) -> None:

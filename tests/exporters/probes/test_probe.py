@@ -327,7 +327,7 @@ def hanging(tls: ssl.SSLContext | None, chunks: Iterable[bytes]) -> tuple[ErrorC
     async def ask() -> tuple[ErrorClass, int]:
         async with raw_server(chunks, then_hold=True, tls=tls) as server:
             hosts = [door(server.port, server.port)]
-            sampler = ProbeSampler(ProbeSettings.model_validate({"hosts": hosts, "timeout": 0.3}))
+            sampler = ProbeSampler(ProbeSettings.model_validate({"hosts": hosts, "timeout": 1}))
             asked = asyncio.create_task(sampler.sample(NOW))
             turns = 0
             while not asked.done():

@@ -26,7 +26,7 @@ from simulator.postgres_server import installations, running, standby
 from simulator.stripe import PERMISSIONS
 from simulator.surroundings import Surroundings
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "exporter.yaml"
 

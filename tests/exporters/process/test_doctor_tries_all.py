@@ -25,7 +25,7 @@ from exporters.web.webconfig import WebConfigFile
 from rules.catalog import catalog
 from simulator.surroundings import Surroundings
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "exporter.yaml"
 

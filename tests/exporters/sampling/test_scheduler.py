@@ -20,7 +20,7 @@ from rules.vocabulary import Metric, Source
 from tests.exporters.sampling.samplers import Scripted, lag, nothing
 from tests.exporters.virtual_time import in_virtual_time
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 Readings = tuple[Reading | Distribution, ...]
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -28,6 +29,7 @@ from simulator.stripe import (
     server_error,
 )
 from tests.exporters.stripe.shop import KEY, Watched, counters, watched
+from tests.leaks import sockets
 
 SECRETS = (KEY, "acct_", "jenny.rosen@example.com", "owner@example.com", "rk_test_e")
 
@@ -80,6 +82,15 @@ def test_a_slow_answer_is_given_up(tmp_path: Path) -> None:
         error = failure(world)
         assert error.kind is ErrorClass.TIMEOUT
         assert str(error).startswith("Stripe, events: no complete answer within 0.2 s; see https://status.stripe.com")
+
+
+def test_a_handshake_that_never_ends_is_given_up_and_leaves_no_connection_behind(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with watched(tmp_path, timeout="PT1S", api_url=url) as world:
+            before = sockets()
+            error = failure(world)
+            assert (error.kind, sockets()) == (ErrorClass.TIMEOUT, before)
 
 
 def test_a_refused_key_stops_every_endpoint_for_a_quarter_of_an_hour(world: Watched) -> None:

@@ -14,7 +14,7 @@ from exporters.web.server import listen
 from rules.payments import monitoring
 from tests.exporters.web.serving import served
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_pages_are_where_operators_look_for_them() -> None:

@@ -24,7 +24,7 @@ from exporters.web.tls import context_for
 from exporters.web.webconfig import HttpConfig, TlsConfig, WebConfig, WebConfigFile
 from tests.exporters.web.serving import served
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 HASH = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()
 

@@ -53,7 +53,9 @@ async function drawing(jobs) {
   for (let job = jobs.shift(); job; job = jobs.shift()) {
     if (loaded !== job.locale) {
       await page?.context().close();
-      page = await (await browser.newContext({ locale: job.locale })).newPage();
+      const context = await browser.newContext({ locale: job.locale });
+      context.setDefaultTimeout(0); // on a busy machine a picture takes minutes; who started us knows when it hangs
+      page = await context.newPage();
       await page.goto(pathToFileURL(job.page).href);
       loaded = job.locale;
     }
