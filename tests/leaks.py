@@ -44,6 +44,9 @@ class _There:
         return sorted(opened + started + threads)
 
 
+_GOES_SOON = 0.5
+"""Seconds after which garbage is collected: it takes longer than to wait for a thread that ends by itself."""
+
 _BEFORE: "pytest.StashKey[_There]" = pytest.StashKey()
 
 
@@ -69,23 +72,26 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         return
     if before.tasks:
         pytest.fail(f"left behind: {', '.join(before.tasks)}", pytrace=False)
-    left = _left_after(before, float(item.config.getini("gone_within")))
-    if not left:
+    within = float(item.config.getini("gone_within"))
+    if not _left_after(before, _GOES_SOON):
         return
+    left = _left_after(before, within, "socket")  # a peer closes it, or it is closed by nobody but the collector
     gc.collect()  # what is garbage would be blamed on another test
     now = before.left()
     garbage = [one for one in left if one.startswith("socket") and one not in now]
-    if now:
+    if now := _left_after(before, within):
         pytest.fail(f"left behind: {', '.join(now)}", pytrace=False)
     if garbage:
         pytest.fail(f"left to the garbage collector: {', '.join(garbage)}; close it", pytrace=False)
 
 
-def _left_after(before: _There, seconds: float) -> list[str]:
-    """What is left when all of it has gone, or after so many seconds."""
+def _left_after(before: _There, seconds: float, kind: str = "") -> list[str]:
+    """What is left when all of it, or of that kind, has gone, or after so many seconds."""
     deadline = time.monotonic() + seconds
-    while (left := before.left()) and time.monotonic() < deadline:
+    left = before.left()
+    while any(one.startswith(kind) for one in left) and time.monotonic() < deadline:
         time.sleep(0.02)
+        left = before.left()
     return left
 
 
