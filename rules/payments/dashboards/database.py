@@ -165,7 +165,7 @@ DATABASE = Dashboard(
                             "not judged: {{result}}",
                         ),
                     ),
-                    alerts=(amounts.amounts_differ, amounts.amounts_unknown),
+                    alerts=(amounts.amounts_differ,),
                 ),
                 Panel(
                     id=27,
@@ -173,6 +173,14 @@ DATABASE = Dashboard(
                     description="Payment by payment, in whole units of each currency, whichever side has more.",
                     unit=Unit.MONEY,
                     curves=(Curve(in_whole_units(str(amounts.off_by), str), "{{currency}}"),),
+                ),
+                Panel(
+                    id=28,
+                    title="Amounts that are not known",
+                    description="Share of the compared payments of which Stripe or the database does not tell the amount.",
+                    unit=Unit.RATIO,
+                    curves=(Curve(amounts.unknown, "not known"),),
+                    alerts=(amounts.amounts_unknown,),
                 ),
                 Panel(
                     id=22,
@@ -198,7 +206,6 @@ DATABASE = Dashboard(
                     unit=Unit.COUNT,
                     curves=(Curve(database.migrations, "migrations"),),
                     alerts=(database.migrations_waiting,),
-                    width=12,
                     serves=("STEP-04",),
                 ),
                 Panel(
@@ -210,7 +217,6 @@ DATABASE = Dashboard(
                     curves=(Curve(database.tables, "{{table}}"),),
                     alerts=(database.table_missing,),
                     states=OK,
-                    width=12,
                     serves=("STEP-03",),
                 ),
             ),
