@@ -20,6 +20,8 @@ import pytest
 _DESCRIPTORS = Path("/proc/self/fd")
 _OF_A_LOOP = re.compile(r"asyncio_\d+")
 """A thread of an event loop's pool. A runner waits for its own: it is a fixture's loop that runs on."""
+_GOES_SOON = 0.5
+"""Seconds after which garbage is collected: it takes longer than to wait for a thread that ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,6 @@ class _There:
         ]
         return sorted(opened + started + threads)
 
-
-_GOES_SOON = 0.5
-"""Seconds after which garbage is collected: it takes longer than to wait for a thread that ends by itself."""
 
 _BEFORE: "pytest.StashKey[_There]" = pytest.StashKey()
 

@@ -201,8 +201,6 @@ def _recorded(ask: httpx.Client) -> int:
 
 _TWICE = "duplicate sample for timestamp"
 """A starved Prometheus evaluates twice at one moment, with a scrape between, and refuses the second values."""
-
-
 _UNKNOWN = "not evaluated yet"
 
 
