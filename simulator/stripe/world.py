@@ -273,8 +273,14 @@ class FakeStripe:
                 self._objects[refund.id] = refund
             self._tell("refund.updated", refund, at, before)
             if status == "failed":
-                self._tell("refund.failed", refund, at, before)
+                self._tell("refund.failed", refund, at)
             return refund
+
+    def refer_to(self, refund: Refund, at: float | None = None) -> None:
+        """The bank's reference of a refund becomes known, days later: nothing else of it changes."""
+        with self.lock:
+            before: Json = {"destination_details": {"card": {"reference": None, "reference_status": "pending"}}}
+            self._tell("refund.updated", refund, at, before)
 
     def dispute(
         self,

@@ -265,6 +265,8 @@ def read_event(raw: object) -> Event:
         key += f":{thing.get('status')}"
     elif type_ not in _ONCE:
         key += f":{reading.request or at}:{thing.get('status')}"
+        if type_.endswith(".updated") and "status" not in _before(event):  # another change, of the same second perhaps
+            key += ":as before"
     return Event(id_, type_, at, about, key, reading.facts(), tuple(reading.missing), tuple(reading.unknown))
 
 
@@ -413,7 +415,7 @@ class _Reading:
         if status.startswith("warning_") or status == "prevented":
             return ()
         if self._type == "charge.dispute.updated":
-            before = _mapping(_mapping(self._event.get("data")).get("previous_attributes")).get("status")
+            before = _before(self._event).get("status")
             if not (isinstance(before, str) and before.startswith("warning_")):
                 return ()
         reason = dispute.get("reason")
@@ -428,8 +430,11 @@ class _Reading:
         )
 
     def _refund(self) -> tuple[Fact, ...]:
+        """A refund ends when its status becomes an end: later updates, of its reference or metadata, repeat it."""
         refund = self._thing
         if refund.get("reason") == "expired_uncaptured_charge":
+            return ()
+        if self._type == "refund.updated" and "status" not in _before(self._event):
             return ()
         version = self._event.get("api_version")
         may_be_release = isinstance(version, str) and version < _RELEASES_WITHOUT_REFUNDS
@@ -550,6 +555,11 @@ def _request(event: _Object) -> tuple[str, str]:
         return request if isinstance(request, str) else "", ""
     id_, key = request.get("id"), request.get("idempotency_key")
     return id_ if isinstance(id_, str) else "", key if isinstance(key, str) else ""
+
+
+def _before(event: _Object) -> _Object:
+    """What an update changed, as it was before (Stripe API reference, "The Event object", `previous_attributes`)."""
+    return _mapping(_mapping(event.get("data")).get("previous_attributes"))
 
 
 def _details(thing: _Object) -> _Object:

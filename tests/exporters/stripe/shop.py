@@ -29,6 +29,7 @@ from simulator.stripe import (
     declined,
     invalid,
 )
+from simulator.stripe.shapes import Refund
 
 START = 1_799_971_200.0
 """2027-01-15 00:00 UTC."""
@@ -155,10 +156,14 @@ class Shop:
 
     def refund(self, payment: Payment, amount: int) -> None:
         """Refund a part of a payment at once."""
-        refund = self.fake.refund(payment, amount)
-        self.books["stripe_refunds_total", "created"] += 1
-        self.books["stripe_refunds_total", "succeeded"] += 1
-        self.books["stripe_refund_amount_minor_units_total", refund.currency] += amount
+        self._refunded(self.fake.refund(payment, amount), "succeeded")
+
+    def refund_later(self, payment: Payment, amount: int, status: str = "succeeded") -> Refund:
+        """Refund a part by a slow method; the bank's reference comes in the second in which the refund ends."""
+        refund = self.fake.update_refund(self.fake.refund(payment, amount, status="pending"), status)
+        self.fake.refer_to(refund)
+        self._refunded(refund, status)
+        return refund
 
     def lose_dispute(self, payment: Payment) -> None:
         """Be disputed, and lose."""
@@ -205,6 +210,11 @@ class Shop:
             for key in folded(sorted(steps)):
                 found[key] += 1
         return {key: float(count) for key, count in found.items() if count}
+
+    def _refunded(self, refund: Refund, status: str) -> None:
+        self.books["stripe_refunds_total", "created"] += 1
+        self.books["stripe_refunds_total", status] += 1
+        self.books["stripe_refund_amount_minor_units_total", refund.currency] += refund.amount
 
     def _end(self, payment: Payment, result: str, initiator: str) -> None:
         if not payment.intent or (payment.intent, result, initiator) not in self.endings:

@@ -35,7 +35,7 @@ deeds = st.one_of(
     st.tuples(st.sampled_from(("ask", "cancel", "capture", "refund", "dispute", "warn", "payout", "garbage"))),
     st.tuples(st.sampled_from(("authenticate", "hold", "take", "take in parts", "let go", "expire"))),
     st.tuples(st.sampled_from(("appeal", "inquiry", "debit", "settle", "renew", "renew without a key"))),
-    st.tuples(st.just("capture what was captured")),
+    st.tuples(st.sampled_from(("capture what was captured", "refund later"))),
     st.tuples(st.just("version"), st.sampled_from(("2016-07-06", "2024-06-20", "2026-04-22.dahlia"))),
     st.tuples(st.just("wait"), st.integers(1, 4000)),
 )
@@ -96,6 +96,8 @@ def do(shop: Shop, deed: tuple[Any, ...], clock: Clock, known: dict[str, Any]) -
             shop.fake.capture(shop.pay())
         case ("refund",) if paid:
             shop.refund(paid, 100)
+        case ("refund later",) if paid:
+            shop.refund_later(paid, 100)
         case ("dispute",) if paid:
             shop.lose_dispute(paid)
         case ("warn",) if paid:
@@ -263,6 +265,16 @@ def test_a_process_that_is_killed_at_random_moments_loses_and_doubles_nothing(tm
     assert outcome.lost == 0
     assert outcome.doubled == 0
     assert outcome.counted_under_fire > 100
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_a_refund_whose_reference_comes_days_later_has_not_ended_again(world: Watched, status: str) -> None:
+    refund = world.begun().shop.refund_later(world.shop.pay(), 100, status)
+    world.rest()
+    world.clock.on(3 * 86400)
+    world.rest()
+    world.fake.refer_to(refund)
+    assert counters(world.rest()) == world.shop.truth()
 
 
 def test_a_counter_that_is_wrong_would_be_noticed(world: Watched) -> None:

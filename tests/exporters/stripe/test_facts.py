@@ -19,6 +19,7 @@ from exporters.stripe.counting.facts import (
     IntentStep,
     MoneyReceived,
     MoneyTaken,
+    RefundEnded,
     UnreadableError,
     read_event,
 )
@@ -212,6 +213,34 @@ def test_two_events_of_one_change_share_a_business_key_and_two_changes_do_not(fa
     assert keys[0] == keys[1] != keys[2]
 
 
+def refund_events(fake: FakeStripe) -> list[Event]:
+    """Every event about a refund."""
+    read = (read_event(fake.event(number)) for number in range(fake.last_event + 1))
+    return [event for event in read if event.type.startswith("refund.")]
+
+
+def test_a_refund_ends_with_its_status_and_not_again_when_its_reference_comes(fake: FakeStripe) -> None:
+    pending = fake.refund(fake.pay(), status="pending")
+    fake.refer_to(fake.update_refund(pending, "succeeded"))
+    fake.refer_to(fake.refund(fake.pay()))
+    fake.refer_to(fake.update_refund(fake.refund(fake.pay(), status="pending"), "failed"))
+    ends = [[fact.result for fact in event.facts if isinstance(fact, RefundEnded)] for event in refund_events(fake)]
+    assert ends == [[], ["succeeded"], [], ["succeeded"], [], [], ["failed"], ["failed"], []]
+
+
+def test_an_update_that_changes_the_status_is_another_than_one_of_the_same_second_that_does_not(
+    fake: FakeStripe,
+) -> None:
+    fake.refer_to(fake.update_refund(fake.refund(fake.pay(), status="pending"), "succeeded"))
+    _, ended, referred = refund_events(fake)
+    assert ended.at == referred.at
+    assert ended.business_key != referred.business_key
+    fake.update_dispute(fake.dispute(fake.pay(), status="warning_needs_response"), "needs_response")
+    escalated: Any = fake.event(fake.last_event)
+    noted = {**escalated, "data": {**escalated["data"], "previous_attributes": {"metadata": {"ticket": None}}}}
+    assert read_event(escalated).business_key != read_event(noted).business_key
+
+
 def test_each_of_the_twenty_types_can_be_read(fake: FakeStripe) -> None:
     paid = fake.pay()
     fake.pay(outcome=declined("lost_card"))
@@ -307,6 +336,7 @@ DECISIVE = {
     ("charge.dispute.updated", "previous_attributes"),
     ("refund.created", "status"),
     ("refund.updated", "status"),
+    ("refund.updated", "previous_attributes"),
     ("refund.failed", "status"),
 }
 """Fields whose absence means something else: an attempt that became no charge, a refund that has not ended, ..."""
