@@ -75,6 +75,11 @@ class _Standing:
         nothing_yet = self.answer is not None and self.answer.catching_up and not self.answer.readings
         return self.waits or nothing_yet or (self.failure is not None and self.failure.kind is ErrorClass.UNREACHABLE)
 
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer when it was asked last, be it with a problem."""
+        return self.answer is not None and self.answered_at == self.asked_at
+
     def stands(self, at: float) -> bool:
         """Whether the latest answer may still be served."""
         return self.answer is not None and at - self.answered_at <= self.lasts
@@ -151,7 +156,7 @@ class QuestionsSampler(Sampler):
         if (
             failures
             and len(failures) + waiting == len(self._standings)
-            and not any(s.answered_at == at for s in self._standings)
+            and not any(standing.answered for standing in self._standings)
         ):
             raise failures[0]
         standing_now = [s for s in self._standings if s.stands(at)]
@@ -194,10 +199,11 @@ class QuestionsSampler(Sampler):
         standing.pace(seconds, self._health.too_slow(name, is_it=standing.steps_back))
         self._note(standing, seconds)
         standing.asked_at = at
+        if standing.answered:
+            standing.lasts = max(standing.max_age, 2 * standing.interval)
         if standing.failure is not None:
             self._log.failed(name, standing.failure.kind.value, str(standing.failure))
             return
-        standing.lasts = max(standing.max_age, 2 * standing.interval)
         self._log.succeeded(name)
         if not standing.explained:
             standing.explained = True

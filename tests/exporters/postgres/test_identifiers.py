@@ -158,6 +158,26 @@ def test_a_wrong_name_does_not_hide_the_others(payments_database: PaymentsDataba
     assert found.value(metrics_of_database.query_success, query="identifiers") == 0
 
 
+def test_what_is_known_beside_a_wrong_name_stands_until_it_is_asked_again(
+    payments_database: PaymentsDatabase,
+) -> None:
+    """The question is asked once in five minutes, the source sampled every 15 s: here for ten minutes."""
+
+    async def story() -> list[tuple[float | None, float | None]]:
+        named = [{"table": "public.payments", "column": one} for one in ("id", "number")]
+        async with asking(payments_database.dsn, identifiers=named) as exporter:
+            samples = [await exporter.sample(NOW + 15 * number) for number in range(41)]
+        return [
+            (
+                one.value(metrics.used_ratio, identifier="public.payments.id"),
+                one.value(metrics_of_database.query_success, query="identifiers"),
+            )
+            for one in samples
+        ]
+
+    assert asyncio.run(story()) == [(0, 0)] * 41
+
+
 def test_a_table_that_cannot_be_read_now_does_not_hide_the_others(payments_database: PaymentsDatabase) -> None:
     payments_database.execute("CREATE TABLE lines (payment_id integer); CREATE INDEX ON lines (payment_id)")
     with psycopg.connect(payments_database.dsn) as other:

@@ -49,6 +49,29 @@ def test_processing_time_is_a_histogram_of_what_was_processed_since_the_start(
     with_exporter(payments_database, story)
 
 
+def test_rows_without_a_moment_hide_the_others_in_no_sample_though_nothing_else_can_be_answered(
+    payments_database: PaymentsDatabase,
+) -> None:
+    """The histograms are asked for every five minutes; the backlog with every sample, and it fails."""
+
+    async def story(exporter: Asked) -> None:
+        await exporter.sample(NOW, INBOX)
+        payments_database.event("evt_well", created=21, received=20, processed=17)
+        at = f"to_timestamp({NOW})"
+        for moments in (f"'-infinity', {at}, NULL", f"{at}, '-infinity', {at}", f"{at}, '-infinity', NULL"):
+            payments_database.execute(f"INSERT INTO webhook_events VALUES (md5(random()::text), 'x', {moments})")
+        for after in range(300, 900, 15):
+            seen = await exporter.sample(NOW + after, INBOX)
+            assert seen.value(webhooks.inbox_backlog) is None
+            for metric in (webhooks.duration, webhooks.delivery_delay):
+                found = seen.distribution(metric, event_type=SUCCEEDED)
+                assert found is not None, after
+                assert found.count == 1
+
+    rarely = {name: {"interval": 300} for name in ("inbox_processed", "inbox_received")}
+    with_exporter(payments_database, story, built_in=rarely)
+
+
 def test_delivery_delay_counts_events_that_nobody_has_processed_yet(payments_database: PaymentsDatabase) -> None:
     async def story(exporter: Asked) -> None:
         await exporter.sample(NOW, INBOX)
