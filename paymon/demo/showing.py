@@ -18,6 +18,7 @@ from paymon.demo.scene import Scene
 from paymon.demo.stack import Stack
 from paymon.demo.view import LEAST_HEIGHT, LEAST_WIDTH, changes, rendered
 from paymon.demo.watching import Watch
+from paymon.live.access import secret
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["Showing"]
@@ -54,8 +55,9 @@ class Showing:
         with ExitStack() as stack:
             url = os.environ.get("GRAFANA_URL")
             if url:
+                token = secret(None, "GRAFANA_TOKEN", in_header=True)
                 told, self._play.grafana = stack.enter_context(
-                    dashboards_in(url, os.environ.get("GRAFANA_TOKEN"), self._catalog, self._play.stack.prometheus)
+                    dashboards_in(url, token, self._catalog, self._play.stack.prometheus)
                 )
                 click.echo(told)
             if sys.stdin.isatty() and sys.stdout.isatty():

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
-__all__ = ["Access", "NoAnswerError", "access_from", "access_options"]
+__all__ = ["Access", "NoAnswerError", "access_from", "access_options", "secret", "went_wrong"]
 
 _LARGEST_SECRET = 64 * 1024
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*:\s*([^\r\n]*)\Z")
@@ -144,9 +144,9 @@ def access_from(context: click.Context, server: str) -> Access | None:
     if url is None:
         return None
     prefix = f"PAYMON_{server.upper()}"
-    token = _secret(given("token_file")) or os.environ.get(f"{prefix}_TOKEN", "")
+    token = secret(given("token_file"), f"{prefix}_TOKEN", in_header=True)
     user = given("user") or ""
-    password = _secret(given("password_file")) or (os.environ.get(f"{prefix}_PASSWORD", "") if user else "")
+    password = secret(given("password_file"), f"{prefix}_PASSWORD") if user or given("password_file") else ""
     if user and not password:
         raise click.UsageError(f"user {user} has no password; give --{server}-password-file, or {prefix}_PASSWORD")
     if user and token:
@@ -188,21 +188,41 @@ def _address(text: str, server: str) -> str:
 
 def _header(text: str, server: str) -> tuple[str, str]:
     found = _HEADER.match(text)
-    if not found or not found[2].isascii():
+    if not found or not _fits_a_header(found[2].strip().replace("\t", " ")):
         raise click.UsageError(f"--{server}-header is no header; write 'X-Scope-OrgID: payments'")
     return found[1], found[2].strip()
 
 
-def _secret(path: Path | None) -> str:
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def secret(path: Path | None, variable: str, *, in_header: bool = False) -> str:
+    """The secret in that file, or else in that variable of the environment; "" where neither is given.
+
+    `in_header` says that it is sent as it is. Raises click.UsageError, which does not quote it, for what is no secret.
+    """
     if path is None:
-        return ""
-    try:
-        text = path.read_text() if path.stat().st_size <= _LARGEST_SECRET else ""
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise click.UsageError(f"the secret's file {path} cannot be read: {why}") from None
-    if not text.strip().isprintable() or not text.strip():
-        raise click.UsageError(
-            f"the secret's file {path} is empty, far too long or no single line; write it alone there"
-        )
-    return text.strip()
+        where, text = f"the secret in {variable}", os.environ.get(variable, "")
+        if not text:
+            return ""
+    else:
+        where = f"the secret's file {path}"
+        try:
+            text = path.read_text() if path.stat().st_size <= _LARGEST_SECRET else ""
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise click.UsageError(f"{where} cannot be read: {why}") from None
+    text = text.strip()
+    if not text or not text.isprintable():
+        raise click.UsageError(f"{where} is empty, far too long or no single line; write it alone there")
+    if in_header and not _fits_a_header(text):
+        raise click.UsageError(f"{where} has a letter that no token has; write it there as it was issued")
+    return text
+
+
+def went_wrong(error: httpx.HTTPError) -> str:
+    """Why no answer came, in one line, with nothing of what was sent: that may be a secret."""
+    if isinstance(error, httpx.LocalProtocolError):
+        return "what would be sent is no HTTP"
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from paymon.live.access import Access, NoAnswerError
+from paymon.live.access import Access, NoAnswerError, went_wrong
 
 __all__ = ["asked_for", "sent"]
 
@@ -38,9 +38,8 @@ def sent(client: httpx.Client, access: Access, path: str, body: object) -> None:
 
 
 def _unreachable(access: Access, error: httpx.HTTPError) -> NoAnswerError:
-    said = " ".join(str(error).split())[:200] or type(error).__name__
     return NoAnswerError(
-        f"{access.url} cannot be reached: {said}", "See whether it runs, and whether the address is right"
+        f"{access.url} cannot be reached: {went_wrong(error)}", "See whether it runs, and whether the address is right"
     )
 
 

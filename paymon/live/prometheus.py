@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from paymon.live.access import Access, NoAnswerError
+from paymon.live.access import Access, NoAnswerError, went_wrong
 
 __all__ = ["Course", "Prometheus", "PrometheusError", "RefusedError", "Sample", "TooLargeError"]
 
@@ -258,7 +258,7 @@ class Prometheus:
         self._ahead = (said - self.clock(), said + 1 - asked_at)  # a Date is of whole seconds
 
     def _unreachable(self, error: httpx.TransportError) -> PrometheusError:
-        said = _short(str(error) or type(error).__name__)
+        said = went_wrong(error)
         if "CERTIFICATE" in said.upper():
             return PrometheusError(
                 f"{self.url} shows a certificate that nobody here vouches for: {said}",

@@ -13,7 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from paymon.live.access import Access, access_from, access_options
+from paymon.live.access import Access, NoAnswerError, access_from, access_options
+from paymon.live.http import asked_for
 from paymon.live.prometheus import Prometheus, PrometheusError, TooLargeError
 from tests.paymon.live.conftest import Live
 
@@ -235,6 +236,45 @@ def test_secrets_come_from_files_or_the_environment_and_never_show(tmp_path: Pat
         assert result.exit_code == 0, result.output
         assert server.asked[-1][2]["Authorization"].startswith("Basic ")
         assert "s3cret" not in result.output
+        environment = {"PAYMON_PROMETHEUS_URL": server.url, "PAYMON_PROMETHEUS_TOKEN": "t0p-s3cret\n"}
+        result = CliRunner().invoke(shows, [], env=environment)
+        assert result.exit_code == 0, result.output
+        assert server.asked[-1][2]["Authorization"] == "Bearer t0p-s3cret"
+        assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("given", ["s3cret\nand more", "s3cret\x01", "s3cr\u00e9t and s3cret", "s3cret\u00a0too", " "])
+@pytest.mark.parametrize("by", ["variable", "file"])
+def test_a_token_that_no_header_can_carry_is_wrong_use_and_never_shows(tmp_path: Path, given: str, by: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(given)
+    name, value = ("_TOKEN", given) if by == "variable" else ("_TOKEN_FILE", str(file))
+    environment = {f"PAYMON_PROMETHEUS{name}": value}
+    with answering(lambda *_: Answer(200, VECTOR)) as server:
+        result = CliRunner().invoke(shows, ["--prometheus", server.url], env=environment)
+        assert not server.asked
+    assert result.exit_code == 2, result.output
+    assert (str(file) if by == "file" else "PAYMON_PROMETHEUS_TOKEN") in result.output
+    assert "s3cr" not in result.output
+
+
+def _by_prometheus(access: Access) -> None:
+    with Prometheus(access, pause=lambda _: None) as prometheus:
+        prometheus.query("up", 1)
+
+
+def _by_http(access: Access) -> None:
+    with access.client() as client:
+        asked_for(client, access, "/api/v2/status")
+
+
+@pytest.mark.parametrize("ask", [_by_prometheus, _by_http])
+def test_what_cannot_be_sent_is_told_without_it(ask: Callable[[Access], None]) -> None:
+    with answering(lambda *_: Answer(200, VECTOR)) as server:
+        access = Access(url=server.url, headers=(("X-Key", "s3cret\n"),))
+        with pytest.raises(NoAnswerError, match="cannot be reached: what would be sent is no HTTP") as told:
+            ask(access)
+    assert "s3cret" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +285,7 @@ def test_secrets_come_from_files_or_the_environment_and_never_show(tmp_path: Pat
         (["--prometheus", "http://host:99999"], "is no address"),
         (["--prometheus", "http://host", "--prometheus-user", "ann"], "user ann has no password"),
         (["--prometheus", "http://host", "--prometheus-header", "nonsense"], "is no header"),
+        (["--prometheus", "http://host", "--prometheus-header", "X-Key: pw\x01"], "is no header"),
         (["--prometheus", "http://host", "--prometheus-token-file", "/nowhere"], "cannot be read"),
         (["--prometheus", "http://host", "--prometheus-ca", "/nowhere"], "cannot be read"),
         (["--prometheus", "http://host", "--prometheus-key", "/nowhere"], "needs --prometheus-cert"),
