@@ -62,6 +62,8 @@ _OPEN_INTENTS_KEPT = 35 * windows.DAY
 wait for a month to be captured, and a bank debit for days to settle."""
 _PRUNED_EVERY = 3600
 _SETTLED_AT_ONCE = 500
+_ASKED_AT_ONCE = 10_000
+"""Values in one statement: SQLite takes 32,766 parameters, Postgres 65,535."""
 
 _ADD_COUNTERS = (
     "INSERT INTO paymon_counters (series, total) VALUES (?, ?)"
@@ -388,8 +390,8 @@ class Ledger:
 
     def _changed(self, new: Iterable[tuple[Event, int, Iterable[int | None]]]) -> set[int]:
         """Which of the changes that these events tell were told before."""
-        told = [one for _, change, once in new for one in (change, *once) if one is not None]
-        return {change for (change,) in self._among("SELECT change FROM paymon_changes WHERE change IN", told)}
+        told = {one for _, change, once in new for one in (change, *once) if one is not None}
+        return {change for (change,) in self._among("SELECT change FROM paymon_changes WHERE change IN", list(told))}
 
     def _seen(self, page: Page) -> set[str]:
         """The ids that were recorded for the page's seconds: neighbours in the table, as they are in the page."""
@@ -632,9 +634,13 @@ class Ledger:
         return {name: int(total) for name, total in rows}
 
     def _among(self, select: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        if not values:
-            return []
-        return self._database.execute(f"{select} ({','.join('?' * len(values))})", values)
+        """The rows for those distinct values, however many there are."""
+        portions = [values[first : first + _ASKED_AT_ONCE] for first in range(0, len(values), _ASKED_AT_ONCE)]
+        return [
+            row
+            for portion in portions
+            for row in self._database.execute(f"{select} ({','.join('?' * len(portion))})", portion)
+        ]
 
 
 def _marks(text: str) -> Marks:

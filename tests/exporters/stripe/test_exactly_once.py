@@ -4,9 +4,11 @@ The books of the shop are the ground truth. Events come late, twice, out of orde
 is killed, for real or at a chosen statement of a chosen transaction.
 """
 
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import ErrorClass, SampleError
+from exporters.stripe.counting.facts import Event, RefundMade
 from exporters.stripe.counting.ledger import Ledger, Page
 from exporters.stripe.counting.marks import LATEST, TAIL, Marks, Pass
 from exporters.stripe.counting.tally import counter_readings, counter_series
@@ -224,6 +227,47 @@ def test_death_before_any_statement_of_a_transaction_loses_and_doubles_nothing(t
     with suppress(Killed):
         dying.close()
     assert totals == shop.truth()
+
+
+def refunds_of_an_old_version(count: int) -> Iterable[Page]:
+    """Pages of refunds that wait until it is certain that they let no authorization go, one each second."""
+    for first in range(0, count, 1000):
+        yield Page(
+            tuple(
+                Event(
+                    f"evt_{number}",
+                    "refund.created",
+                    int(START) + number,
+                    f"re_{number}",
+                    f"refund.created:re_{number}",
+                    (RefundMade(f"re_{number}", f"ch_{number}", "usd", 100, may_be_release=True),),
+                )
+                for number in range(first, min(first + 1000, count))
+            )
+        )
+
+
+def test_a_months_refunds_that_become_certain_together_are_more_than_one_statement_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SQLite as its authors build it takes 32,766 parameters; distributions raise that."""
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    now = int(START) + 20 * 86400
+    ledger = Ledger(open_memory(), LabelOverflow(), lambda: now)
+    ledger.begin(now, True)
+    for page in refunds_of_an_old_version(33_000):
+        ledger.record(page, False, lambda marks: marks)
+    ledger.record(Page(()), True, lambda marks: replace(marks, backfill=None, covered_from=0, settled=now + 1))
+    found = values(ledger.readings(now + 1))
+    ledger.close()
+    assert found["stripe_window_refunds", "30d", "other"] == 33_000
 
 
 @given(sizes=st.lists(st.integers(1, 8), max_size=12), backwards=st.booleans())
