@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generators.rules import Expressions
-from paymon.gate.counting import counted
+from paymon.gate.counting import counted, counted_by_each
 from paymon.gate.judging import STEP, Decision, Finding, Weight, at_most, decision_of, highest, reached
 from paymon.live.prometheus import Course, Prometheus
 from paymon.live.times import clock, shown
@@ -130,7 +130,8 @@ class _Back:
         start = since - _RECENT
         steps = int((self.now - start) // STEP)
         grid = tuple(start + STEP * index for index in range(steps + 1))
-        path = counted([course for one in self.rollout.attempts for course in self._courses(one, grid)], grid)
+        attempts = [course for one in self.rollout.attempts for course in self._courses(one, grid)]
+        path = counted(attempts, grid, counted_by_each(self.expressions))
         watermark = dict(highest(self._courses(self.rollout.watermark, grid)))
         if path is None or not watermark:
             missing = self.rollout.watermark if path else self.rollout.attempts[0]

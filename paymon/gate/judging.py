@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from generators.rules import AlertingRule, Expressions, rule_groups
-from paymon.gate.counting import counted
+from paymon.gate.counting import counted, counted_by_each
 from paymon.gate.sequential import Crossing, Ratio, first_crossing
 from paymon.live.prometheus import Course, Prometheus
 from paymon.live.times import clock, shown
@@ -193,6 +193,8 @@ class _Gate:
         self.baseline = baseline_per_minute or (float(declared) if declared else None)
         self.given_since = since
         self.findings: list[Finding] = []
+        self._by_each = counted_by_each(self.expressions)
+        self._asked: dict[tuple[str, float, float], tuple[Course, ...]] = {}
 
     def judgement(self) -> Judgement:
         flag = self._flag()
@@ -237,10 +239,24 @@ class _Gate:
         return tuple(since + STEP * index for index in range(min(whole, longest) + 1))
 
     def _courses(self, selector: str, grid: Sequence[float]) -> tuple[Course, ...]:
-        return self.prometheus.range(self.expressions.scoped(selector), grid[0], grid[-1], STEP)
+        question = self.expressions.scoped(selector), grid[0], grid[-1]
+        if question not in self._asked:
+            self._asked[question] = self.prometheus.range(*question, STEP)
+        return self._asked[question]
 
-    def _counted(self, selectors: Sequence[str], grid: Sequence[float]) -> list[int] | None:
-        return counted([course for one in selectors for course in self._courses(one, grid)], grid)
+    def _counted(self, selectors: Sequence[str], grid: Sequence[float], beside: Sequence[str] = ()) -> list[int] | None:
+        """The events since the grid's beginning; None where nobody counts them.
+
+        The hour before is read, too: an instance that nobody scraped at the beginning brings no past with it.
+        """
+        earlier = tuple(grid[0] - STEP * index for index in range(_RECENT // STEP, 0, -1))
+        whole = (*earlier, *grid)
+        seen = [course for one in selectors for course in self._courses(one, whole)]
+        others = [course for one in beside for course in self._courses(one, whole)]
+        path = counted(seen, whole, self._by_each, others)
+        if path is None or not any(course.moments[-1] >= grid[0] for course in seen if course.moments):
+            return None
+        return [so_far - path[len(earlier)] for so_far in path[len(earlier) :]]
 
     # The flag
 
@@ -397,7 +413,7 @@ class _Gate:
         if events is None:
             self._say(Weight.BLIND, f"{test.events[0]} is not there, so nobody counts {test.title}")
             return None
-        failures = counted(self._courses(test.failures, grid), grid) or [0] * len(grid)
+        failures = self._counted((test.failures,), grid, test.events) or [0] * len(grid)
         path = [(n, min(k, n)) for n, k in zip(events, failures, strict=True)]
         crossed, crossing = first_crossing(Ratio.of(test), path)
         seen = TestSeen(test, tuple(grid), tuple(n for n, _ in path), tuple(k for _, k in path), crossing, crossed)
@@ -413,7 +429,8 @@ class _Gate:
         return seen
 
     def _limit(self, limit: Limit, grid: Sequence[float]) -> LimitSeen | None:
-        whole, part = (counted(self._courses(selector, grid), grid) for selector in (limit.whole, limit.part))
+        whole = self._counted((limit.whole,), grid)
+        part = self._counted((limit.part,), grid, (limit.whole,))
         if whole is None or part is None:
             self._say(
                 Weight.BLIND,

@@ -11,6 +11,10 @@ STAGING = at_stage(1, name="staging", fails=lambda at: 0.2)
 BROKEN = at_stage(1, name="broken", fails=lambda at: 0.2 if at > 600 else 0)
 ABOUT_TO_TELL = at_stage(1, name="about-to-tell", fails=lambda at: 0.02)
 API_BROKEN = at_stage(1, name="api-broken", api_fails=0.05)
+API_ON_TEN_INSTANCES = at_stage(10, name="api-on-ten-instances", api_fails=0.003, instances=10)
+API_UNSCRAPED_AT_FIRST = at_stage(
+    1, name="api-unscraped-at-first", per_minute_before=20, instances=4, unscraped_at_first=2
+)
 TEN_BEFORE_A_DAY = at_stage(10, name="ten-before-a-day")
 PAST_THE_FLAG = at_stage(1, name="past-the-flag", per_minute_before=20)
 TOO_MANY = at_stage(1, name="too-many", per_minute=20)

@@ -3,8 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paymon.gate.counting import counted
+from generators.rules import Expressions
+from paymon.gate.counting import counted, counted_by_each
 from paymon.live.prometheus import Course
+from rules.catalog import catalog
+from rules.payments import declines, latency, outcomes
 
 GRID = tuple(float(60 * index) for index in range(8))
 
@@ -44,6 +47,33 @@ def test_a_series_that_appears_later_began_at_nothing() -> None:
     known = course([4, 4, 4, 4, 4, 4, 4, 4], result="success")
     new = course([None, None, 2, 3, 3, 3, 3, 3], result="technical_failure")
     assert counted([known, new], GRID) == [0, 0, 2, 3, 3, 3, 3, 3]
+
+
+def test_what_each_instance_counts_by_itself_is_added_up() -> None:
+    first = course([3, 5, 7, 9, 11, 13, 15, 17], __name__="requests", instance="a", pod="a")
+    second = course([90, 91, 92, 0, 1, 2, 3, 4], __name__="requests", instance="b", pod="b")
+    new = course([None, None, None, None, 6, 7, 8, 9], __name__="requests", instance="c", pod="c")
+    assert counted([first, second, new], GRID, {"requests"}) == [0, 3, 6, 8, 17, 21, 25, 29]
+    assert counted([first, second], GRID, {"others"}) == [0, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_replicas_that_several_jobs_reach_count_once() -> None:
+    one = course([10, 12, 14, 16, 18, 20, 22, 24], instance="a", job="exporter")
+    other = course([10, 12, 14, 16, 18, 20, 22, 24], instance="b", job="exporter-2")
+    assert counted([one, other], GRID) == [0, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_failures_that_appear_when_the_first_one_happens_all_count() -> None:
+    requests = course([100, 110, 120, 130, 140, 150, 160, 170], status="2xx")
+    failures = course([None, None, 7, 8, 8, 8, 8, 8], status="5xx")
+    assert counted([failures], GRID, beside=[requests]) == [0, 0, 7, 8, 8, 8, 8, 8]
+
+
+def test_only_the_exporters_replicas_count_the_same() -> None:
+    found = catalog()
+    by_each = counted_by_each(Expressions(found, found.organisation.environments[0]))
+    assert latency.api_request_duration.count in by_each
+    assert not by_each & {outcomes.attempts.name, declines.failures.name}
 
 
 def test_no_counter_is_no_count() -> None:

@@ -80,6 +80,21 @@ def test_five_hundreds_of_our_api_fail_the_stage_though_payments_look_fine(live:
     assert seen.tests[0].crossing is Crossing.PASS
 
 
+def test_the_requests_of_all_instances_of_the_application_count(live: Live) -> None:
+    seen = judged(live, stories.API_ON_TEN_INSTANCES)
+    requests = seen.tests[1]
+    # 110 minutes at two requests for each of 12.5 attempts, of which three in a thousand end with a 5xx
+    assert requests.events[-1] == pytest.approx(110 * 25, abs=30)
+    assert requests.failures[-1] == pytest.approx(110 * 25 * 0.003, abs=1)
+    assert (requests.crossing, told(seen, Weight.FAILED)) == (Crossing.PASS, "")
+
+
+def test_an_instance_that_nobody_scraped_when_the_stage_began_brings_no_past_with_it(live: Live) -> None:
+    seen = judged(live, stories.API_UNSCRAPED_AT_FIRST)
+    # Since the last scrape a quarter of an hour before, half of 40 requests a minute.
+    assert seen.tests[1].events[-1] == pytest.approx(110 * 2.5 + 15 * 20, abs=30)
+
+
 def test_too_early_is_inconclusive_with_what_is_still_needed(live: Live) -> None:
     seen = judged(live, stories.PRODUCTION, before_end=7200 - 1200)
     assert seen.decision is Decision.INCONCLUSIVE

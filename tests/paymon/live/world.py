@@ -36,6 +36,10 @@ class Story:
     fails: Callable[[float], float] = lambda at: 0.0
     """The share of attempts that fails for technical reasons at that moment."""
     api_fails: float = 0.0
+    instances: int = 1
+    """Of the application; each counts the requests that it answered, and shows 5xx from its first one on."""
+    unscraped_at_first: int = 0
+    """Of these, how many nobody scraped for the quarter of an hour before the stage and five minutes of it."""
     declined: float = 0.05
     abandoned: float = 0.05
     planned: float | None = None
@@ -87,10 +91,12 @@ class Story:
             labels = f'{target},initiator="api",payment_method="card",result="{result}"'
             yield f"{outcomes.attempts}{{{labels}}}", count.of(result)
         yield f'{declines.failures}{{{target},class="authentication"}}', lambda at: 0
-        application = f'{ours},job="{ORGANISATION.jobs.application[0]}",instance="10.0.0.2:8080"'
-        requests = latency.api_request_duration.count
-        yield f'{requests}{{{application},status_class="2xx"}}', lambda at: count.requests(at) - count.bad_requests(at)
-        yield f'{requests}{{{application},status_class="5xx"}}', count.bad_requests
+        for number in range(self.instances):
+            application = f'{ours},job="{ORGANISATION.jobs.application[0]}",instance="10.0.{number}.2:8080"'
+            requests = latency.api_request_duration.count
+            good, bad = self._part(count.good_requests, number), self._part(count.bad_requests, number)
+            yield f'{requests}{{{application},status_class="2xx"}}', good
+            yield f'{requests}{{{application},status_class="5xx"}}', _from_the_first(bad)
         yield f"{rollout.rollout}{{{target}}}", share
         yield f"{rollout.killed}{{{target}}}", lambda at: float(at >= self.killed_at)
         yield f"{rollout.expected}{{{target}}}", lambda at: planned / 100
@@ -119,6 +125,19 @@ class Story:
                 _between(first, last),
             )
 
+    def _part(self, so_far: Callable[[float], int], number: int) -> Values:
+        """What one of the instances has counted."""
+        unscraped = number < self.unscraped_at_first
+
+        def value(at: float) -> float | None:
+            return None if unscraped and -900 <= at < 300 else (so_far(at) + number) // self.instances
+
+        return value
+
+
+def _from_the_first(values: Values) -> Values:
+    return lambda at: values(at) or None
+
 
 def _always(value: float) -> Values:
     return lambda at: value
@@ -141,10 +160,13 @@ class _Counts:
     def of(self, result: str) -> Values:
         return lambda at: self._at(at)[result]
 
-    def requests(self, at: float) -> float:
+    def requests(self, at: float) -> int:
         return 2 * sum(self._at(at).values())
 
-    def bad_requests(self, at: float) -> float:
+    def good_requests(self, at: float) -> int:
+        return self.requests(at) - self.bad_requests(at)
+
+    def bad_requests(self, at: float) -> int:
         return math.floor(self.requests(at) * self._story.api_fails)
 
     def _at(self, at: float) -> dict[str, int]:
