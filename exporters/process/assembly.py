@@ -49,7 +49,7 @@ def assemble(
 
     `monotonic` gives seconds that never go back, `pause` waits between two requests to Stripe.
     """
-    overflow.allowed = settings.allow_lists
+    overflow.allow(settings.allow_lists)
     leader = Leader(settings.leader, monotonic) if settings.leader else None
     stripe = None
     if settings.stripe:

@@ -9,21 +9,26 @@ __all__ = ["LabelOverflow"]
 
 _COUNTED = monitoring.label_overflow.label("label").values
 _REST = "custom"
+_Known = dict[int, tuple[Label, tuple[str, ...]]]
 
 
 class LabelOverflow:
     """The count of values that no allow-list names, by label."""
 
     def __init__(self, allowed: AllowLists | None = None) -> None:
-        self.allowed = allowed or AllowLists()
         self._counts = dict.fromkeys(_COUNTED, 0)
-        self._values: dict[int, tuple[Label, tuple[str, ...]]] = {}
+        self.allow(allowed or AllowLists())
+
+    def allow(self, lists: AllowLists) -> None:
+        """Go by these lists from now on; what was counted stays."""
+        self._known: tuple[AllowLists, _Known] = lists, {}  # as one: threads that count read it meanwhile
 
     def values(self, label: Label) -> tuple[str, ...]:
         """Every value of the label, those of the allow-lists where it is these that decide."""
-        known = self._values.get(id(label))  # asked for with every event, and a label's own hash takes its time
+        lists, by_id = self._known
+        known = by_id.get(id(label))  # asked for with every event, and a label's own hash takes its time
         if known is None or known[0] is not label:
-            known = self._values[id(label)] = label, self.allowed.values(label)
+            known = by_id[id(label)] = label, lists.values(label)
         return known[1]
 
     def bounded(self, label: Label, value: str, allowed: tuple[str, ...] = ()) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -19,8 +20,11 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
+from exporters.configuration.allowlists import AllowLists
 from exporters.web.server import listen
 from paymon.exporter import exporter
+from simulator.serving import serving
+from simulator.stripe import FakeStripe, StripeServer
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -64,6 +68,15 @@ class Running:
 
     def becomes_ready(self) -> None:
         while self.get("/-/ready").status_code != 200:
+            time.sleep(0.05)
+
+    def page_once_sampled(self, source: str, since: float) -> str:
+        """The page as soon as a sample of the source that began after `since` has succeeded."""
+        success = re.compile(rf'^payments_exporter_last_success_timestamp_seconds{{source="{source}"}} (\S+)$', re.M)
+        while True:
+            page = self.get("/metrics").text
+            if any(float(at) > since for at in success.findall(page)):
+                return page
             time.sleep(0.05)
 
     def ends(self) -> int:
@@ -147,6 +160,25 @@ def test_sighup_takes_renewed_authorities_that_the_configuration_names(config: P
         trustme.CA().cert_pem.write_to_path(authorities)
         at.process.send_signal(signal.SIGHUP)
         at.said("is in use")
+
+
+def test_sighup_counts_by_other_allow_lists_as_soon_as_the_page_says_so(config: Path) -> None:
+    with serving(StripeServer(FakeStripe(time.time)).app) as stripe:
+        asked = f"stripe: {{api_url: 'http://127.0.0.1:{stripe}', state: {{backend: memory}}}}\n"
+        sections = asked + "allow_lists: {currencies: %s}\n"
+        config.write_text(sections % "[usd, eur]")
+        with running(config, environment={"PAYMON_STRIPE__API_KEY": "rk_test_everything"}) as at:
+            before = at.page_once_sampled("stripe_account", since=0)
+            config.write_text(sections % "[usd, sek]")
+            changed = time.time()
+            at.process.send_signal(signal.SIGHUP)
+            at.said("is in use")
+            after = at.page_once_sampled("stripe_account", since=changed)
+    lists = AllowLists(currencies=("usd", "eur")), AllowLists(currencies=("usd", "sek"))
+    for page, told, known, unknown in ((before, lists[0], "eur", "sek"), (after, lists[1], "sek", "eur")):
+        assert f'payments_exporter_allow_lists_info{{hash="{told.hash}"}} 1.0' in page
+        assert f'stripe_balance_minor_units{{currency="{known}",state="available"}} 0.0' in page
+        assert f'currency="{unknown}"' not in page
 
 
 def test_a_declared_file_that_is_missing_or_wrong_is_found_by_the_check(config: Path, tmp_path: Path) -> None:

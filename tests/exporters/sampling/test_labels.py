@@ -1,9 +1,11 @@
 """Is a label bounded, whatever comes, and is the rest counted?"""
 
+from exporters.configuration.allowlists import AllowLists
 from exporters.sampling.labels import LabelOverflow
-from rules.vocabulary import OTHER, Label
+from rules.vocabulary import CURRENCIES, OTHER, Label
 
 METHOD = Label("payment_method", ("card", OTHER))
+CURRENCY = Label("currency", (CURRENCIES, OTHER))
 OURS = Label("queue", bounded_by="settings")
 
 
@@ -29,3 +31,12 @@ def test_a_label_that_a_setting_bounds_is_counted_as_custom() -> None:
     assert overflow.bounded(OURS, "a", ("a",)) == "a"
     assert overflow.bounded(OURS, "b", ("a",)) == OTHER
     assert counts(overflow)["custom"] == 1
+
+
+def test_other_allow_lists_decide_from_the_next_value_on_and_what_was_counted_stays() -> None:
+    overflow = LabelOverflow(AllowLists(currencies=("usd", "eur")))
+    assert [overflow.bounded(CURRENCY, one) for one in ("usd", "eur", "sek")] == ["usd", "eur", OTHER]
+    overflow.allow(AllowLists(currencies=("usd", "sek")))
+    assert [overflow.bounded(CURRENCY, one) for one in ("usd", "eur", "sek")] == ["usd", OTHER, "sek"]
+    assert set(overflow.values(CURRENCY)) == {"usd", "sek", OTHER}
+    assert counts(overflow)["currency"] == 2
