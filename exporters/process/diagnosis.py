@@ -26,6 +26,7 @@ from exporters.process.finding import Finding, Verdict, failed, fine, mend, note
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Distribution, ErrorClass, Reading, SampleError, Sampler
 from exporters.sampling.volume import most_series
+from exporters.stripe.account import AccountSampler
 from exporters.stripe.reading.client import StripeReads
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StateSettings, StripeSettings
@@ -83,6 +84,14 @@ def _key(settings: StripeSettings) -> Sequence[Finding]:
         what = "a connected account is watched; the platform's own payments are not, nor those of other accounts"
         found.append(note("stripe.account", what))
     return found
+
+
+def _untold(samplers: Sequence[Sampler]) -> Iterator[Finding]:
+    """What Stripe leaves out where it tells of the account."""
+    for sampler in samplers:
+        if isinstance(sampler, AccountSampler) and sampler.untold:
+            what = f"Stripe does not tell {', '.join(sampler.untold)}: that is not known, and no alert can watch it"
+            yield note("stripe, the account", what, "read Stripe's mail about the account, and look at its dashboard")
 
 
 def _deliveries(samplers: Sequence[Sampler], settings: StripeSettings) -> Iterator[Finding]:
@@ -191,7 +200,7 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
                 async for finding in _certificates(settings.probe):
                     yield finding
         if settings.stripe:
-            for finding in _deliveries(assembly.samplers, settings.stripe):
+            for finding in (*_untold(assembly.samplers), *_deliveries(assembly.samplers, settings.stripe)):
                 yield finding
             about = _about(assembly.samplers)
             for skew in about.get(monitoring.clock_skew, ()):

@@ -29,6 +29,8 @@ class AccountSampler(Asking):
         self._overflow = overflow
         self._balance: tuple[Reading, ...] | None = None
         self._samples = 0
+        self.untold: tuple[str, ...] = ()
+        """Optional fields that the account's latest answer lacks: what they would say is not known."""
 
     @property
     def source(self) -> Source:
@@ -41,7 +43,9 @@ class AccountSampler(Asking):
             balance = await asked.if_permitted(asked.one("balance", Balance))
             self._balance = self._money(balance) if balance else None
         self._samples += 1
-        return (*(_standing(found) if found else ()), *(self._balance or ()))
+        standing = _standing(found) if found else {}
+        self.untold = tuple(field for field, one in standing.items() if one is None)
+        return (*(one for one in standing.values() if one is not None), *(self._balance or ()))
 
     def _money(self, balance: Balance) -> tuple[Reading, ...]:
         states = {"available": balance.available, "pending": balance.pending}
@@ -55,13 +59,19 @@ class AccountSampler(Asking):
         )
 
 
-def _standing(found: Account) -> tuple[Reading, ...]:
-    """What it may do, as far as Stripe says so: these fields are optional."""
-    wanted = found.requirements
+def _standing(found: Account) -> dict[str, Reading | None]:
+    """What it may do and what is wanted of it, by the field that says so; None where Stripe does not."""
     capabilities = {name: getattr(found, name) for name in account.capability.label("capability").values}
-    said = {name: enabled for name, enabled in capabilities.items() if enabled is not None}
-    return (
-        *(reading(account.capability, enabled, capability=name) for name, enabled in said.items()),
-        reading(account.requirements, len((wanted and wanted.currently_due) or ()), state="currently_due"),
-        reading(account.requirements, len((wanted and wanted.past_due) or ()), state="past_due"),
-    )
+    requirements = {
+        name: getattr(found.requirements, name, None) for name in account.requirements.label("state").values
+    }
+    return {
+        **{
+            name: None if able is None else reading(account.capability, able, capability=name)
+            for name, able in capabilities.items()
+        },
+        **{
+            f"requirements.{name}": None if wanted is None else reading(account.requirements, len(wanted), state=name)
+            for name, wanted in requirements.items()
+        },
+    }

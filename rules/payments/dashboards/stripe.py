@@ -385,7 +385,8 @@ STRIPE = Dashboard(
                 Panel(
                     id=31,
                     title="What Stripe wants to know",
-                    description="Pieces of information that are due or overdue; what stays overdue ends in a disabled account.",
+                    description="Pieces of information that are due or overdue; what stays overdue ends in a disabled account."
+                    " Stripe does not tell it of every account: there is no curve then.",
                     unit=Unit.COUNT,
                     curves=(
                         Curve(account.past_due, "overdue"),

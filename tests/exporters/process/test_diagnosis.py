@@ -136,6 +136,22 @@ def test_a_test_key_connect_and_destinations_are_named(around: Surroundings) -> 
         endpoints[:] = before
 
 
+def test_what_stripe_does_not_tell_of_the_account_is_said(around: Surroundings) -> None:
+    where = "stripe, the account"
+    shown = around.stripe.world.account
+    before = dict(shown)
+    assert not [finding for finding in findings(around.environment) if finding.where == where]
+    try:
+        del shown["requirements"], shown["payouts_enabled"]
+        [said] = [finding for finding in findings(around.environment) if finding.where == where]
+        assert said.verdict is Verdict.NOTE
+        fields = "payouts_enabled, requirements.currently_due, requirements.past_due"
+        assert said.what == f"Stripe does not tell {fields}: that is not known, and no alert can watch it"
+    finally:
+        shown.clear()
+        shown.update(before)
+
+
 def test_a_role_that_may_write_to_any_table_or_column_is_named(around: Surroundings) -> None:
     with psycopg.connect(around.dsn, autocommit=True) as admin:
         admin.execute("CREATE SCHEMA shop; CREATE TABLE shop.carts (id int)")

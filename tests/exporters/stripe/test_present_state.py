@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.sampling.model import ErrorClass, SampleError
+from exporters.sampling.model import ErrorClass, Reading, SampleError
 from rules.vocabulary import Source
 from simulator.stripe import FakeStripe, Wrong
 from tests.exporters.stripe.shop import HOUR, Watched, counters, values, watched
@@ -169,6 +169,31 @@ def test_capabilities_that_stripe_does_not_tell_are_absent(world: Watched) -> No
         "payouts_enabled",
         "details_submitted",
     }
+
+
+@pytest.mark.parametrize(
+    ("requirements", "told"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"currently_due": None, "past_due": []}, {"past_due": 0}),
+        ({"currently_due": ["tos_acceptance.date"]}, {"currently_due": 1}),
+    ],
+)
+def test_requirements_that_stripe_does_not_tell_are_not_none_but_unknown(
+    world: Watched, requirements: dict[str, list[str] | None] | None, told: dict[str, int]
+) -> None:
+    """Stripe leaves fields out for accounts whose requirements it collects by itself."""
+    world.fake.account["requirements"] = requirements
+    readings = world.sample(Source.STRIPE_ACCOUNT).readings
+    assert told == {
+        dict(one.labels)["state"]: one.value
+        for one in readings
+        if isinstance(one, Reading) and one.metric.name == "stripe_account_requirements_due"
+    }
+    del world.fake.account["requirements"]
+    names = {one.metric.name for one in world.sample(Source.STRIPE_ACCOUNT).readings}
+    assert names == {"stripe_account_capability", "stripe_balance_minor_units"}
 
 
 def test_hundreds_of_disputes_are_paged_through(world: Watched) -> None:
