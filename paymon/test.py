@@ -196,11 +196,13 @@ def _folders(generated: Path | None, wanted: str | None) -> list[Path]:
 
 def _digest(tool: Promtool, folders: Sequence[Path], names: Sequence[str]) -> str | None:
     """Stands for everything that these tests depend on; None where some of it cannot be read."""
-    files = [
-        path for folder in folders for kind in ("rules", "tests") for path in sorted((folder / kind).glob("*.yml"))
-    ]
     try:
-        texts = {"/".join(path.parts[-3:]): path.read_bytes() for path in files}
+        texts = {
+            f"{_spoken(folder)}/{kind}/{path.name}": path.read_bytes()
+            for folder in folders
+            for kind in ("rules", "tests")
+            for path in sorted((folder / kind).glob("*.yml"))
+        }
     except OSError:
         return None
     return digest(tool, {"names": "\n".join(names).encode(), **texts})

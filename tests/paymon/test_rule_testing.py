@@ -1,5 +1,6 @@
 """Does `paymon test` run promtool's tests, say what fails, and object to what promtool passes in silence?"""
 
+import os
 import re
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ from paymon.rule_testing import (
 )
 from paymon.rule_testing.slices import put_slice
 from paymon.test import test as command
+from tests.paymon.acme import acme
 
 RULES = """
 groups:
@@ -554,6 +556,35 @@ def test_a_gap_in_the_tests_is_found_again_although_every_test_passes(watched: W
     second = _run(tool, project(*gap))
     assert (second.exit_code, second.output.splitlines()[:-1]) == (1, first.output.splitlines()[:-1])
     assert asked() == []
+
+
+@pytest.mark.parametrize("service", ["shop", "donations"])
+def test_of_several_services_each_ones_rules_are_read_again(promtool: Promtool, tmp_path: Path, service: str) -> None:
+    folder = acme(tmp_path / "acme", "monitoring:TWO")
+    texts = {"rules/shop.yml": RULES, "tests/OrdersMany.yml": ALERT_TESTS, "tests/signals-shop.yml": SIGNAL_TESTS}
+    for name in ("shop", "donations"):
+        for path, text in texts.items():
+            file = folder / "generated" / name / "staging" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            (Path(sys.executable).parent / "paymon", "test", "--promtool", promtool.path, "--environment", "staging"),
+            cwd=folder,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    assert run().returncode == 0
+    assert "; all is as it passed before" in run().stdout
+    (folder / "generated" / service / "staging" / "rules" / "shop.yml").write_text(RULES.replace("> 10", "> 11"))
+    broken = run()
+    assert broken.returncode == 1, broken.stdout
+    assert f"{service}/staging: OrdersMany: " in broken.stdout
 
 
 def test_without_the_cache_everything_is_run_and_nothing_remembered(
