@@ -2,6 +2,9 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import click
 
@@ -37,6 +40,12 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _of_a_decision(args):
+            return super().make_context(info_name, args, parent, **extra)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
@@ -44,8 +53,17 @@ class _Commands(click.Group):
             return _command(cmd_name)
         from paymon.definitions import definitions_read
 
-        with definitions_read():
+        with _of_a_decision((cmd_name,)), definitions_read():
             return _command(cmd_name)
+
+
+def _of_a_decision(words: Sequence[str]) -> AbstractContextManager[None]:
+    """Whose exit status is a decision must not end with one before it is even read."""
+    if "gate" not in words:
+        return nullcontext()
+    from paymon.not_judged import not_judged
+
+    return not_judged()
 
 
 def _command(name: str) -> click.Command:

@@ -1,9 +1,9 @@
 """`paymon gate`: may the rollout go on, and did a rollback take effect?"""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +15,10 @@ from paymon.gate.going_back import WAITS, StepBack, step_back
 from paymon.gate.judging import Decision, Judgement, Weight, judge
 from paymon.gate.report import as_data, as_html, as_lines, back_as_data, back_as_lines
 from paymon.live.access import access_options
-from paymon.live.asking import CANNOT_JUDGE, as_json, asked, environment_named, environment_option, written
+from paymon.live.asking import as_json, asked, environment_named, environment_option, written
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.live.times import MOMENT, Ago, moment_of
+from paymon.not_judged import not_judged
 from rules.vocabulary import Catalog, Environment, Rollout
 
 __all__ = ["gate"]
@@ -29,26 +30,18 @@ PATIENCE = 600.0
 
 
 class _Gate(click.Command):
-    """A command whose wrong use is no decision: a pipeline must not take it for INCONCLUSIVE."""
+    """A command that ends with 0, 1 or 2 for a decision alone: a pipeline must not take anything else for one."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _not_judged():
-            return super().invoke(ctx)
+        with not_judged():
+            decision: Decision = super().invoke(ctx)
+        sys.exit(decision.exit_status)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        with _not_judged():
+        with not_judged():
             return super().make_context(info_name, args, parent, **extra)
-
-
-@contextmanager
-def _not_judged() -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        error.show()
-        raise SystemExit(CANNOT_JUDGE) from None
 
 
 @click.command(cls=_Gate)
@@ -73,7 +66,7 @@ def gate(
     html: Path | None,
     environment: str | None,
     **_access: Any,
-) -> None:
+) -> Decision:
     """May the rollout go on from STAGE (1, 10 or 100 percent)? Or: did a step of the rollback take effect?
 
     A sequential test on what customers attempted since the stage began, and everything without which it would prove
@@ -84,8 +77,10 @@ def gate(
       paymon gate --back 10 --prometheus https://prometheus.example.com --watch
 
     Exit status: 0 PASS, 1 FAIL, 2 INCONCLUSIVE (go on watching, or let a person decide), 3 CANNOT JUDGE, also for wrong
-    use and where Prometheus does not answer; 130 when interrupted.
+    use, definitions that cannot be read, and where Prometheus does not answer; 130 when interrupted.
     """
+    if baseline is not None and not math.isfinite(baseline):
+        raise click.UsageError(f"--baseline {baseline} is no number of attempts a minute")
     catalog = load()
     rollout = catalog.rollout
     if rollout is None:
@@ -99,10 +94,8 @@ def gate(
         raise click.UsageError("there is nothing to draw of a step back; leave --html away")
     with asked(click.get_current_context()) as prometheus:
         if back is not None:
-            decision = _go_back(prometheus, catalog, place, _percent(back, rollout.back_to), since, watch, json_)
-        else:
-            decision = _go_on(prometheus, catalog, place, rollout, str(stage), since, baseline, watch, json_, html)
-    sys.exit(decision.exit_status)
+            return _go_back(prometheus, catalog, place, _percent(back, rollout.back_to), since, watch, json_)
+        return _go_on(prometheus, catalog, place, rollout, str(stage), since, baseline, watch, json_, html)
 
 
 def _go_on(
@@ -194,6 +187,6 @@ def _tell(text: str, one_line: bool) -> None:
 
 def _percent(text: str, known: tuple[int, ...]) -> int:
     number = text.strip().removesuffix("%").strip()
-    if not number.isdigit() or int(number) not in known:
+    if not number.isdecimal() or int(number) not in known:
         raise click.UsageError(f"{text!r} is none of the stages; choose one of {', '.join(map(str, known))}")
     return int(number)

@@ -169,10 +169,11 @@ def access_from(context: click.Context, server: str) -> Access | None:
 def _address(text: str, server: str) -> str:
     try:
         parts = urlsplit(text)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname:
+        is_read = parts.port is None or parts.port > 0
+        httpx.URL(text)
+    except (ValueError, httpx.InvalidURL):
+        is_read = False
+    if not is_read or parts.scheme not in ("http", "https") or not parts.hostname:
         raise click.UsageError(
             f"--{server} is no address; write it as https://{server}.example.com or http://host:9090"
         )

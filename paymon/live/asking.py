@@ -10,12 +10,10 @@ import click
 
 from paymon.live.access import NoAnswerError, access_from
 from paymon.live.prometheus import Prometheus
+from paymon.not_judged import CANNOT_JUDGE
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["CANNOT_JUDGE", "as_json", "asked", "environment_named", "environment_option", "written"]
-
-CANNOT_JUDGE = 3
-"""The exit status of a question that could not be answered, so that it never reads as fine."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from paymon.gate.report import as_lines
 from paymon.gate.sequential import Crossing, Ratio, exact_interval, first_crossing
 from rules.catalog import catalog
 from rules.vocabulary import SequentialTest, Stage
+from tests.paymon.acme import acme
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
 from tests.paymon.live.world import Story
@@ -241,6 +244,8 @@ def test_the_command_says_it_by_its_exit_status(live: Live, tmp_path: Path) -> N
         (["--back", "11"], "choose one of 50, 10, 1, 0"),
         (["1", "--environment", "moon"], "there is no environment 'moon'"),
         (["1", "--since", "yesterday"], "is no moment"),
+        (["1", "--baseline", "nan"], "is no number of attempts"),
+        (["²"], "choose one of 1, 10, 100"),
         (["1"], "cannot be reached"),
     ],
 )
@@ -248,6 +253,71 @@ def test_wrong_use_and_a_dead_server_never_read_as_a_decision(arguments: list[st
     result = CliRunner().invoke(gate, [*arguments, "--prometheus", "http://127.0.0.1:1"])
     assert result.exit_code == 3
     assert words in result.output
+
+
+def in_project(folder: Path, *arguments: str) -> tuple[int, str]:
+    """The installed command's exit status and what it says, in that folder."""
+    result = subprocess.run(
+        (Path(sys.executable).parent / "paymon", *arguments, "--prometheus", "http://127.0.0.1:1"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "more", "broken", "arguments", "words"),
+    [
+        ("TWO", "", "", ["gate", "1"], "which service?"),
+        ("CATALOG", "", "", ["--service", "nope", "gate", "1"], "there is no service 'nope'"),
+        ("CATALOG", "", "", ["--servise", "shop", "gate", "1"], "No such option"),
+        ("CATALOG", 'requires = ">=9.9"\n', "", ["gate", "--back", "10"], "needs paymon 9.9 or newer"),
+        ("CATALOG", "", "Signal()\n", ["gate", "1"], "signal lacks name"),
+        ("CATALOG", "", "1 / 0\n", ["gate", "1"], "division by zero"),
+    ],
+    ids=["two services", "no such service", "no such option", "a newer paymon", "no signal", "no Python"],
+)
+def test_definitions_that_cannot_be_read_are_no_decision(
+    tmp_path: Path, named: str, more: str, broken: str, arguments: list[str], words: str
+) -> None:
+    folder = acme(tmp_path, f"monitoring:{named}", more)
+    monitoring = folder / "monitoring.py"
+    monitoring.write_text(monitoring.read_text() + broken)
+    status, said = in_project(folder, *arguments)
+    assert (status, "Traceback" in said) == (3, False)
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("happens", "status", "words"),
+    [(RuntimeError, 3, "RuntimeError; this is a mistake in paymon"), (KeyboardInterrupt, 130, "interrupted")],
+)
+def test_a_mistake_of_our_own_and_an_interruption_are_no_decision(
+    monkeypatch: pytest.MonkeyPatch, happens: type[BaseException], status: int, words: str
+) -> None:
+    def load() -> None:
+        raise happens
+
+    monkeypatch.setattr("paymon.gate.command.load", load)
+    result = CliRunner().invoke(gate, ["1", "--prometheus", "http://127.0.0.1:1"])
+    assert result.exit_code == status
+    assert words in result.output
+
+
+def test_help_is_no_failure() -> None:
+    assert CliRunner().invoke(gate, ["--help"]).exit_code == 0
+
+
+def test_a_reader_that_has_gone_makes_no_decision_of_it(live: Live) -> None:
+    command = (Path(sys.executable).parent / "paymon", "gate", "1", "--prometheus", live.url)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(300) == 3
 
 
 # The arithmetic

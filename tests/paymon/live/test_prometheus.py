@@ -283,6 +283,7 @@ def test_what_cannot_be_sent_is_told_without_it(ask: Callable[[Access], None]) -
         (["--prometheus", "prometheus:9090"], "is no address"),
         (["--prometheus", "http://ann:pw@host"], "has a user or a password in it"),
         (["--prometheus", "http://host:99999"], "is no address"),
+        (["--prometheus", "http://münchen-:9090"], "is no address"),
         (["--prometheus", "http://host", "--prometheus-user", "ann"], "user ann has no password"),
         (["--prometheus", "http://host", "--prometheus-header", "nonsense"], "is no header"),
         (["--prometheus", "http://host", "--prometheus-header", "X-Key: pw\x01"], "is no header"),

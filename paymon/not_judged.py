@@ -1,0 +1,47 @@
+"""How does a command end that could not judge, so that nobody takes it for a decision?"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+__all__ = ["CANNOT_JUDGE", "not_judged"]
+
+CANNOT_JUDGE = 3
+"""The exit status of a question that could not be answered, so that it never reads as fine."""
+INTERRUPTED = 130
+
+
+@contextmanager
+def not_judged() -> Iterator[None]:
+    """Ends the program with status 3 and the cause for whatever goes wrong inside.
+
+    That is wrong use, definitions that cannot be made, or a mistake of our own. Ctrl-C ends it with 130; `--help` ends
+    as it always does.
+    """
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except click.ClickException as error:
+        error.show()
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("cannot judge: interrupted", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            raise
+        if isinstance(end.code, str):
+            click.echo(end.code, err=True)
+    except BrokenPipeError:
+        # The reader has gone; what Python flushes at the end must not end it otherwise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        traceback.print_exc()
+        click.echo(f"cannot judge: {type(error).__name__}; this is a mistake in paymon, please report it", err=True)
+    else:
+        return
+    raise SystemExit(CANNOT_JUDGE)
