@@ -196,15 +196,14 @@ def replayed_span(
         raise click.UsageError("--since is not before --until; exchange the two")
     step = every.total_seconds() if every else ruleset.interval
     with Prometheus(access) as prometheus:
-        raw = "|".join(name for name in ruleset.carried if ruleset.scopes.get(name))
-        selector = f'count({{__name__=~"{raw}",environment="{ruleset.environment}"}})'
+        there = ruleset.there(name for name in ruleset.carried if ruleset.scopes.get(name))
         coarse = max((end - start) / 500, 60.0)
-        courses = prometheus.range(selector, start, end, coarse)
+        courses = prometheus.range(" or ".join(f"count({one})" for one in there), start, end, coarse)
         for doubt in () if span or until is not None else prometheus.clock_doubts:
             click.echo(f"{doubt}; until then give --until", err=True)
     if not courses:
         raise PrometheusError(
-            f"{access.url} has no metric of {ruleset.environment} in that time",
+            f"{access.url} has no metric of this service in {ruleset.environment} in that time",
             "Ask for a time within its retention, another --environment, or another server",
         )
     first = courses[0].moments[0]

@@ -295,11 +295,13 @@ class Replay:
         One that seldom has a value is not found, and expanded, which costs time and changes nothing.
         """
         other = {name for name, query in self._loaded(client) if not self.ruleset.is_same_record(name, query)}
-        environment = f'environment="{self.ruleset.environment}"'
         start, end = self.history.start, self.history.end
         step = max(_COARSE, (end - start) / 2000)
-        pattern = "|".join(self.ruleset.records)
-        courses = client.range(f'count by (__name__) ({{__name__=~"{pattern}",{environment}}})', start, end, step)
+        courses = [
+            course
+            for selector in self.ruleset.there(self.ruleset.records)
+            for course in client.range(f"count by (__name__) ({selector})", start, end, step)
+        ]
         there = {course.labels.get("__name__", ""): course for course in courses}
         seen = {moment for course in courses for moment in course.moments}
         if len(seen) < (end - start) // step - 1:

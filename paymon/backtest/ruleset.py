@@ -1,7 +1,7 @@
 """Which rules are replayed, and how does each read where Prometheus has, or has not, recorded what it looks at?"""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -153,6 +153,15 @@ class Ruleset:
             return timedelta(0)
         reaches = (one.reach + self._reach(one.name, recorded) for one in selectors(self.records[name]))
         return max(reaches, default=timedelta(0))
+
+    def there(self, names: Iterable[str]) -> Iterator[str]:
+        """PromQL selectors that pick those of the names of which there are series, of this service and environment."""
+        by_scope: dict[str, list[str]] = {}
+        for name in names:
+            by_scope.setdefault(self.scopes.get(name, ""), []).append(name)
+        for scope, alike in by_scope.items():
+            pattern = "|".join(alike)
+            yield f'{{__name__=~"{pattern}",{scope}}}' if scope else f'{{__name__=~"{pattern}"}}'
 
     def is_same_record(self, name: str, query: str) -> bool:
         """Whether a server that records `name` by that query records what these rules mean by it."""

@@ -216,11 +216,12 @@ class _Look:
         return KeyReading(reading, Mark.ALONE if reading.breached else Mark.FINE)
 
     def _present(self, names: Iterable[str]) -> list[str]:
-        """Those of the names of which there is a series."""
-        pattern = "|".join(names)
-        scope = f'environment="{self.environment.name}"'
-        found = self.prometheus.query(f'count by (__name__) ({{__name__=~"{pattern}",{scope}}})', self.at)
-        return [one.labels.get("__name__", "") for one in found]
+        """Those of the names of which there is a series that the rules read: of this service, by its jobs."""
+        return [
+            one.labels.get("__name__", "")
+            for selector in self.rules.there(names)
+            for one in self.prometheus.query(f"count by (__name__) ({selector})", self.at)
+        ]
 
     def _grown(self, metric: Metric, span: str, by: str, **where: str) -> dict[str, float]:
         selector = self.expressions.scoped(f"{metric}{matchers(**where)}")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from generators.rules import rule_groups
 from paymon.backtest.as_data import as_data
-from paymon.backtest.command import backtest
+from paymon.backtest.command import backtest, replayed_span
 from paymon.backtest.incidents import Incident, score
 from paymon.backtest.notifications import Firing, notifications, pages
 from paymon.backtest.replay import History, Replay
@@ -25,8 +25,9 @@ from paymon.demo.backfill import recordings
 from paymon.live.access import Access
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.programs import find
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS, catalog
 from rules.payments import budget, outcomes
+from rules.payments.organisation import PEOPLE, SERVICE
 from tests.paymon.live.world import SERVERS, serving
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS
 from tests.servers import prometheus
@@ -175,6 +176,30 @@ def test_a_rule_that_the_server_cannot_evaluate_is_told_and_the_others_go_on(ser
     assert len([doubt for doubt in replay.doubts if "/broken cannot be evaluated" in doubt]) == 1
 
 
+def test_what_another_service_measures_and_records_is_not_read_for_ours(tmp_path: Path) -> None:
+    shop = Ruleset.from_data(as_data(PAYMENTS.of(PEOPLE, replace(SERVICE, service="shop")), PRODUCTION))
+    end = time.time() // 60 * 60
+    start = end - 4 * 3600
+    of_payments = 'environment="production",service="payments"'
+    moments = [(start + at, 1.0) for at in range(0, 4 * 3600, 30)]
+    series = [
+        (f'{outcomes.failure_ratio_5m.name}{{{of_payments},job="paymon",instance="rules"}}', moments),
+        (f'{outcomes.attempts}{{{of_payments},job="payments-exporter"}}', moments),
+    ]
+    with serving("victoria-metrics", series, tmp_path) as url:  # which does not say which rules there are
+        access = Access(url=url)
+
+        def recorded(rules: Ruleset) -> frozenset[str]:
+            return Replay(lambda: Prometheus(access), rules, History(start, end - 60, 30)).recorded()
+
+        assert recorded(RULES) == {outcomes.failure_ratio_5m.name}
+        assert recorded(shop) == set()
+        span = (start, end)
+        assert replayed_span(access, RULES, None, None, None, span).end == end
+        with pytest.raises(PrometheusError, match="has no metric of this service in production"):
+            replayed_span(access, shop, None, None, None, span)
+
+
 # Notifications
 
 
@@ -314,7 +339,7 @@ def test_a_time_that_a_server_does_not_remember_is_cut_with_a_word(server: tuple
     assert "there is nothing before" in found.output
     found = CliRunner().invoke(backtest, ["--prometheus", url, "--since", "2020-01-01", "--until", "2020-01-02"])
     assert found.exit_code == 3, found.output
-    assert "has no metric of production in that time" in found.output
+    assert "has no metric of this service in production in that time" in found.output
 
 
 def test_a_replay_that_is_interrupted_asks_for_no_more(server: tuple[str, Past]) -> None:

@@ -1,19 +1,23 @@
 """How do payments stand at this moment? As seen on live servers."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from paymon.live.access import Access
+from paymon.live.prometheus import Prometheus
 from paymon.now.check import check
 from paymon.now.key_metrics import KEY_METRICS
 from paymon.now.seeing import Alarm, Change, KeyReading, Mark, Source, Status, look_around, look_closely
 from paymon.now.status import rendered, status
 from rules.catalog import catalog
-from rules.vocabulary import minutes
+from rules.payments import latency
+from rules.vocabulary import Environment, minutes
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
-from tests.paymon.live.world import Story
+from tests.paymon.live.world import Story, serving, soon
 
 CATALOG = catalog()
 NO_SERVER = ["--prometheus", "http://127.0.0.1:1"]
@@ -38,6 +42,47 @@ def test_what_nobody_measures_or_samples_is_unknown_and_never_fine(live: Live) -
     seen = closely(live, stories.PRODUCTION)
     assert (seen["Refund rate"].mark, seen["Refund rate"].why) == (Mark.UNKNOWN, "stripe_window_charges is not there")
     assert "webhook_inbox is old or missing" in seen["Webhooks over 3 s"].why
+
+
+def test_what_the_rules_do_not_read_is_unknown_though_others_measure_it(tmp_path: Path) -> None:
+    """Of each environment, slow requests of the application: under which job and service, and what is recorded."""
+    end = soon() - 600
+    moments = [end + at for at in range(-1200, 1, 30)]
+    series: list[tuple[str, list[tuple[float, float]]]] = []
+
+    def measured(environment: str, job: str, service: str, requests: int) -> None:
+        labels = f'environment="{environment}",service="{service}",job="{job}",status_class="2xx"'
+        counts = [(at, float(number * requests)) for number, at in enumerate(moments)]
+        never = [(at, 0.0) for at in moments]
+        buckets = f"{latency.api_request_duration.name}_bucket"
+        series.extend(
+            (
+                (f'{buckets}{{{labels},le="0.5"}}', never),
+                (f'{buckets}{{{labels},le="+Inf"}}', counts),
+                (f"{latency.api_request_duration.count}{{{labels}}}", counts),
+            )
+        )
+
+    ours = CATALOG.organisation.jobs.application[0]
+    measured("unused", ours, "payments", 0)
+    measured("renamed", "other", "payments", 20)
+    measured("neighbour", ours, "shop", 20)
+    measured("unrecorded", ours, "payments", 20)
+    rules = 'environment="unrecorded",service="shop",job="paymon",instance="rules"'
+    series.append((f"{latency.api_slow.name}{{{rules}}}", [(at, 0.0) for at in moments]))
+    found = {}
+    with serving("3.5", series, tmp_path) as url, Prometheus(Access(url=url)) as prometheus:
+        for name in ("unused", "renamed", "neighbour", "unrecorded"):
+            seen = look_closely(prometheus, CATALOG, Environment(name=name, pages=True), minutes(15), end)
+            (one,) = (one for one in seen.metrics if one.reading.metric.alert is latency.api_latency_high)
+            found[name] = (one.mark, one.why, one.reading.value)
+    missing = f"{latency.api_request_duration.name}_bucket is not there"
+    assert found == {
+        "unused": (Mark.NOTHING, "", None),
+        "renamed": (Mark.UNKNOWN, missing, None),
+        "neighbour": (Mark.UNKNOWN, missing, None),
+        "unrecorded": (Mark.BREACH, "", 1.0),
+    }
 
 
 def test_the_window_is_split_by_result_and_method(live: Live) -> None:
