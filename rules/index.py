@@ -179,14 +179,16 @@ class Index:
     def _sources(self) -> dict[str, frozenset[Source]]:
         known = {name: frozenset({metric.source}) for name, metric in self.by_series.items()}
         for read in self._order[0]:
-            names = [one.name for one in read.selectors if not one.of_absence and not one.offset]
+            values = (one for one in read.selectors if not (one.of_absence or one.forbids or one.offset))
+            names = [one.name for one in values]
             known[read.signal.name] = frozenset().union(*(known.get(name, frozenset()) for name in names))
         return known
 
     def sources(self, name: str) -> frozenset[Source]:
         """Who exports what is read of now under that name, through other signals too; absence is no value.
 
-        What is read of the past (`offset`) only is as it was, however old the source's data have grown since.
+        Nor is what an `unless` takes away: where nobody knows it, nothing is taken. And what is read of the past
+        (`offset`) only is as it was, however old the source's data have grown since.
         """
         return self._sources.get(name, frozenset())
 

@@ -156,6 +156,8 @@ class Selector:
     """The functions and aggregations around it, innermost first."""
     reach: timedelta
     """How far before the moment of evaluation it looks altogether, enclosing subqueries included."""
+    forbids: bool = False
+    """Whether it stands behind an `unless`: its series take others away, and where they are missing nothing is."""
 
     @property
     def of_absence(self) -> bool:
@@ -225,7 +227,7 @@ def _selectors_of(expr: str) -> tuple[Selector, ...]:
 
 def _collected(expression: Expression) -> tuple[Selector, ...]:
     found: list[Selector] = []
-    _collect(expression, (), NOTHING, found)
+    _collect(expression, (), NOTHING, found, forbids=False)
     return tuple(found)
 
 
@@ -356,11 +358,13 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
             return ()
 
 
-def _collect(expression: Expression, calls: tuple[str, ...], reach: timedelta, found: list[Selector]) -> None:
+def _collect(
+    expression: Expression, calls: tuple[str, ...], reach: timedelta, found: list[Selector], *, forbids: bool
+) -> None:
     match expression:
         case Series(name=name, matchers=matchers, range=range_, offset=offset):
             back = reach + (range_ or NOTHING) + (offset or NOTHING)
-            found.append(Selector(name, matchers, range_, offset, calls, back))
+            found.append(Selector(name, matchers, range_, offset, calls, back, forbids))
             return
         case Subquery(range=span, offset=offset):
             reach += span + (offset or NOTHING)
@@ -368,8 +372,12 @@ def _collect(expression: Expression, calls: tuple[str, ...], reach: timedelta, f
             calls = (function, *calls)
         case Aggregation(operator=operator):
             calls = (operator, *calls)
+        case Operation(operator="unless", left=left, right=right):
+            _collect(left, calls, reach, found, forbids=forbids)
+            _collect(right, calls, reach, found, forbids=True)
+            return
     for part in _parts(expression):
-        _collect(part, calls, reach, found)
+        _collect(part, calls, reach, found, forbids=forbids)
 
 
 def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:

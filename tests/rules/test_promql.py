@@ -74,6 +74,12 @@ def test_selectors_come_in_the_order_of_the_text_with_all_that_is_done_to_them()
     )
 
 
+def test_what_stands_behind_unless_only_forbids() -> None:
+    found = selectors("(a and b unless max(max_over_time(c[5m])) >= 1) or (d unless (e unless f)) or g")
+    assert "".join(one.name for one in found if one.forbids) == "cef"
+    assert "".join(one.name for one in found) == "abcdefg"
+
+
 def test_nothing_is_read_by_a_constant() -> None:
     assert selectors("vector(1)") == ()
 

@@ -14,7 +14,7 @@ from tests.rules.playing import play
 NEVER = ()
 HOUR = minutes(60)
 END = HOUR + minutes(80)
-STRIPE = Source.STRIPE_EVENTS
+STRIPE, FLAG = Source.STRIPE_EVENTS, Source.FLAG
 
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 COMPLETED = completion.last_completed.name
@@ -43,8 +43,9 @@ def told(
     expected: Mapping[Alert, tuple[tuple[timedelta, timedelta], ...]],
     without: tuple[Source, ...] = (),
     until: timedelta = END,
+    old: tuple[Source, ...] = (STRIPE,),
 ) -> None:
-    play(promtool, folder, series, expected, until=until, last_read={STRIPE: HOUR}, without=without)
+    play(promtool, folder, series, expected, until=until, last_read=dict.fromkeys(old, HOUR), without=without)
 
 
 @pytest.mark.parametrize(("per_half_minute", "after"), [(62, seconds(150)), (5, seconds(150)), (2, minutes(5))])
@@ -111,6 +112,29 @@ def test_switched_off_meanwhile_no_payment_is_expected(promtool: Promtool, tmp_p
     series = shop(62) | {rollout.killed.name: "0x121 1x180"}
 
     told(promtool, tmp_path, series, {NONE_COMPLETED: NEVER, UNREACHABLE: NEVER})
+
+
+@pytest.mark.parametrize(
+    ("without", "told_of", "after"),
+    [((), NONE_COMPLETED, minutes(3)), ((Source.POSTGRES,), UNREACHABLE, minutes(4))],
+    ids=["with a database", "without one"],
+)
+def test_a_flag_that_nobody_can_read_is_no_pulled_switch(
+    without: tuple[Source, ...], told_of: Alert, after: timedelta, promtool: Promtool, tmp_path: Path
+) -> None:
+    """What takes Stripe away may take the flag's service, too: its series are dropped when two minutes old."""
+    series = shop(62) | {rollout.killed.name: "0x124 _x175", rollout.rollout.name: "1x124 _x175"}
+    if without:
+        del series[COMPLETED]
+
+    told(
+        promtool,
+        tmp_path,
+        series,
+        {told_of: ((HOUR + after, END),), UNSEEN: NEVER},
+        without=without,
+        old=(STRIPE, FLAG),
+    )
 
 
 def test_a_lag_of_the_database_is_told_though_stripes_events_are_old(promtool: Promtool, tmp_path: Path) -> None:
