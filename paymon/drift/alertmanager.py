@@ -1,57 +1,111 @@
-"""Does Alertmanager have our routes and receivers?"""
+"""Does Alertmanager have our routes and receivers, and do our alerts come to them?"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from generators.alertmanager import alertmanager_files
+from generators.rules import AlertingRule, rule_groups
 from paymon.drift.layers import Layer, Verdict, layer
+from paymon.drift.routes import Place, matchers_of, places, takes
 from rules.vocabulary import Catalog
 
 __all__ = ["alertmanager"]
 
+Labels = Mapping[str, str]
+
 
 def alertmanager(status: Mapping[str, Any], catalog: Catalog, *others: Catalog) -> Layer:
-    """Does Alertmanager's configuration, as it tells of it, have our routes and receivers?
+    """Does the configuration that Alertmanager tells of have our routes and receivers, and do our alerts reach them?
 
     `others` are the catalogs of other services that the same people watch: one configuration serves all.
     """
     try:
         loaded = yaml.safe_load(status["config"]["original"])
-        ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
-    except (KeyError, TypeError, yaml.YAMLError):
+    except (KeyError, TypeError, AttributeError, yaml.YAMLError):
+        loaded = None
+    if not isinstance(loaded, Mapping) or not isinstance(loaded.get("route"), Mapping):
         return Layer("alertmanager", Verdict.UNKNOWN, ("it does not tell its configuration",))
-    findings = []
+    ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
+    alerts = tuple(_alerts(catalog, *others))
+    findings: list[str] = []
+    doubts: list[str] = []
+    notes: list[str] = []
     (route,) = ours["routes"]
-    mine = [one for one in _routes_of(loaded.get("route") or {}) if _matchers(one) == _matchers(route)]
+    mine = [one for one in places(loaded["route"]) if matchers_of(one.route) == matchers_of(route)]
     if not mine:
-        findings.append(f"no route has the matchers {', '.join(_matchers(route))}")
+        findings.append(f"no route has the matchers {_said(route)}")
     else:
-        findings += _route_differences(route, mine[0], "route")
+        place = next((one for one in mine if not list(_obstacles(one, alerts))), mine[0])
+        findings += _obstacles(place, alerts)
+        findings += _route_differences(route, place.route, "route")
+        doubts += _doubts(place, alerts)
+        notes += _taken_perhaps(place, alerts)
     receivers = {one.get("name"): one for one in loaded.get("receivers") or ()}
     findings += [f"receiver {one['name']} is missing" for one in ours["receivers"] if one["name"] not in receivers]
     for one in ours["receivers"]:
         kinds, there = _ways(one), _ways(receivers.get(one["name"], {}))
         if one["name"] in receivers and kinds != there:
             findings.append(f"receiver {one['name']} tells by {', '.join(there) or 'nothing'}, not {', '.join(kinds)}")
-    return layer("alertmanager", findings)
+    if doubts and not findings:
+        return Layer("alertmanager", Verdict.UNKNOWN, tuple(doubts), tuple(notes))
+    return layer("alertmanager", [*findings, *doubts], notes)
 
 
-def _routes_of(route: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield route
-    for below in route.get("routes") or ():
-        yield from _routes_of(below)
+def _alerts(*catalogs: Catalog) -> Iterator[Labels]:
+    """The labels of each of our alerts that its rule gives it."""
+    for catalog in catalogs:
+        for environment in catalog.organisation.environments:
+            for group in rule_groups(catalog, environment):
+                for rule in group.rules:
+                    if isinstance(rule, AlertingRule):
+                        yield {**dict(rule.labels), "alertname": rule.alert.name}
 
 
-def _matchers(route: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(str(one) for one in route.get("matchers") or ()))
+def _obstacles(place: Place, alerts: Sequence[Labels]) -> Iterator[str]:
+    """Why alerts of ours do not come to the place."""
+    for one in place.above:
+        lost = [labels for labels in alerts if takes(one, labels) is False]
+        if lost:
+            yield f"our route is below one for {_said(one)}, which leaves out {_told(lost, alerts)}"
+    for one in place.before:
+        lost = [labels for labels in alerts if takes(one, labels)]
+        if lost:
+            yield f"the route for {_said(one)} comes before ours, has no continue, and takes {_told(lost, alerts)}"
+
+
+def _doubts(place: Place, alerts: Sequence[Labels]) -> Iterator[str]:
+    """What must hold for our alerts, and no rule of ours says that it does."""
+    for one in place.above:
+        if any(takes(one, labels) is None for labels in alerts):
+            yield (
+                f"our route is below one for {_said(one)}; no rule gives every alert of ours these labels: "
+                "see with amtool config routes test"
+            )
+
+
+def _taken_perhaps(place: Place, alerts: Sequence[Labels]) -> Iterator[str]:
+    for one in place.before:
+        if any(takes(one, labels) is None for labels in alerts):
+            yield f"the route for {_said(one)} comes before ours, and takes alerts to which something adds these labels"
+
+
+def _told(some: Sequence[Labels], of: Sequence[Labels]) -> str:
+    names = sorted({labels["alertname"] for labels in some})
+    if len(some) == len(of):
+        return "every alert of ours"
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more of ours"
+
+
+def _said(route: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, matchers_of(route))) or "everything"
 
 
 def _route_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str) -> Iterator[str]:
-    here = f"{where} {' '.join(_matchers(ours))}".strip()
-    for key in ("receiver", "group_by", "active_time_intervals"):
+    here = f"{where} {' '.join(map(str, matchers_of(ours)))}".strip()
+    for key in ("receiver", "group_by", "active_time_intervals", "mute_time_intervals"):
         if _as_listed(ours.get(key)) != _as_listed(theirs.get(key)):
             yield f"{here}: {key} is {theirs.get(key)}, not {ours.get(key)}"
     for key in ("group_wait", "group_interval", "repeat_interval"):
@@ -60,7 +114,7 @@ def _route_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], where
     if bool(ours.get("continue")) != bool(theirs.get("continue")):
         yield f"{here}: continue is {bool(theirs.get('continue'))}, not {bool(ours.get('continue'))}"
     mine, there = list(ours.get("routes") or ()), list(theirs.get("routes") or ())
-    if [_matchers(one) for one in mine] != [_matchers(one) for one in there]:
+    if [matchers_of(one) for one in mine] != [matchers_of(one) for one in there]:
         yield f"{here}: the routes below it are others, or in another order"
         return
     for one, other in zip(mine, there, strict=True):
@@ -68,7 +122,7 @@ def _route_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], where
 
 
 def _as_listed(value: object) -> object:
-    return sorted(value) if isinstance(value, list) else value
+    return sorted(value) if isinstance(value, list) else value or []
 
 
 def _span(text: str) -> float:

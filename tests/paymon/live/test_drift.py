@@ -3,10 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -176,12 +177,90 @@ def test_the_fragment_in_somebody_elses_configuration_is_as_defined(tmp_path: Pa
         assert told_by(url) == Layer("alertmanager", Verdict.SAME)
 
 
+Configuration = dict[str, Any]
+
+
+def _muted(whole: Configuration) -> None:
+    ours = whole["route"]["routes"][0]
+    for route in (ours, *ours["routes"]):
+        route["mute_time_intervals"] = ["nights"]
+    whole["time_intervals"] = [
+        {"name": "nights", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]}
+    ]
+
+
+def _after(route: Configuration) -> Callable[[Configuration], None]:
+    """That route comes before ours."""
+
+    def change(whole: Configuration) -> None:
+        whole["route"]["routes"].insert(0, route)
+        whole["receivers"].append({"name": "nobody"})
+
+    return change
+
+
+def _below(matcher: str, **more: object) -> Callable[[Configuration], None]:
+    """Ours are below a route with that matcher."""
+
+    def change(whole: Configuration) -> None:
+        whole["route"]["routes"] = [{"matchers": [matcher], "routes": whole["route"]["routes"], **more}]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _after({"matchers": ['severity=~".+"'], "receiver": "nobody", "continue": True}),
+        _after({"matchers": ['team="web"', 'severity="critical"'], "receiver": "nobody"}),
+        _after({"match_re": {"team": "web|search"}, "receiver": "nobody"}),
+        _after({"matchers": ['alertname="Payments"'], "receiver": "nobody"}),
+        _below('team=~"payments|web"'),
+        _below('service!="shop"'),
+    ],
+)
+def test_what_stands_beside_ours_and_takes_none_of_our_alerts_is_no_drift(
+    change: Callable[[Configuration], None], tmp_path: Path
+) -> None:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    change(whole)
+    with alertmanager_with(yaml.safe_dump(whole), tmp_path, "0.33") as url:
+        assert told_by(url) == Layer("alertmanager", Verdict.SAME)
+
+
+def test_where_it_turns_on_labels_that_no_rule_gives_that_is_told(tmp_path: Path) -> None:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    _below('cluster="eu"')(whole)
+    with alertmanager_with(yaml.safe_dump(whole), tmp_path, "0.33") as url:
+        found = told_by(url)
+    assert (found.verdict, 'our route is below one for cluster="eu"' in found.findings[0]) == (Verdict.UNKNOWN, True)
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    _after({"matchers": ['namespace="theirs"'], "receiver": "nobody"})(whole)
+    with alertmanager_with(yaml.safe_dump(whole), tmp_path, "0.33") as url:
+        found = told_by(url)
+    assert (found.verdict, 'the route for namespace="theirs" comes before ours' in found.notes[0]) == (
+        Verdict.SAME,
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda one: one["route"]["routes"][0].update(repeat_interval="9h"), "repeat_interval is 9h"),
         (lambda one: one["route"]["routes"][0]["routes"].reverse(), "in another order"),
         (lambda one: one["route"].update(routes=[]), "no route has the matchers"),
+        (_muted, "mute_time_intervals is ['nights'], not None"),
+        (
+            _after({"matchers": ['severity=~".+"'], "receiver": "nobody"}),
+            'the route for severity=~".+" comes before ours, has no continue, and takes every alert of ours',
+        ),
+        (
+            _after({"match": {"alertname": "PaymentsCompleteFailure"}, "receiver": "nobody"}),
+            'the route for alertname="PaymentsCompleteFailure" comes before ours, has no continue, and takes PaymentsC',
+        ),
+        (_below('team="web"'), 'our route is below one for team="web", which leaves out every alert of ours'),
+        (_below('priority!~"P[34]"'), 'our route is below one for priority!~"P[34]", which leaves out '),
     ],
 )
 def test_each_way_in_which_alertmanager_differs_is_told(change: object, words: str, tmp_path: Path) -> None:
@@ -193,8 +272,10 @@ def test_each_way_in_which_alertmanager_differs_is_told(change: object, words: s
     assert words in "\n".join(found.findings)
 
 
-def test_an_alertmanager_that_tells_nothing_cannot_be_told() -> None:
+@pytest.mark.parametrize("original", ["", "a word", "[a, list]", "receivers: []", "route: a word", "a: [", 7])
+def test_an_alertmanager_that_tells_nothing_cannot_be_told(original: object) -> None:
     assert alertmanager({}, CATALOG).verdict is Verdict.UNKNOWN
+    assert alertmanager({"config": {"original": original}}, CATALOG).verdict is Verdict.UNKNOWN
 
 
 # Grafana, files and the command
