@@ -1,5 +1,6 @@
 """How does somebody write a moment or a span of time on the command line, and how are they shown?"""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,8 +53,8 @@ MOMENT = _Moment()
 
 
 def moment_of(value: Ago | datetime, now: float) -> float:
-    """The moment in Unix seconds."""
-    return now - value.total_seconds() if isinstance(value, Ago) else value.timestamp()
+    """The moment in whole Unix seconds: servers answer for milliseconds, and a finer one does not come back."""
+    return float(math.floor(now - value.total_seconds() if isinstance(value, Ago) else value.timestamp()))
 
 
 def clock(moment: float) -> str:

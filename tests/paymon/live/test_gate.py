@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,18 @@ def test_wrong_use_and_a_dead_server_never_read_as_a_decision(arguments: list[st
     result = CliRunner().invoke(gate, [*arguments, "--prometheus", "http://127.0.0.1:1"])
     assert result.exit_code == 3
     assert words in result.output
+
+
+@pytest.mark.slow
+def test_a_beginning_that_is_told_by_how_long_ago_it_was_is_as_good_as_any(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, output = run(live, "1", "--since", "100m")
+    assert (status, output.split()[0]) == (0, "PASS")
+    monkeypatch.setattr("paymon.gate.command.environment_named", lambda *_: stories.BACK_TO_10.environment)
+    step = live.end - stories.BACK_TO_10.begins_before_end
+    status, output = run(live, "--back", "10", "--since", f"{time.time() - step + 90:.0f}s")
+    assert (status, output.split()[0]) == (0, "PASS")
 
 
 def in_project(folder: Path, *arguments: str) -> tuple[int, str]:
