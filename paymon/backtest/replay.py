@@ -129,8 +129,8 @@ class Replay:
     def run(
         self, alerts: Sequence[AlertRule] | None = None, progress: Callable[[int, int], object] | None = None
     ) -> tuple[Replayed, ...]:
-        """What became of each rule, in the order of the rules. Raises PrometheusError."""
-        wanted = [one for one in (alerts or self.ruleset.alerts) if not one.always]
+        """What became of each of the rules, by default of all, in their order. Raises PrometheusError."""
+        wanted = [one for one in (self.ruleset.alerts if alerts is None else alerts) if not one.always]
         recorded = self.recorded()
         found: dict[str, _Answers] = {}
         with ThreadPoolExecutor(_WORKERS) as pool:

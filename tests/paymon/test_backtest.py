@@ -20,7 +20,7 @@ from paymon.backtest.command import backtest, replayed_span
 from paymon.backtest.incidents import Incident, score
 from paymon.backtest.notifications import Firing, notifications, pages
 from paymon.backtest.replay import History, Replay
-from paymon.backtest.ruleset import Ruleset
+from paymon.backtest.ruleset import AlertRule, Ruleset
 from paymon.demo.backfill import recordings
 from paymon.live.access import Access
 from paymon.live.prometheus import Prometheus, PrometheusError
@@ -292,6 +292,24 @@ def test_against_a_revision_says_what_fires_otherwise(folder: tuple[Path, Past])
     found = CliRunner().invoke(backtest, ["--from", str(path), "--alert", "PaymentsDegraded", "--against", "HEAD"])
     assert found.exit_code == 0, found.output
     assert "Against HEAD" in found.output
+
+
+def _as_it_was(monkeypatch: pytest.MonkeyPatch, *alerts: AlertRule) -> None:
+    """The revision that a replay is compared with had these rules."""
+    monkeypatch.setattr("paymon.backtest.command.ruleset_at", lambda *_: replace(RULES, alerts=alerts))
+
+
+def test_against_a_revision_without_the_alert_nothing_but_that_alert_is_compared(
+    folder: tuple[Path, Past], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _as_it_was(monkeypatch, *(rule for rule in RULES.alerts if rule.name == "PaymentsCompleteFailure"))
+    arguments = ["--from", str(folder[0]), "--alert", "PaymentsDegraded", "--against", "HEAD"]
+    found = CliRunner().invoke(backtest, arguments)
+    assert found.exit_code == 0, found.output
+    lines = [line.strip() for line in found.output.partition("Against HEAD\n")[2].splitlines()]
+    assert lines[0].startswith("PaymentsDegraded: new, fires ")
+    assert re.fullmatch(r"Pages: \d+ instead of 0", lines[1])
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(
