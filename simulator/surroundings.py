@@ -65,12 +65,13 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
         server.create("payments")
         for file in (SCHEMA, _DEPLOY / "role.sql", _DEPLOY / "indexes.sql"):
             server.psql("payments", file)
-        _fill_stripe(stripe.world)
         _fill_database(server.dsn("payments"), clock())
         stripe_port = stack.enter_context(serving(stripe.app))
         certificate = self_signed(folder, clock() - _DAY, clock() + 365 * _DAY)
         https = stack.enter_context(serving(service.application(), certificate=certificate))
         http = stack.enter_context(serving(redirect_to_https(https)))
+        webhook_url = f"https://127.0.0.1:{https}/api/webhooks/stripe"
+        _fill_stripe(stripe.world, webhook_url)
         plain = stack.enter_context(serving(service.application()))
         host = {"host": "127.0.0.1", "https_port": https, "http_port": http}
         declared = folder / "declared.yaml"
@@ -82,7 +83,7 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
             "PAYMON_POSTGRES__DSN": server.dsn("payments", _ROLE, _PASSWORD),
             "PAYMON_HEALTH__URL": f"http://127.0.0.1:{plain}/health/payments",
             "PAYMON_PROBE__HOSTS": json.dumps([host]),
-            "PAYMON_PROBE__WEBHOOK_URL": f"https://127.0.0.1:{https}/api/webhooks/stripe",
+            "PAYMON_PROBE__WEBHOOK_URL": webhook_url,
             "PAYMON_FLAG__URL": f"http://127.0.0.1:{plain}/v1/flags/{service.flag_name}",
             "PAYMON_FLAG__TOKEN": service.token,
             "PAYMON_DECLARED__FILE": str(declared),
@@ -90,9 +91,9 @@ def surroundings(folder: Path, clock: Callable[[], float] = time.time) -> Iterat
         yield Surroundings(stripe, service, server.dsn("payments"), environment)
 
 
-def _fill_stripe(world: FakeStripe) -> None:
+def _fill_stripe(world: FakeStripe, webhook_url: str) -> None:
     """A shop with one of each thing that can happen."""
-    world.add_endpoint(EVENT_TYPES, api_version="2026-04-22.dahlia")
+    world.add_endpoint(EVENT_TYPES, api_version="2026-04-22.dahlia", url=webhook_url)
     world.account["capabilities"] = {"card_payments": "active", "transfers": "active"}
     lost = world.pay(at=world.clock() - 3600)
     world.undeliver(lost.events[0])

@@ -223,6 +223,8 @@ def opened(
         https = stack.enter_context(serving(_application(shop, service), certificate=certificate))
         http = stack.enter_context(serving(redirect_to_https(https)))
         plain = stack.enter_context(serving(_application(shop, service)))
+        webhook_url = f"https://127.0.0.1:{https}/api/webhooks/stripe"
+        shop.stripe.webhook_endpoints = [{**one, "url": webhook_url} for one in shop.stripe.webhook_endpoints]
         sampled = replica or server
         world = World(
             shop,
@@ -237,7 +239,7 @@ def opened(
                 "PAYMON_POSTGRES__DSN": sampled.dsn(database, _ROLE, _PASSWORD),
                 "PAYMON_HEALTH__URL": f"http://127.0.0.1:{plain}/health/payments",
                 "PAYMON_PROBE__HOSTS": json.dumps([{"host": "127.0.0.1", "https_port": https, "http_port": http}]),
-                "PAYMON_PROBE__WEBHOOK_URL": f"https://127.0.0.1:{https}/api/webhooks/stripe",
+                "PAYMON_PROBE__WEBHOOK_URL": webhook_url,
                 "PAYMON_FLAG__URL": f"http://127.0.0.1:{plain}/v1/flags/{service.flag_name}",
                 "PAYMON_FLAG__TOKEN": service.token,
                 "PAYMON_DECLARED__FILE": str(declared),

@@ -54,7 +54,8 @@ def assemble(
     stripe = None
     if settings.stripe:
         is_leader = leader.is_leader if leader else lambda: True
-        stripe = stripe_source.samplers(settings.stripe, clock, overflow, is_leader, pause=pause)
+        probed = settings.probe.webhook_url if settings.probe else None
+        stripe = stripe_source.samplers(settings.stripe, clock, overflow, is_leader, pause=pause, webhook_url=probed)
     found: tuple[Sampler, ...] = stripe.samplers if stripe else ()
     if settings.postgres:
         found += postgres.samplers(settings.postgres, overflow, stripe.history if stripe else None)

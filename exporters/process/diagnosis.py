@@ -95,7 +95,7 @@ def _untold(samplers: Sequence[Sampler]) -> Iterator[Finding]:
 
 
 def _deliveries(samplers: Sequence[Sampler], settings: StripeSettings) -> Iterator[Finding]:
-    """What the list of webhook endpoints leaves open: Connect.s hear of other accounts, some are not in it."""
+    """What the list of webhook endpoints leaves open: whose events each gets, and which are the payments service's."""
     where = "stripe, webhook endpoints"
     if settings.event_destination:
         yield note(where, "not looked at: events reach the payments service by an event destination")
@@ -106,7 +106,11 @@ def _deliveries(samplers: Sequence[Sampler], settings: StripeSettings) -> Iterat
             yield note(where, f"{sampler.others} of Connect, for connected accounts' events, and not for this one's")
         elif sampler.others:
             yield note(where, f"{sampler.others} of the platform's own, which connected accounts' events do not reach")
-        if not sampler.enabled:
+        if sampler.elsewhere:
+            yield note(where, f"{sampler.elsewhere} at other addresses than the payments service's, and not looked at")
+        if sampler.unclear:
+            yield mend(where, sampler.unclear, sampler.how_to_clear)
+        elif not sampler.enabled:
             cure = "enable one; where events come by EventBridge, Event Grid or a thin webhook, set "
             yield mend(where, "none that is enabled receives this account's events", f"{cure}stripe.event_destination")
 

@@ -8,7 +8,10 @@ __all__ = ["NotKnownYetError", "Received", "SucceededPayments"]
 
 
 class NotKnownYetError(Exception):
-    """Stripe's side has nothing to compare with: it was not read yet, or another replica reads it. That is no fault."""
+    """Stripe's side has nothing to compare with: it was not read yet, another replica reads it, or it is not clear.
+
+    That is no fault of the database.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +43,5 @@ class SucceededPayments(Protocol):
     async def events_sent(self, since: float, until: float) -> frozenset[str]:
         """The ids of the events created in that time that Stripe sends to the inbox's endpoint.
 
-        Types to which no enabled endpoint subscribes are left out: nobody would ever receive them.
+        Types to which none of its enabled endpoints subscribes are left out: it would never receive them.
         """

@@ -6,6 +6,8 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pydantic import HttpUrl
+
 from exporters.process.logs import LOGGER
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Sampler
@@ -40,11 +42,13 @@ def samplers(
     is_leader: Callable[[], bool] = lambda: True,
     random: Callable[[], float] = random.random,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    webhook_url: HttpUrl | None = None,
 ) -> Stripe:
     """The samplers of everything that Stripe says, all under one governor. Opens nothing yet.
 
     A replica for which `is_leader` is false sends no request, holds no state and has no readings. `random` gives a
-    number from 0 up to 1 for the jitter of back-offs; `pause(seconds)` waits between two requests.
+    number from 0 up to 1 for the jitter of back-offs; `pause(seconds)` waits between two requests. `webhook_url` is
+    where the probe asks the payments service's webhook endpoint.
     """
     if settings.has_full_access:
         _LOG.warning("stripe.api_key may do everything to the live account; use a restricted key with read permissions")
@@ -52,7 +56,7 @@ def samplers(
     reads = StripeReads(settings, governor, clock, pause)
     state = State(settings.state, clock, overflow)
     shared = Shared(reads, governor, clock, is_leader)
-    webhooks = WebhooksSampler(shared, settings)
+    webhooks = WebhooksSampler(shared, settings, webhook_url)
     events = EventsSampler(settings, shared, state)
     return Stripe(
         (events, AccountSampler(shared, overflow), webhooks, DisputesSampler(shared)), StripeHistory(state, webhooks)

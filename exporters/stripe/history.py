@@ -38,11 +38,11 @@ class StripeHistory:
         return await asyncio.to_thread(ledger.received, since, until)
 
     async def events_sent(self, since: float, until: float) -> frozenset[str]:
-        """The ids of the events of that time to whose type an enabled endpoint subscribes, as far as they have ids."""
+        """The ids of the events of that time to whose type the payments service subscribes, as far as they have ids."""
         ledger, _ = self._held()
         subscribed = self._webhooks.subscribed
         if subscribed is None:
-            raise NotKnownYetError("the webhook endpoints were not read yet")
+            raise NotKnownYetError("which types of event the payments service subscribes to is not known")
         return await asyncio.to_thread(ledger.events, since, until, None if "*" in subscribed else subscribed)
 
     def _held(self) -> tuple[Ledger, Marks]:

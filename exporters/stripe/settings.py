@@ -45,6 +45,13 @@ def _is_a_key(text: str) -> bool:
     return text.startswith(("rk_", "sk_")) and text.isascii() and text.isprintable()
 
 
+def _address(url: HttpUrl) -> HttpUrl:
+    if url.username is not None or url.password is not None or url.query is not None:
+        what = "the address holds a user name, a password or a query; leave them out, they are not compared"
+        raise PydanticCustomError("webhook_url", what)
+    return url
+
+
 def _account(id_: str) -> str:
     if id_ and not re.fullmatch(r"acct_[A-Za-z0-9]+", id_):
         raise PydanticCustomError("account", "not the id of an account; Stripe's begin with acct_")
@@ -78,6 +85,12 @@ class StripeSettings(Section):
     """Whether events reach the payments service by an event destination (EventBridge, Event Grid, a thin webhook).
 
     Stripe lists those apart from webhook endpoints: nothing is said of endpoints then, nor of what they subscribe to.
+    """
+    webhook_urls: tuple[Annotated[HttpUrl, AfterValidator(_address)], ...] = ()
+    """The addresses of the payments service's webhook endpoints, as Stripe's dashboard shows them.
+
+    Other endpoints of the account (analytics, accounting) are not looked at then. Where none is said, it is the address
+    in `probe.webhook_url`, if Stripe has an endpoint there.
     """
     webhook_api_version: str = ""
     """The API version that the payments service expects of its webhooks; empty where it does not care."""

@@ -1,7 +1,11 @@
 """Does Stripe get its webhooks delivered, and is there an endpoint for every type of event that we need?"""
 
+import logging
 from datetime import timedelta
 
+from pydantic import HttpUrl, TypeAdapter, ValidationError
+
+from exporters.process.logs import LOGGER
 from exporters.sampling.model import Reading, reading
 from exporters.stripe.reading.answers import Created, Endpoint
 from exporters.stripe.reading.asking import Asked, Asking, Shared
@@ -10,6 +14,9 @@ from rules.payments import webhooks
 from rules.vocabulary import Source
 
 __all__ = ["WebhooksSampler"]
+
+_LOG = logging.getLogger(f"{LOGGER}.stripe.webhooks")
+_URL = TypeAdapter(HttpUrl)
 
 _RETRIED_FOR = 3 * 86400
 """Seconds for which Stripe tries again in live mode (Stripe, "Webhooks", "Retry behavior")."""
@@ -24,21 +31,32 @@ class WebhooksSampler(Asking):
     """The sampler of webhook endpoints and undelivered events.
 
     Undelivered events are read up to a thousand: beyond that the counts are floors, and the oldest the oldest read.
-    Of the endpoints, those count that receive the events of the account that is watched: a platform's Connect
-    endpoints for a connected account, and the others for the account that the key belongs to.
+    Stripe does not say which endpoint missed them. Of the endpoints, those count that receive the events of the account
+    that is watched (a platform's Connect endpoints for a connected account, and the others for the account that the key
+    belongs to), and of them the payments service's: those at the addresses in the settings or else at `probed`, the
+    one that the probe asks. Where none is known to be the service's, all count, and what is subscribed is not known
+    unless they agree.
     """
 
     endpoints = ("events", "webhook_endpoints")
     least = timedelta(minutes=2)
 
-    def __init__(self, shared: Shared, settings: StripeSettings) -> None:
+    how_to_clear = "set stripe.webhook_urls to the address that Stripe's dashboard shows for the payments service"
+
+    def __init__(self, shared: Shared, settings: StripeSettings, probed: HttpUrl | None = None) -> None:
         super().__init__(shared)
         self._settings = settings
+        self._said = {_address(url) for url in settings.webhook_urls}
+        self._probed = {_address(probed)} if probed else set()
         self._subscribed: frozenset[str] | None = None
         self.enabled: int | None = None
-        """Enabled endpoints that receive the watched account's events, None before it is known."""
+        """Enabled endpoints that count, None before it is known."""
         self.others = 0
         """Endpoints that receive the events of other accounts."""
+        self.elsewhere = 0
+        """Endpoints that receive the watched account's events at addresses that are not the payments service's."""
+        self.unclear = ""
+        """Why it is not known which endpoints are the payments service's, empty where it is."""
 
     @property
     def source(self) -> Source:
@@ -46,7 +64,7 @@ class WebhooksSampler(Asking):
 
     @property
     def subscribed(self) -> frozenset[str] | None:
-        """The types of event that an enabled endpoint subscribes to, `*` for all; None before it is known."""
+        """The types of event to which the payments service subscribes, `*` for all; None where that is not known."""
         return self._subscribed
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
@@ -62,20 +80,41 @@ class WebhooksSampler(Asking):
 
     def _endpoints(self, found: tuple[Endpoint, ...]) -> tuple[Reading, ...]:
         of_connected = bool(self._settings.account)
-        endpoints = [endpoint for endpoint in found if bool(endpoint.application) is of_connected]
-        self.others = len(found) - len(endpoints)
+        reached = [endpoint for endpoint in found if bool(endpoint.application) is of_connected]
+        self.others = len(found) - len(reached)
+        there = [endpoint for endpoint in reached if _address(endpoint.url) in (self._said or self._probed)]
+        endpoints = there if there or self._said else reached
+        self.elsewhere = len(reached) - len(endpoints)
         enabled = [endpoint for endpoint in endpoints if endpoint.status == "enabled"]
         self.enabled = len(enabled)
-        self._subscribed = frozenset(type_ for endpoint in enabled for type_ in endpoint.enabled_events)
+        self._tell(self._why_unclear(reached, there, enabled))
+        types = frozenset(type_ for endpoint in enabled for type_ in endpoint.enabled_events)
+        self._subscribed = types if self._said or not self.unclear else None
         return (
             reading(webhooks.endpoints, len(enabled), status="enabled"),
             reading(webhooks.endpoints, len(endpoints) - len(enabled), status="disabled"),
             reading(webhooks.endpoint_version_drift, sum(map(self._drifts, enabled))),
             *(
-                reading(webhooks.subscribed, bool({type_, "*"} & self._subscribed), event_type=type_)
+                reading(webhooks.subscribed, bool({type_, "*"} & types), event_type=type_)
                 for type_ in webhooks.REQUIRED_EVENT_TYPES
+                if self._subscribed is not None
             ),
         )
+
+    def _why_unclear(self, reached: list[Endpoint], there: list[Endpoint], enabled: list[Endpoint]) -> str:
+        if self._said:
+            return "none has an address that stripe.webhook_urls names" if reached and not there else ""
+        unknown = "what the payments service subscribes to is not known"
+        if self._probed:
+            return f"none has the address in probe.webhook_url: {unknown}" if reached and not there else ""
+        differ = len({frozenset(endpoint.enabled_events) for endpoint in enabled}) > 1
+        return f"{len(enabled)} are enabled, for different types of event: {unknown}" if differ else ""
+
+    def _tell(self, unclear: str) -> None:
+        """Each time that it becomes another."""
+        if unclear and unclear != self.unclear:
+            _LOG.warning("webhook endpoints: %s; %s", unclear, self.how_to_clear)
+        self.unclear = unclear
 
     @staticmethod
     def _backlog(late: tuple[Created, ...], here: float) -> tuple[Reading, ...]:
@@ -92,3 +131,12 @@ class WebhooksSampler(Asking):
 def _undelivered(state: str, moments: list[int]) -> tuple[Reading, ...]:
     count = reading(webhooks.undelivered, len(moments), state=state)
     return (count, reading(webhooks.oldest_undelivered, min(moments), state=state)) if moments else (count,)
+
+
+def _address(url: HttpUrl | str) -> str:
+    """Where it leads, without user, password and query, which may hold secrets."""
+    try:
+        found = _URL.validate_python(url)
+    except ValidationError:
+        return str(url)
+    return f"{found.scheme}://{found.host}:{found.port}{(found.path or '').rstrip('/')}"

@@ -464,7 +464,10 @@ event_unsubscribed = Alert(
     summary="No webhook endpoint subscribes to a required type of event.",
     description="No enabled webhook endpoint subscribes to {event_type}.",
     runbook=Runbook(
-        meaning="The endpoint exists, but the list of events that it wants lacks one that the service needs.",
+        meaning=(
+            "The endpoint's list of events at Stripe lacks one that the service needs, or no endpoint has the address that the"
+            " exporter was told (stripe.webhook_urls)."
+        ),
         impact="What happens in events of this type goes unnoticed.",
         diagnosis=(
             Step("Compare the endpoint's list of events at Stripe with the one in the deployment."),

@@ -395,6 +395,7 @@ class FakeStripe:
         status: str = "enabled",
         api_version: str | None = None,
         application: str | None = None,
+        url: str = "https://example.com/webhooks/stripe",
     ) -> None:
         """Configure a webhook endpoint; one of Connect belongs to an application."""
         with self.lock:
@@ -408,7 +409,7 @@ class FakeStripe:
                     "enabled_events": list(events),
                     "livemode": False,
                     "status": status,
-                    "url": "https://example.com/webhooks/stripe",
+                    "url": url,
                 }
             )
 

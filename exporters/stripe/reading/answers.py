@@ -48,6 +48,7 @@ class Balance(_Answer):
 class Endpoint(_Answer):
     """A webhook endpoint."""
 
+    url: str
     status: str
     enabled_events: list[str]
     application: str | None = None

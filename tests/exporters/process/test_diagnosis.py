@@ -127,7 +127,16 @@ def test_a_test_key_connect_and_destinations_are_named(around: Surroundings) -> 
         assert f"stripe.account: {watched}" in said
         own = f"{len(before)} of the platform's own, which connected accounts' events do not reach"
         assert f"stripe, webhook endpoints: {own}" in said
-        endpoints[:] = endpoints[-1:]
+        said = about_stripe(around, WEBHOOK_URLS='["https://other.example/hook"]')
+        assert any("none has an address that stripe.webhook_urls names; set stripe.webhook_urls" in one for one in said)
+        around.stripe.world.add_endpoint(url="https://hooks.analytics.example/stripe")
+        said = about_stripe(around)
+        assert "stripe, webhook endpoints: 1 at other addresses than the payments service's, and not looked at" in said
+        assert not any("webhook_urls" in line for line in said)
+        endpoints[:] = endpoints[len(before) :]
+        unknown = "none has the address in probe.webhook_url: what the payments service subscribes to is not known"
+        assert any(f"{unknown}; set stripe.webhook_urls to " in line for line in about_stripe(around))
+        endpoints[:] = endpoints[:1]
         assert any("stripe.event_destination" in line for line in about_stripe(around))
         said = about_stripe(around, EVENT_DESTINATION="true")
         by = "not looked at: events reach the payments service by an event destination"

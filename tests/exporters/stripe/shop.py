@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import HttpUrl
+
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading, Sampler, Snapshot
 from exporters.stripe import Stripe, samplers
@@ -258,6 +260,8 @@ class Watched:
     ours: Callable[[], float]
     runner: asyncio.Runner
     overflow: LabelOverflow = field(default_factory=LabelOverflow)
+    webhook_url: HttpUrl | None = None
+    """Where the probe asks the webhook endpoint."""
     leads: bool = True
     per_request: float = 0
     """Seconds that pass with each request, so that a sample ends before it has read everything."""
@@ -274,7 +278,13 @@ class Watched:
     def start(self) -> None:
         """Start the exporter, on what an earlier one left behind."""
         self.stripe = samplers(
-            self.settings, self.ours, self.overflow, lambda: self.leads, random=lambda: 0.5, pause=self._pause
+            self.settings,
+            self.ours,
+            self.overflow,
+            lambda: self.leads,
+            random=lambda: 0.5,
+            pause=self._pause,
+            webhook_url=self.webhook_url,
         )
 
     async def _pause(self, seconds: float) -> None:

@@ -473,7 +473,7 @@ def test_every_poll_reads_a_short_tail_again(world: Watched) -> None:
 def test_history_knows_what_succeeded_and_what_was_sent(world: Watched) -> None:
     payment = world.begun().shop.pay()
     world.fake.add_endpoint(("payment_intent.succeeded",))
-    with pytest.raises(NotKnownYetError, match="the webhook endpoints were not read yet"):
+    with pytest.raises(NotKnownYetError, match="which types of event the payments service subscribes to is not known"):
         world.runner.run(world.stripe.history.events_sent(0, 2**40))
     world.rest()
     world.sample(Source.STRIPE_WEBHOOKS)

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import HttpUrl
 
 from exporters.sampling.model import ErrorClass, Reading, SampleError
+from exporters.sampling.reconciling import NotKnownYetError
+from exporters.stripe.counting.facts import read_event
 from rules.vocabulary import Source
 from simulator.stripe import FakeStripe, Wrong
 from tests.exporters.stripe.shop import HOUR, Watched, counters, values, watched
@@ -72,8 +75,8 @@ def test_endpoints_subscriptions_and_drifting_versions(tmp_path: Path) -> None:
     with watched(tmp_path, webhook_api_version="2026-04-22.dahlia") as world:
         world.fake.add_endpoint(("payment_intent.succeeded",), api_version="2020-08-27")
         world.fake.add_endpoint(("charge.dispute.created",), status="disabled", api_version="2020-08-27")
-        world.fake.add_endpoint(("payout.paid",), api_version="2026-04-22.dahlia")
-        world.fake.add_endpoint(("payout.paid",))
+        world.fake.add_endpoint(("payment_intent.succeeded",), api_version="2026-04-22.dahlia")
+        world.fake.add_endpoint(("payment_intent.succeeded",))
         found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
         assert found == {
             ("stripe_webhook_endpoints", "enabled"): 3,
@@ -87,6 +90,94 @@ def test_an_endpoint_for_everything_subscribes_to_all(world: Watched) -> None:
     world.fake.add_endpoint(("*",))
     found = values(world.sample(Source.STRIPE_WEBHOOKS).readings)
     assert sum(value for key, value in found.items() if key[0] == "stripe_webhook_event_subscribed") == 3
+
+
+OURS = "https://pay.example.com/webhooks/stripe"
+THEIRS = "https://hooks.analytics.example/stripe"
+REQUIRED = {
+    "payment_intent.succeeded": 1,
+    "payment_intent.payment_failed": 1,
+    "charge.dispute.created": 1,
+}
+
+
+def of_endpoints(world: Watched) -> tuple[dict[str, float], dict[str, float]]:
+    """How many endpoints there are by status, and which required types are subscribed to, as far as that is known."""
+    readings = [one for one in world.sample(Source.STRIPE_WEBHOOKS).readings if isinstance(one, Reading)]
+    by = {name: {one.labels[0][1]: one.value for one in readings if one.metric.name == name} for name in NAMES}
+    return by[NAMES[0]], by[NAMES[1]]
+
+
+NAMES = ("stripe_webhook_endpoints", "stripe_webhook_event_subscribed")
+
+
+@pytest.mark.parametrize("status", ["enabled", "disabled"])
+def test_another_services_endpoint_says_nothing_of_the_payments_service(tmp_path: Path, status: str) -> None:
+    with watched(tmp_path, webhook_urls=["https://PAY.example.com:443/webhooks/stripe/"]) as world:
+        world.fake.add_endpoint(("payment_intent.payment_failed",), url=OURS)
+        world.fake.add_endpoint(("*",), url=THEIRS, status=status, api_version="2020-08-27")
+        world.begun().shop.pay()
+        world.shop.pay("stolen")
+        world.rest()
+        assert of_endpoints(world) == (
+            {"enabled": 1, "disabled": 0},
+            {**dict.fromkeys(REQUIRED, 0), "payment_intent.payment_failed": 1},
+        )
+        sent = world.runner.run(world.stripe.history.events_sent(0, world.clock()))
+        numbers = range(world.fake.last_event + 1)
+        failed = [number for number in numbers if world.fake.event_type(number) == "payment_intent.payment_failed"]
+        assert len(failed) == 1
+        assert sent == {read_event(world.fake.event(number)).id for number in failed}
+
+
+def test_the_services_endpoints_may_share_the_types_and_hold_secrets_in_their_addresses(tmp_path: Path) -> None:
+    with watched(tmp_path, webhook_urls=[OURS, "https://pay.example.com/disputes"]) as world:
+        world.fake.add_endpoint(
+            ("payment_intent.succeeded", "payment_intent.payment_failed"),
+            url="https://stripe:hunter2@pay.example.com/webhooks/stripe?token=hunter3",
+        )
+        world.fake.add_endpoint(("charge.dispute.created",), url="https://pay.example.com/disputes")
+        world.fake.add_endpoint(("*",), url="no address at all")
+        assert of_endpoints(world) == ({"enabled": 2, "disabled": 0}, REQUIRED)
+
+
+def test_where_the_services_own_endpoint_is_not_there_it_subscribes_to_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with watched(tmp_path, webhook_urls=[OURS]) as world:
+        world.fake.add_endpoint(("*",), url=THEIRS)
+        for _ in range(2):
+            assert of_endpoints(world) == ({"enabled": 0, "disabled": 0}, dict.fromkeys(REQUIRED, 0))
+    assert [record.getMessage() for record in caplog.records if record.name.endswith("stripe.webhooks")] == [
+        "webhook endpoints: none has an address that stripe.webhook_urls names; set stripe.webhook_urls to the address"
+        " that Stripe's dashboard shows for the payments service"
+    ]
+
+
+def test_the_address_that_the_probe_asks_is_the_services_where_stripe_has_an_endpoint_there(world: Watched) -> None:
+    world.webhook_url = HttpUrl(OURS)
+    world.restart()
+    assert of_endpoints(world) == ({"enabled": 0, "disabled": 0}, dict.fromkeys(REQUIRED, 0))
+    world.fake.add_endpoint(("*",), url=THEIRS)
+    assert of_endpoints(world) == ({"enabled": 1, "disabled": 0}, {})
+    world.begun()
+    with pytest.raises(NotKnownYetError):
+        world.runner.run(world.stripe.history.events_sent(0, world.clock()))
+    world.fake.add_endpoint(tuple(REQUIRED), url=OURS)
+    assert of_endpoints(world) == ({"enabled": 1, "disabled": 0}, REQUIRED)
+
+
+def test_of_endpoints_that_want_different_types_it_is_not_known_which_the_service_gets(world: Watched) -> None:
+    world.fake.add_endpoint(("payment_intent.payment_failed",), url=OURS)
+    assert of_endpoints(world)[1] == {**dict.fromkeys(REQUIRED, 0), "payment_intent.payment_failed": 1}
+    world.fake.add_endpoint(("*",), url=THEIRS)
+    world.begun()
+    assert of_endpoints(world) == ({"enabled": 2, "disabled": 0}, {})
+    with pytest.raises(NotKnownYetError):
+        world.runner.run(world.stripe.history.events_sent(0, world.clock()))
+    world.fake.webhook_endpoints[-1]["status"] = "disabled"
+    assert of_endpoints(world)[0] == {"enabled": 1, "disabled": 1}
+    assert world.runner.run(world.stripe.history.events_sent(0, world.clock())) == frozenset()
 
 
 def test_an_endpoint_of_connect_does_not_subscribe_to_the_accounts_own_events(world: Watched) -> None:

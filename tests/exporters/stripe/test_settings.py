@@ -49,6 +49,15 @@ def test_an_address_holds_neither_path_nor_password() -> None:
     assert "more than scheme, host and port" in refused(api_url="https://api.stripe.com/v1")
 
 
+@pytest.mark.parametrize(
+    "url", ["https://u:hunter2@pay.example.com/hook", "https://pay.example.com/hook?token=hunter2"]
+)
+def test_the_address_of_an_endpoint_holds_no_secret(url: str) -> None:
+    said = refused(webhook_urls=[url])
+    assert "a user name, a password or a query; leave them out, they are not compared" in said
+    assert "hunter2" not in said
+
+
 @pytest.mark.parametrize("share", [0, -1, 1.1])
 def test_a_share_is_a_part(share: float) -> None:
     assert "read_share" in refused(read_share=share)
