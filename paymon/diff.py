@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from paymon.backtest.revisions import checked_out, ruleset_in, told_in
 from paymon.backtest.ruleset import Ruleset
 from paymon.definitions import asked_one, load_all
 from paymon.live.access import access_options
-from paymon.live.asking import environment_named, environment_option, unanswered
+from paymon.live.asking import CANNOT_JUDGE, environment_named, environment_option, unanswered
 from paymon.live.prometheus import Prometheus
 from paymon.live.times import MOMENT, Ago, shown
 from rules.vocabulary import Catalog
@@ -62,7 +62,7 @@ def diff(
       paymon diff origin/main --prometheus https://prometheus.example.com >> comment.md
 
     Exit status: 0 told, also that nothing changes; 2 wrong use, as a revision that does not exist or load; 3 cannot
-    judge, because Prometheus does not answer.
+    judge, because Prometheus does not answer, answered in part, or cannot evaluate a rule.
     """
     from generators.files import folder_of, generated_files
     from generators.manifest import manifest
@@ -88,20 +88,22 @@ def diff(
     follow = {name: followers(name, before, now, catalog, folder_of(catalog, catalogs)) for name in sorted(names)}
     fired: Mapping[str, tuple[int, int]] = {}
     span = ""
+    doubts: tuple[str, ...] = ()
     if earlier is not None:
         with unanswered():
-            fired, span = _fired(earlier, Ruleset.from_data(definitions_as_data(catalog, place)), since, folder)
+            fired, span, doubts = _fired(earlier, Ruleset.from_data(definitions_as_data(catalog, place)), since, folder)
     if json_:
         data = {
             "revision": revision,
             "changes": [{"title": title, "lines": lines} for title, lines in found],
             "follow": {name: {"panels": f.panels, "tests": f.tests, "pages": f.pages} for name, f in follow.items()},
             "fired": {name: {"before": was, "now": is_} for name, (was, is_) in fired.items()},
+            "warnings": doubts,
         }
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo("\n".join(markdown(revision, found, follow, fired, span, old, new)))
-    sys.exit(0)
+        click.echo("\n".join(markdown(revision, found, follow, fired, span, old, new, doubts)))
+    sys.exit(CANNOT_JUDGE if doubts else 0)
 
 
 _MANIFESTS = (
@@ -118,8 +120,9 @@ def markdown(
     span: str,
     old: Mapping[str, Any],
     new: Mapping[str, Any],
+    doubts: Sequence[str] = (),
 ) -> Iterator[str]:
-    """The change as Markdown."""
+    """The change as Markdown; `doubts` are why the counts of firings may be others."""
     yield f"### What changes since `{revision}`"
     if not found:
         yield ""
@@ -143,7 +146,12 @@ def markdown(
         yield ""
         for name, counts in sorted(others.items()):
             yield f"- {name}: {_would(counts, span)}"
-    if span and not any(was != is_ for was, is_ in fired.values()):
+    if doubts:
+        yield ""
+        yield f"**How often alerts would have fired in the last {span} is not known for certain**"
+        yield ""
+        yield from (f"- {doubt}" for doubt in doubts)
+    elif span and not any(was != is_ for was, is_ in fired.values()):
         yield ""
         yield f"No alert would have fired another number of times in the last {span}."
 
@@ -225,16 +233,24 @@ def _changed_tests(before: str, now: str) -> int:
 
 def _fired(
     earlier: Ruleset, ruleset: Ruleset, since: Ago | None, folder: Path | None
-) -> tuple[dict[str, tuple[int, int]], str]:
-    """How often each alert would have fired, before and now, and in how long a time. Raises PrometheusError."""
+) -> tuple[dict[str, tuple[int, int]], str, tuple[str, ...]]:
+    """How often each alert would have fired, before and now, in how long a time, and what makes that doubtful.
+
+    Alerts that cannot be evaluated are left out. Raises PrometheusError.
+    """
     with server_of(folder) as (access, span):
         history: History = replayed_span(access, ruleset, since, None, None, span)
         counts: list[dict[str, int]] = []
+        doubts: dict[str, None] = {}
+        refused: set[str] = set()
         for rules, words in ((earlier, "replayed as they were"), (ruleset, "replayed as they are")):
             found: dict[str, int] = {}
-            for one in Replay(lambda: Prometheus(access), rules, history).run(None, progress(words)):
+            replay = Replay(lambda: Prometheus(access), rules, history)
+            for one in replay.run(None, progress(words)):
                 found[one.rule.name] = found.get(one.rule.name, 0) + len(one.firings)
             counts.append(found)
+            doubts |= dict.fromkeys(replay.doubts)
+            refused |= replay.refused
     was, is_ = counts
-    fired = {name: (was.get(name, 0), is_.get(name, 0)) for name in {*was, *is_}}
-    return fired, shown(history.end - history.start)
+    fired = {name: (was.get(name, 0), is_.get(name, 0)) for name in {*was, *is_} - refused}
+    return fired, shown(history.end - history.start), tuple(doubts)

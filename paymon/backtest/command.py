@@ -102,13 +102,14 @@ def backtest(
             return Replay(lambda: Prometheus(access), rules, history)
 
         replay = replay_of(ruleset)
-        seen = summary(replay, replay.run(chosen, progress("replayed")), catalog)
+        replayed = replay.run(chosen, progress("replayed"))
+        curves = [(rule, swept(replay, rule, catalog)) for rule in to_sweep]
+        seen = summary(replay, replayed, catalog)
         before = None
         if other is not None:
             wanted = [one for one in other.alerts if not alerts or one.name in alerts]
             earlier = replay_of(other)
             before = summary(earlier, earlier.run(wanted, progress(f"replayed of {against}")), catalog)
-        curves = [(rule, swept(replay, rule, catalog)) for rule in to_sweep]
     found = score(known, seen.pages) if known else None
     if json_:
         data = dict(as_data(seen))
@@ -137,7 +138,8 @@ def backtest(
         click.echo("\n".join(lines))
     if html is not None:
         written(html, as_html(seen, *(swept_html(rule, points, seen.weeks) for rule, points in curves)))
-    sys.exit(_status(seen, found is not None and any(first is None for _, first in found.incidents)))
+    doubtful = bool(seen.doubts or (before is not None and before.doubts))
+    sys.exit(3 if doubtful else 1 if found is not None and any(first is None for _, first in found.incidents) else 0)
 
 
 def _point(rule: AlertRule, one: Swept, seen: Summary) -> dict[str, Any]:
@@ -149,10 +151,6 @@ def _point(rule: AlertRule, one: Swept, seen: Summary) -> dict[str, Any]:
         "firings": one.firings,
         "messages_per_week": one.told / seen.weeks,
     }
-
-
-def _status(seen: Summary, missed: bool) -> int:
-    return 3 if seen.doubts else 1 if missed else 0
 
 
 def _chosen(ruleset: Ruleset, names: tuple[str, ...]) -> list[AlertRule]:

@@ -116,6 +116,9 @@ class Replay:
     ruleset: Ruleset
     history: History
     doubts: list[str] = field(default_factory=list)
+    """What the server warned of, and what it could not evaluate, each once."""
+    refused: set[str] = field(default_factory=set)
+    """The names of alerts that could not be evaluated: what became of them nobody knows."""
     _recorded: frozenset[str] | None = None
     _cancelled: Event = field(default_factory=Event)
 
@@ -186,7 +189,12 @@ class Replay:
         """When the condition would have held, and the values, with that bound on what it watches, None for its own."""
         recorded = self.recorded()
         with self.clients() as client:
-            return self._held(client, rule, recorded, bound)
+            held = self._held(client, rule, recorded, bound)
+            self._doubt(client.doubts)
+            return held
+
+    def _doubt(self, doubts: Iterable[str]) -> None:
+        self.doubts += (one for one in doubts if one not in self.doubts)
 
     def _one(self, rule: AlertRule, recorded: frozenset[str]) -> "_Answers":
         branches: tuple[Mapping[Identity, Mapping[float, float]], ...] = ()
@@ -201,9 +209,8 @@ class Replay:
                     stays = self._held(client, replace(rule, branches=(rule.stays,)), recorded, None)
             except RefusedError as error:
                 client.doubts.append(f"{rule.id} cannot be evaluated: {error.cause}")
-            for doubt in client.doubts:
-                if doubt not in self.doubts:
-                    self.doubts.append(doubt)
+                self.refused.add(rule.name)
+            self._doubt(client.doubts)
         return _Answers(rule, branches, stays)
 
     def _held(

@@ -80,6 +80,8 @@ def compared_lines(now: Summary, before: Summary, revision: str) -> Iterator[str
     """What fires otherwise by the definitions of another revision."""
     yield ""
     yield click.style(f"  Against {revision}", bold=True)
+    for doubt in before.doubts:
+        yield click.style(f"  Prometheus warns: {doubt}", fg="yellow")
     old = {one.rule.id: one for one in before.alerts}
     any_change = False
     for one in now.alerts:
@@ -93,7 +95,7 @@ def compared_lines(now: Summary, before: Summary, revision: str) -> Iterator[str
     for gone in old.values():
         any_change = True
         yield f"  {gone.rule.id}: gone, fired {len(gone.firings)} times"
-    if not any_change:
+    if not any_change and not (now.doubts or before.doubts):
         yield "  Every rule fires at the same moments."
     yield f"  Pages: {len(now.pages)} instead of {len(before.pages)}"
 

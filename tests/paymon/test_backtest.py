@@ -28,6 +28,7 @@ from paymon.programs import find
 from rules.catalog import PAYMENTS, catalog
 from rules.payments import budget, outcomes
 from rules.payments.organisation import PEOPLE, SERVICE
+from tests.paymon.live.test_prometheus import Answer, answering
 from tests.paymon.live.world import SERVERS, serving
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS
 from tests.servers import prometheus
@@ -200,6 +201,16 @@ def test_what_another_service_measures_and_records_is_not_read_for_ours(tmp_path
             replayed_span(access, shop, None, None, None, span)
 
 
+def test_an_answer_in_part_makes_a_sweep_doubtful() -> None:
+    data = {"status": "success", "data": {"resultType": "matrix", "result": []}, "isPartial": True}
+    rule = next(rule for rule in RULES.alerts if rule.name == "PaymentsDegraded")
+    with answering(lambda *_: Answer(200, data)) as server:
+        replay = Replay(lambda: Prometheus(Access(url=server.url)), RULES, History(0, 600, 30))
+        replay.held_at(rule, "0.2")
+        replay.held_at(rule, "0.3")
+    assert replay.doubts == ["the answer is partial: some storage did not reply"]
+
+
 # Notifications
 
 
@@ -310,6 +321,18 @@ def test_against_a_revision_without_the_alert_nothing_but_that_alert_is_compared
     assert lines[0].startswith("PaymentsDegraded: new, fires ")
     assert re.fullmatch(r"Pages: \d+ instead of 0", lines[1])
     assert len(lines) == 2
+
+
+def test_against_a_revision_whose_rules_cannot_be_evaluated_nothing_is_the_same(
+    folder: tuple[Path, Past], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = next(rule for rule in RULES.alerts if rule.name == "PaymentsDegraded")
+    broken = replace(good, branches=((replace(good.branches[0][0], comparison=">>"),),), louder=(), stays=())
+    _as_it_was(monkeypatch, broken)
+    arguments = ["--from", str(folder[0]), "--alert", "PaymentsDegraded", "--against", "HEAD"]
+    found = CliRunner().invoke(backtest, arguments)
+    assert found.exit_code == 3, found.output
+    assert "Prometheus warns: PaymentsDegraded cannot be evaluated" in found.output.partition("Against HEAD\n")[2]
 
 
 @pytest.mark.parametrize(

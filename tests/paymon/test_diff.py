@@ -12,8 +12,9 @@ from generators.manifest import manifest
 from paymon.diff import diff, followers, markdown
 from paymon.upgrade import changes
 from rules.catalog import catalog
-from rules.payments import outcomes
+from rules.payments import completion, outcomes
 from rules.vocabulary import Catalog
+from tests.paymon.live.test_prometheus import Answer, answering
 
 CATALOG = catalog()
 
@@ -62,6 +63,33 @@ def test_another_alert_follows_from_nothing() -> None:
 
 def test_no_change_says_so() -> None:
     assert list(markdown("main", [], {}, {}, "", OLD, OLD))[-1] == "Nothing that the definitions say."
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ("in part", "- the answer is partial: some storage did not reply"),
+        ("refused", "- PaymentProcessingLagHigh cannot be evaluated: "),
+    ],
+)
+def test_how_often_alerts_fired_is_not_known_where_the_server_does_not_tell(says: str, words: str) -> None:
+    def answer(_count: int, path: str, form: dict[str, list[str]]) -> Answer:
+        if path.endswith("/rules"):
+            return Answer(200, {"status": "success", "data": {"groups": []}})
+        (query,) = form["query"]
+        metrics = query.startswith("count({")  # whether there is anything at all
+        if says == "refused" and not metrics and completion.last_completed.name in query:
+            return Answer(422, {"status": "error", "errorType": "execution", "error": "many-to-many matching"})
+        values = [[float(at), "1"] for at in range(int(float(form["start"][0])), int(float(form["end"][0])), 60)]
+        result = [{"metric": {}, "values": values}] if metrics else []
+        data = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+        return Answer(200, data | ({"isPartial": True} if says == "in part" else {}))
+
+    with answering(answer) as server:
+        found = CliRunner().invoke(diff, ["HEAD", "--prometheus", server.url, "--since", "10m"])
+    assert found.exit_code == 3, found.output
+    assert words in found.output
+    assert "would have fired another number of times" not in found.output
 
 
 def test_the_command_compares_with_a_commit() -> None:
