@@ -4,7 +4,7 @@ Bad figures never hold it back: only the flag and the number of attempts are loo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from generators.rules import Expressions
@@ -149,12 +149,31 @@ class _Back:
             return
         minutes = (len(grid) - 1 - first) * STEP / 60
         after = path[-1] - path[first]
-        before_per_minute = path[turn] / (turn * STEP / 60) if turn else 0.0
+        counted_before, full_minutes = self._before(grid[: turn + 1], path, watermark)
+        before_per_minute = share_before * counted_before / full_minutes if full_minutes else None
         self.rates = (before_per_minute, after / minutes)
         if self.percent == 0:
             self._at_nothing(after, minutes, grace)
         else:
-            self._in_proportion(after, minutes, before_per_minute, share_before)
+            self._in_proportion(after, minutes, before_per_minute, counted_before, share_before)
+
+    def _before(
+        self, grid: Sequence[float], path: Sequence[int], watermark: Mapping[float, float]
+    ) -> tuple[int, float]:
+        """The attempts while the flag stood still before the step, and in how many minutes at 100 % as many come.
+
+        A step before this one changes what comes; so does this one a little before the first sample that shows it.
+        """
+        flag = dict(highest(self.prometheus.range(reached(self.rollout, self.expressions), grid[0], grid[-1], STEP)))
+        late = math.ceil(self.rollout.gone_within.total_seconds() / STEP)
+        attempts, full_minutes = 0, 0.0
+        for index in range(late + 1, len(grid) - 1):
+            around = [flag.get(moment) for moment in grid[index - 1 - late : index + 2]]
+            share = around[0]
+            if share is not None and around.count(share) == len(around) and grid[index] in watermark:
+                attempts += path[index] - path[index - 1]
+                full_minutes += share * STEP / 60
+        return attempts, full_minutes
 
     def _at_nothing(self, after: int, minutes: float, grace: float) -> None:
         if after:
@@ -168,14 +187,25 @@ class _Back:
         else:
             self._say(Weight.FINE, f"no attempt in {minutes:.0f} min")
 
-    def _in_proportion(self, after: int, minutes: float, before_per_minute: float, share_before: float) -> None:
+    def _in_proportion(
+        self, after: int, minutes: float, before_per_minute: float | None, counted_before: int, share_before: float
+    ) -> None:
         wanted = self.percent / 100
         if not share_before > wanted:
             self._say(Weight.FOREIGN, f"the flag stood at {share_before:.1%} before, so this was no step back")
             return
+        if before_per_minute is None:
+            self._say(
+                Weight.WAIT,
+                f"{after} attempts in {minutes:.0f} min; the flag never stood still in the hour before, so nobody can "
+                "tell how many there would be without the step, and a person decides",
+            )
+            return
         unchanged = before_per_minute * minutes
         fallen = unchanged * wanted / share_before * _BY_CHANCE
-        if at_most(fallen) >= unchanged - 3 * math.sqrt(unchanged):
+        # By chance more or fewer may come, and may have come before.
+        spread = math.sqrt(unchanged + unchanged**2 / max(counted_before, 1))
+        if at_most(fallen) >= unchanged - 3 * spread:
             self._say(
                 Weight.WAIT,
                 f"{after} attempts in {minutes:.0f} min, {unchanged:.0f} without the step: too few to tell yet",

@@ -67,4 +67,37 @@ BACK_AMID_FAILURES = at_stage(
     fails=lambda at: 0.9,
 )
 
+
+def _went_down(at: float) -> float:
+    """From 100 % to 50, 10 and 1, each five minutes after the other; the last is the stage of the story."""
+    return 1.0 if at < -600 else 0.5 if at < -300 else 0.1 if at < 0 else 0.01
+
+
+def _up_and_down(at: float) -> float:
+    """Never the same for more than a minute."""
+    return 0.01 if at >= 0 else 0.1 if at % 120 < 60 else 0.2
+
+
+BACK_IN_STEPS = at_stage(
+    1,
+    name="back-in-steps",
+    changed={rollout.rollout.name: _went_down},
+    pace=lambda at: 125 * _went_down(at),
+    begins_before_end=1800,
+)
+LAST_STEP_IN_VAIN = at_stage(
+    1,
+    name="last-step-in-vain",
+    changed={rollout.rollout.name: _went_down},
+    pace=lambda at: 125 * max(_went_down(at), 0.1),
+    begins_before_end=1800,
+)
+BACK_FROM_UNREST = at_stage(
+    1,
+    name="back-from-unrest",
+    changed={rollout.rollout.name: _up_and_down},
+    pace=lambda at: 125 * _up_and_down(at),
+    begins_before_end=1800,
+)
+
 STORIES: tuple[Story, ...] = tuple(one for one in tuple(vars().values()) if isinstance(one, Story))

@@ -194,6 +194,23 @@ def test_a_step_back_that_customers_do_not_feel_fails(live: Live) -> None:
     assert "has not reached the customers" in told(seen, Weight.FAILED)
 
 
+def test_of_several_steps_back_the_last_is_held_against_what_came_at_the_one_before(live: Live) -> None:
+    seen = gone_back(live, stories.LAST_STEP_IN_VAIN, 1)
+    assert seen.decision is Decision.FAIL
+    assert "has not reached the customers" in told(seen, Weight.FAILED)
+    assert seen.before_per_minute == pytest.approx(12.5, rel=0.05)
+    seen = gone_back(live, stories.BACK_IN_STEPS, 1)
+    assert seen.decision is Decision.PASS
+    assert seen.before_per_minute == pytest.approx(12.5, rel=0.05)
+    assert gone_back(live, stories.BACK_IN_STEPS, 1, before_end=1800 - 240).decision is Decision.INCONCLUSIVE
+
+
+def test_a_flag_that_never_stood_still_leaves_it_to_a_person(live: Live) -> None:
+    seen = gone_back(live, stories.BACK_FROM_UNREST, 1)
+    assert (seen.decision, seen.before_per_minute) == (Decision.INCONCLUSIVE, None)
+    assert "never stood still" in told(seen, Weight.WAIT)
+
+
 def test_a_flag_that_stands_elsewhere_fails(live: Live) -> None:
     seen = gone_back(live, stories.BACK_TO_10, 1)
     assert (seen.decision, told(seen, Weight.FAILED)) == (

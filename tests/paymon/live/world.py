@@ -33,6 +33,8 @@ class Story:
     percent_before: float = 0
     per_minute: float = 1.25
     per_minute_before: float = 0
+    pace: Callable[[float], float] | None = None
+    """Attempts a minute at that moment, where they change more than once."""
     fails: Callable[[float], float] = lambda at: 0.0
     """The share of attempts that fails for technical reasons at that moment."""
     api_fails: float = 0.0
@@ -172,8 +174,8 @@ class _Counts:
     def _at(self, at: float) -> dict[str, int]:
         while self._next <= at + 1e-6:
             story, begun = self._story, self._next >= 0
-            pace = (story.per_minute if begun else story.per_minute_before) / 60 * EVERY
-            self._due["attempts"] += pace
+            per_minute = story.per_minute if begun else story.per_minute_before
+            self._due["attempts"] += (story.pace(self._next) if story.pace else per_minute) / 60 * EVERY
             while self._due["attempts"] >= 1:
                 self._due["attempts"] -= 1
                 shares = {
