@@ -50,6 +50,14 @@ class Secret(SecretStr):
         self._stamp = stamp_of(file) if file else None
         self._fits: list[Callable[[str], bool]] = []
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same text now and, coming from the same file, will be."""
+        return isinstance(other, Secret) and self._file == other._file and super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """That of what stays when the secret is rotated."""
+        return super().__hash__() if self._file is None else hash(self._file)
+
     def get_secret_value(self) -> str:
         """The secret as it is now."""
         if self._file is not None and stamp_of(self._file) != self._stamp:

@@ -131,6 +131,30 @@ def test_a_refused_key_of_stripes_is_not_waited_for_once_it_is_another(tmp_path:
         asyncio.run(story(port))
 
 
+def test_a_secret_that_moves_to_another_file_is_another_configuration_though_the_text_is_the_same(
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for file in (old, new):
+        file.write_text("rk_test_one")
+    first, moved = (of(file, StripeSettings, "api_key") for file in (old, new))
+    given = StripeSettings.model_validate({"api_key": "rk_test_one"})
+    assert len({first, moved, given}) == 3
+    assert first != moved
+    assert first != given
+    assert first == of(old, StripeSettings, "api_key")
+
+
+def test_a_secret_that_is_rotated_in_its_file_is_the_same_configuration_once_it_is_taken_up(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("rk_test_one")
+    in_use = of(file, StripeSettings, "api_key")
+    before = hash(in_use)
+    file.write_text("rk_test_another")
+    assert in_use == of(file, StripeSettings, "api_key")
+    assert hash(in_use) == before
+
+
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValidationError, match="is no regular file"):
