@@ -357,7 +357,7 @@ _SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
 _PAID_YESTERDAY, _PAID_BEFORE = _half_hour_of_yesterday(_SUCCEEDED), f"0.5 * {total(_SUCCEEDED, '1h', offset='30m')}"
 
 
-def _as_usual(gives: str, successes: str) -> Example:
+def _as_usual(gives: str | None, successes: str) -> Example:
     return Example(
         series=(
             (_CARD_SUCCESS, successes),
@@ -366,18 +366,27 @@ def _as_usual(gives: str, successes: str) -> Example:
         ),
         every=minutes(2),
         at=minutes(2943),
-        gives=(("", gives),),
+        gives=(("", gives),) if gives else (),
     )
 
 
 successes_as_usual = Signal(
     "payments:customer_successes:as_usual10m",
-    "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had fewer",
+    "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had "
+    "fewer; an hour with less than 15, as after a long outage, is nothing to compare with",
     Unit.SHARE_OF_COUNTED,
-    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  (\n    (\n      {_PAID_YESTERDAY}\n      < on () {_PAID_BEFORE}\n    )\n"
-    f"    or on () {_PAID_BEFORE}\n  ) > 0\n)",
-    _as_usual("1.5", "0+18x744 13400+8x14 13530+18x696 26070+12x15"),
-    also=(_as_usual("2", "0+18x1426 25674+6x29 25860+12x14"), _as_usual("1", "_x1300 0+18x171")),
+    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () min(\n  (\n"
+    f'    label_replace({_PAID_YESTERDAY}, "of", "yesterday", "", "")\n'
+    f'    or label_replace({_PAID_BEFORE}, "of", "the hour before", "", "")\n  )\n  >= 7.5\n)',
+    _as_usual("1.5", "0+18x744 13400+8x6 8+8x7 82+18x696 12622+12x10 12+12x4"),
+    also=(
+        _as_usual("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),
+        _as_usual("1", "_x1300 0+18x171"),
+        # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425; or the other way round.
+        _as_usual("1", "0+0.5x760 380x704 380.5+0.5x6"),
+        _as_usual(None, "0+0.495x760 376.2x704 376.695+0.495x6"),
+        _as_usual("1", "7x1400 7+0.505x71"),
+    ),
 )
 
 method_degraded = Alert(

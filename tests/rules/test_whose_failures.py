@@ -114,3 +114,12 @@ def test_neither_a_sale_nor_a_bank_that_declines_is_card_testing(promtool: Promt
         folder = tmp_path / name
         folder.mkdir()
         play(promtool, folder, fed, {declines.card_testing: NEVER}, until=until, every=EVERY)
+
+
+def test_cards_that_are_all_declined_for_hours_are_not_tried_by_a_thief(promtool: Promtool, tmp_path: Path) -> None:
+    """Of 1.1 attempts a minute 12 % are declined, then all; the hour before knows no success to compare with."""
+    until = minutes(BEGINS + 210)
+    fed = {attempts("success"): course(0.968, 0, 210), attempts("issuer_declined"): course(0.132, 1.1, 210)}
+    told = {declines.decline_rate_anomalous: ((minutes(BEGINS + 30), until),)}
+
+    play(promtool, tmp_path, fed, {declines.card_testing: NEVER, **told}, until=until, every=EVERY)
