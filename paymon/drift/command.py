@@ -90,6 +90,8 @@ def _layers(catalogs: tuple[Catalog, ...], catalog: Catalog, environment: Enviro
                 yield presence(prometheus, catalog, environment, time.time())
             except NoAnswerError as error:
                 yield Layer("metrics", Verdict.UNKNOWN, (str(error),))
+            if prometheus.doubts:
+                yield Layer("prometheus' answers", Verdict.UNKNOWN, tuple(prometheus.doubts))
             if prometheus.clock_doubts:
                 yield Layer("prometheus' clock", Verdict.UNKNOWN, prometheus.clock_doubts)
     access = access_from(context, "alertmanager")

@@ -32,6 +32,7 @@ from rules.catalog import catalog
 from tests import servers
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
+from tests.paymon.live.test_prometheus import Answer, answering
 from tests.servers import prometheus
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
@@ -276,6 +277,16 @@ def test_each_way_in_which_alertmanager_differs_is_told(change: object, words: s
 def test_an_alertmanager_that_tells_nothing_cannot_be_told(original: object) -> None:
     assert alertmanager({}, CATALOG).verdict is Verdict.UNKNOWN
     assert alertmanager({"config": {"original": original}}, CATALOG).verdict is Verdict.UNKNOWN
+
+
+def test_answers_in_part_are_told_beside_what_was_made_of_them(tmp_path: Path) -> None:
+    def answer(_count: int, path: str, _form: object) -> Answer:
+        nothing: object = {"groups": []} if path.endswith("/rules") else {"resultType": "vector", "result": []}
+        return Answer(200, {"status": "success", "data": nothing, "isPartial": True})
+
+    with answering(answer) as server:
+        found = CliRunner().invoke(drift, ["--files", str(tmp_path), "--prometheus", server.url])
+    assert "CANNOT TELL prometheus' answers\n  the answer is partial: some storage did not reply" in found.output
 
 
 # Grafana, files and the command
