@@ -219,7 +219,6 @@ exporter_stale = Alert(
         diagnosis=(EXPORTER_LOG, EXPORTER_DOCTOR),
         mitigation=(Step("Mend what the log names: a key, a permission, a role, a network rule."),),
     ),
-    hidden_by=(monitoring.exporter_down,),
     serves=("SEV-P3",),
 )
 
