@@ -140,15 +140,17 @@ class _Back:
         self.until = min(max(watermark.values()), self.now)
         # Of what was counted up to a moment, everything had happened by the watermark of that moment.
         first = next((i for i, moment in enumerate(grid) if watermark.get(moment, 0) >= since + grace), None)
+        last = max(i for i, moment in enumerate(grid) if moment in watermark)
         turn = max(i for i, moment in enumerate(grid) if moment <= since)
-        if first is None or first >= len(grid) - 1:
+        # Not by the clock: while nothing is counted, no minute passes in which nobody paid.
+        minutes = 0.0 if first is None else (watermark[grid[last]] - watermark[grid[first]]) / 60
+        if first is None or minutes * 60 < STEP:
             self._say(
                 Weight.WAIT,
                 f"payments are counted up to {clock(self.until)}, and have yet to be from {clock(since + grace)} on",
             )
             return
-        minutes = (len(grid) - 1 - first) * STEP / 60
-        after = path[-1] - path[first]
+        after = path[last] - path[first]
         counted_before, full_minutes = self._before(grid[: turn + 1], path, watermark)
         before_per_minute = share_before * counted_before / full_minutes if full_minutes else None
         self.rates = (before_per_minute, after / minutes)

@@ -1,5 +1,7 @@
 """Which rollouts are judged in the tests?"""
 
+from dataclasses import replace
+
 from rules.payments import database, monitoring, rollout
 from tests.paymon.live.world import Story, at_stage
 
@@ -78,6 +80,8 @@ def _up_and_down(at: float) -> float:
     return 0.01 if at >= 0 else 0.1 if at % 120 < 60 else 0.2
 
 
+NOT_BACK_AND_UNSEEN = replace(NOT_BACK, name="not-back-and-unseen", hangs_at=150)
+BACK_IN_VAIN_AND_UNSEEN = replace(BACK_IN_VAIN, name="back-in-vain-and-unseen", hangs_at=180)
 BACK_IN_STEPS = at_stage(
     1,
     name="back-in-steps",

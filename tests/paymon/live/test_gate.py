@@ -211,6 +211,15 @@ def test_a_flag_that_never_stood_still_leaves_it_to_a_person(live: Live) -> None
     assert "never stood still" in told(seen, Weight.WAIT)
 
 
+@pytest.mark.parametrize(
+    ("story", "percent"),
+    [(stories.NOT_BACK_AND_UNSEEN, 0), (stories.BACK_IN_VAIN_AND_UNSEEN, 10)],
+    ids=lambda value: value.name if isinstance(value, Story) else "",
+)
+def test_attempts_that_nobody_counts_any_more_have_not_fallen(live: Live, story: Story, percent: int) -> None:
+    assert gone_back(live, story, percent).decision is Decision.INCONCLUSIVE
+
+
 def test_a_flag_that_stands_elsewhere_fails(live: Live) -> None:
     seen = gone_back(live, stories.BACK_TO_10, 1)
     assert (seen.decision, told(seen, Weight.FAILED)) == (

@@ -55,6 +55,8 @@ class Story:
     """Metrics with other values than where all is well, by name."""
     scraped: Callable[[float], bool] = lambda at: True
     killed_at: float = math.inf
+    hangs_at: float = math.inf
+    """When the exporter stops counting payments; what it has counted stays on its page."""
     fired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """When alerts fired, by name."""
 
@@ -91,7 +93,7 @@ class Story:
         target = f'{ours},job="{exporter}",instance="10.0.0.1:9000"'
         for result in ("success", "issuer_declined", "technical_failure", "abandoned"):
             labels = f'{target},initiator="api",payment_method="card",result="{result}"'
-            yield f"{outcomes.attempts}{{{labels}}}", count.of(result)
+            yield f"{outcomes.attempts}{{{labels}}}", self._until_it_hangs(count.of(result))
         yield f'{declines.failures}{{{target},class="authentication"}}', lambda at: 0
         for number in range(self.instances):
             application = f'{ours},job="{ORGANISATION.jobs.application[0]}",instance="10.0.{number}.2:8080"'
@@ -104,7 +106,10 @@ class Story:
         yield f"{rollout.expected}{{{target}}}", lambda at: planned / 100
         yield f"{monitoring.target_up}{{{target}}}", lambda at: 1
         yield f"{monitoring.target_up}{{{application}}}", lambda at: 1
-        yield f'{monitoring.watermark}{{{target},source="stripe_events"}}', lambda at: begins + at - 10
+        yield (
+            f'{monitoring.watermark}{{{target},source="stripe_events"}}',
+            self._until_it_hangs(lambda at: begins + at - 10),
+        )
         rules = f'{ours},job="paymon",instance="rules"'
         yield f'{monitoring.source_age}{{{rules},source="stripe_events"}}', lambda at: 0.7
         for source in ("postgres", "flag", "stripe_webhooks", "reconciliation"):
@@ -126,6 +131,9 @@ class Story:
                 f'ALERTS{{{alert},alertname="{name}",priority="{priority}"}}',
                 _between(first, last),
             )
+
+    def _until_it_hangs(self, values: Values) -> Values:
+        return lambda at: values(min(at, self.hangs_at))
 
     def _part(self, so_far: Callable[[float], int], number: int) -> Values:
         """What one of the instances has counted."""
