@@ -23,6 +23,7 @@ from paymon.drift.grafana import grafana
 from paymon.drift.layers import Layer, Verdict, files
 from paymon.drift.presence import presence
 from paymon.drift.revision import revision_that_runs
+from paymon.drift.routes import takes
 from paymon.drift.rules import prometheus_rules
 from paymon.live.access import Access
 from paymon.live.http import asked_for
@@ -216,6 +217,7 @@ def _below(matcher: str, **more: object) -> Callable[[Configuration], None]:
         _after({"matchers": ['team="web"', 'severity="critical"'], "receiver": "nobody"}),
         _after({"match_re": {"team": "web|search"}, "receiver": "nobody"}),
         _after({"matchers": ['alertname="Payments"'], "receiver": "nobody"}),
+        _after({"matchers": ['team=~"pay"'], "receiver": "nobody"}),
         _below('team=~"payments|web"'),
         _below('service!="shop"'),
     ],
@@ -227,6 +229,30 @@ def test_what_stands_beside_ours_and_takes_none_of_our_alerts_is_no_drift(
     change(whole)
     with alertmanager_with(yaml.safe_dump(whole), tmp_path, "0.33") as url:
         assert told_by(url) == Layer("alertmanager", Verdict.SAME)
+
+
+@pytest.mark.parametrize(
+    ("route", "taken"),
+    [
+        ({}, True),
+        ({"matchers": ['team="payments"', 'tier!="slow"']}, True),
+        ({"matchers": ["team = payments", "tier != slow"]}, True),
+        ({"matchers": ['team=~"pay|web"']}, False),
+        ({"matchers": ['team=~"pay.*|web"']}, True),
+        ({"matchers": ['team!~"pay"']}, True),
+        ({"matchers": ['team!~"payments|web"']}, False),
+        ({"matchers": ['note="a \\"b\\"\\nc"']}, True),
+        ({"match": {"team": "payments"}, "match_re": {"tier": "f.*"}}, True),
+        ({"match": {"team": "payments"}, "match_re": {"tier": "s.*"}}, False),
+        ({"matchers": ['cluster="eu"']}, None),
+        ({"matchers": ['cluster!="eu"', 'team="payments"']}, None),
+        ({"matchers": ['cluster="eu"', 'team="web"']}, False),
+        ({"matchers": ['team=~"("']}, None),
+        ({"matchers": ["{nobody can read this}"]}, None),
+    ],
+)
+def test_a_route_takes_an_alert_as_alertmanager_decides(route: Configuration, taken: bool | None) -> None:
+    assert takes(route, {"team": "payments", "tier": "fast", "note": 'a "b"\nc'}) is taken
 
 
 def test_where_it_turns_on_labels_that_no_rule_gives_that_is_told(tmp_path: Path) -> None:
