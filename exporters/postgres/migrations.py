@@ -16,7 +16,7 @@ _EXPECTED = """
 SELECT (
     SELECT count(*) FROM (VALUES {expected}) AS expected (version)
     WHERE NOT EXISTS (
-        SELECT FROM {migrations} AS m WHERE ({version})::text = expected.version AND ({unapplied}) IS NOT TRUE
+        SELECT FROM {migrations} AS m WHERE ({version})::text = expected.version AND ({applied})
     )
 ) + (
     SELECT count(*) FROM (
@@ -29,12 +29,18 @@ SELECT (
 
 @dataclass(frozen=True, slots=True)
 class _Tool:
-    """Where a tool keeps its migrations, what it calls each, and by which condition one of them is not applied."""
+    """Where a tool keeps its migrations, what it calls each, and by which condition one of them is not applied.
+
+    `applied` is the condition on the row `m` of one that is, `told` what it reads besides. A tool that keeps its
+    history has rows that say neither: of what was rolled back, or undone later.
+    """
 
     table: str
     version: str
     unapplied: str
     columns: tuple[tuple[str, Holds], ...] = ()
+    applied: str = "({unapplied}) IS NOT TRUE"
+    told: tuple[tuple[str, Holds], ...] = ()
 
 
 _TOOLS = {
@@ -44,7 +50,15 @@ _TOOLS = {
     "django": _Tool(
         "public.django_migrations", "app || '.' || name", "false", (("app", Holds.ANYTHING), ("name", Holds.ANYTHING))
     ),
-    "flyway": _Tool("public.flyway_schema_history", "version", "success IS NOT TRUE", (("success", Holds.TRUTH),)),
+    "flyway": _Tool(
+        "public.flyway_schema_history",
+        "version",
+        "success IS NOT TRUE",
+        (("success", Holds.TRUTH),),
+        "success AND type <> 'DELETE' AND left(type, 4) <> 'UNDO' AND installed_rank ="
+        " (SELECT max(every.installed_rank) FROM {migrations} AS every WHERE every.{version} = m.{version})",
+        (("type", Holds.ANYTHING), ("installed_rank", Holds.NUMBER)),
+    ),
     "golang-migrate": _Tool("public.schema_migrations", "version", "dirty IS NOT FALSE", (("dirty", Holds.TRUTH),)),
     "liquibase": _Tool(
         "public.databasechangelog",
@@ -57,6 +71,7 @@ _TOOLS = {
         "migration_name",
         "finished_at IS NULL AND rolled_back_at IS NULL",
         (("finished_at", Holds.MOMENT), ("rolled_back_at", Holds.MOMENT)),
+        "finished_at IS NOT NULL AND rolled_back_at IS NULL",
     ),
     "rails": _Tool("public.schema_migrations", "version", "false"),
 }
@@ -77,6 +92,7 @@ def pending_migrations(settings: MigrationsTable) -> sql.Composed:
         "cap": sql.Literal(CAP),
         "expected": sql.SQL(", ").join(sql.SQL("({}::text)").format(sql.Literal(one)) for one in settings.expected),
     }
+    names["applied"] = sql.SQL(tool.applied).format(**names)
     return sql.SQL(_EXPECTED if settings.expected else _UNAPPLIED).format(**names)
 
 
@@ -85,5 +101,6 @@ def migrations_read(settings: MigrationsTable) -> Read:
     tool = _TOOLS[settings.tool]
     own = (("applied", settings.applied, Holds.TRUTH),) if settings.tool == "runbook" else ()
     version = (("version", settings.version, Holds.ANYTHING),) if settings.expected and settings.version else ()
-    columns = (*own, *version, *((name, name, holds) for name, holds in tool.columns))
+    read = (*tool.columns, *(tool.told if settings.expected else ()))
+    columns = (*own, *version, *((name, name, holds) for name, holds in read))
     return Read("postgres.migrations", migrations_table(settings), "timestamp", columns)

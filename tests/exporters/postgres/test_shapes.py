@@ -512,8 +512,49 @@ def test_of_a_tool_that_writes_down_what_failed_that_is_pending(
     payments_database.execute(f"DROP TABLE schema_migrations; CREATE TABLE {table}")
     payments_database.execute(f"INSERT INTO {table.partition(' ')[0]} VALUES {rows}")
     assert pending(payments_database, tool=tool) == 1
-    if tool == "flyway":
-        assert pending(payments_database, tool=tool, expected=["1", "3"]) == 2
+
+
+PRISMA = "_prisma_migrations (migration_name text, finished_at timestamptz, rolled_back_at timestamptz)"
+FLYWAY = "flyway_schema_history (installed_rank int, version text, type text, success boolean)"
+
+
+@pytest.mark.parametrize(
+    ("tool", "table", "rows", "waiting"),
+    [
+        pytest.param("prisma", PRISMA, ["'a', now(), NULL"], 0, id="prisma, applied"),
+        pytest.param("prisma", PRISMA, ["'a', NULL, NULL"], 1, id="prisma, failed or under way"),
+        pytest.param("prisma", PRISMA, ["'a', NULL, now()"], 1, id="prisma, rolled back"),
+        pytest.param("prisma", PRISMA, ["'a', NULL, now()", "'a', now(), NULL"], 0, id="prisma, at the second try"),
+        pytest.param("prisma", PRISMA, ["'a', now(), NULL", "'b', NULL, NULL"], 1, id="prisma, and an unexpected one"),
+        pytest.param("prisma", PRISMA, ["'a', now(), NULL", "'b', NULL, now()"], 0, id="prisma, and one given up"),
+        pytest.param("flyway", FLYWAY, ["1, 'a', 'SQL', true"], 0, id="flyway, applied"),
+        pytest.param("flyway", FLYWAY, ["1, 'a', 'BASELINE', true"], 0, id="flyway, in the baseline"),
+        pytest.param("flyway", FLYWAY, ["1, 'a', 'SQL', false"], 1, id="flyway, failed"),
+        pytest.param("flyway", FLYWAY, ["1, 'a', 'SQL', true", "2, 'b', 'SQL', false"], 1, id="flyway, and another"),
+        pytest.param("flyway", FLYWAY, ["1, 'a', 'SQL', true", "2, 'a', 'UNDO_SQL', true"], 1, id="flyway, undone"),
+        pytest.param(
+            "flyway", FLYWAY, ["1, 'a', 'SQL', true", "2, 'a', 'UNDO_SQL', false"], 1, id="flyway, half undone"
+        ),
+        pytest.param(
+            "flyway", FLYWAY, ["1, 'a', 'SQL', true", "2, 'a', 'DELETE', true"], 1, id="flyway, marked deleted"
+        ),
+        pytest.param(
+            "flyway",
+            FLYWAY,
+            ["1, 'a', 'SQL', true", "2, 'a', 'UNDO_SQL', true", "3, 'a', 'SQL', true"],
+            0,
+            id="flyway, applied again",
+        ),
+    ],
+)
+def test_of_a_tool_that_keeps_its_history_the_migration_that_is_expected_is_pending_unless_it_is_applied_now(
+    payments_database: PaymentsDatabase, tool: str, table: str, rows: list[str], waiting: int
+) -> None:
+    payments_database.execute(f"CREATE TABLE {table}")
+    for row in rows:
+        payments_database.execute(f"INSERT INTO {table.partition(' ')[0]} VALUES ({row})")
+    assert pending(payments_database, tool=tool, expected=["a"]) == waiting
+    assert pending(payments_database, tool=tool, expected=["a", "c"]) == waiting + 1
 
 
 def pending(database: PaymentsDatabase, **migrations: Any) -> float | None:
