@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from statistics import fmean
 
 from generators.rules import AlertingRule, Expressions, rule_groups
 from paymon.gate.counting import counted, counted_by_each
@@ -343,11 +344,15 @@ class _Gate:
 
     def _look_at_scrapes(self, grid: Sequence[float]) -> None:
         jobs = self.catalog.organisation.jobs_in(self.environment)
-        for names in (jobs.exporter, jobs.application):
+        # One replica of the exporter tells what all do; an instance of the application only what it did itself.
+        for names, of_targets in ((jobs.exporter, max), (jobs.application, fmean)):
             selector = f"{self.rollout.target_up}{matchers(job=names)}"
             job = " or ".join(names)
-            up = dict(highest(self._courses(selector, grid)))
-            seen = sum(up.get(moment, 0) == 1 for moment in grid) / len(grid)
+            up: dict[float, list[float]] = {}
+            for course in self._courses(selector, grid):
+                for moment, value in zip(course.moments, course.values, strict=True):
+                    up.setdefault(moment, []).append(value)
+            seen = fmean(of_targets(up[moment]) if moment in up else 0.0 for moment in grid)
             if seen < _SCRAPED:
                 self._say(
                     Weight.BLIND,

@@ -17,6 +17,7 @@ API_ON_TEN_INSTANCES = at_stage(10, name="api-on-ten-instances", api_fails=0.003
 API_UNSCRAPED_AT_FIRST = at_stage(
     1, name="api-unscraped-at-first", per_minute_before=20, instances=4, unscraped_at_first=2
 )
+API_HALF_SEEN = at_stage(1, name="api-half-seen", instances=4, never_scraped=2)
 TEN_BEFORE_A_DAY = at_stage(10, name="ten-before-a-day")
 PAST_THE_FLAG = at_stage(1, name="past-the-flag", per_minute_before=20)
 TOO_MANY = at_stage(1, name="too-many", per_minute=20)

@@ -121,6 +121,7 @@ def test_ten_percent_waits_for_its_day(live: Live) -> None:
         (stories.MOVED, Weight.BLIND, "--since"),
         (stories.STALE, Weight.BLIND, "counted only up to"),
         (stories.UNSCRAPED, Weight.BLIND, "was scraped in only"),
+        (stories.API_HALF_SEEN, Weight.BLIND, "was scraped in only 50.0%"),
         (stories.OTHER_PLAN, Weight.BLIND, "the plan says"),
         (stories.UNMEASURED, Weight.BLIND, "payments_db_duplicate_charges is not there"),
         (stories.NO_INBOX, Weight.BLIND, "the data of postgres are old or missing"),

@@ -42,6 +42,8 @@ class Story:
     """Of the application; each counts the requests that it answered, and shows 5xx from its first one on."""
     unscraped_at_first: int = 0
     """Of these, how many nobody scraped for the quarter of an hour before the stage and five minutes of it."""
+    never_scraped: int = 0
+    """Of the others, how many Prometheus knows and cannot scrape."""
     declined: float = 0.05
     abandoned: float = 0.05
     planned: float | None = None
@@ -98,6 +100,10 @@ class Story:
         for number in range(self.instances):
             application = f'{ours},job="{ORGANISATION.jobs.application[0]}",instance="10.0.{number}.2:8080"'
             requests = latency.api_request_duration.count
+            refused = self.unscraped_at_first <= number < self.unscraped_at_first + self.never_scraped
+            yield f"{monitoring.target_up}{{{application}}}", _always(0 if refused else 1)
+            if refused:
+                continue
             good, bad = self._part(count.good_requests, number), self._part(count.bad_requests, number)
             yield f'{requests}{{{application},status_class="2xx"}}', good
             yield f'{requests}{{{application},status_class="5xx"}}', _from_the_first(bad)
@@ -105,7 +111,6 @@ class Story:
         yield f"{rollout.killed}{{{target}}}", lambda at: float(at >= self.killed_at)
         yield f"{rollout.expected}{{{target}}}", lambda at: planned / 100
         yield f"{monitoring.target_up}{{{target}}}", lambda at: 1
-        yield f"{monitoring.target_up}{{{application}}}", lambda at: 1
         yield (
             f'{monitoring.watermark}{{{target},source="stripe_events"}}',
             self._until_it_hangs(lambda at: begins + at - 10),
