@@ -220,17 +220,34 @@ double_charges = Signal(
     serves=("ISS-04",),
 )
 
+
+def _in_a_day(gives: str, *replicas: str) -> Example:
+    return Example(
+        series=tuple((f'{duplicates}{{instance="{number}"}}', values) for number, values in enumerate(replicas)),
+        every=minutes(5),
+        at=minutes(1517) + minutes(1) / 2,
+        gives=(("", gives),),
+    )
+
+
 new_double_charges = Signal(
     "payments_db:duplicate_charges:new1h",
-    "Orders that are charged more than once beyond those of the hour before; none where their number is known for no hour",
+    "Orders that are charged more than once beyond those of the hour before, or beyond the last that was known before it; "
+    "none where their number was known at neither",
     Unit.COUNT,
-    f"clamp_min(max({duplicates}) - on () min(min_over_time({duplicates}[1h])), 0)",
-    Example(
-        series=((f'{duplicates}{{instance="a"}}', "0x10 1 3x60"), (f'{duplicates}{{instance="b"}}', "5x71")),
-        at=minutes(70) + minutes(1) / 2,
-        gives=(("", "4"),),
+    f"clamp_min(\n  max({duplicates})\n  - on () min(\n"
+    f'    label_replace(min(min_over_time({duplicates}[1h])), "of", "the hour before", "", "")\n'
+    f'    or label_replace(max(last_over_time({duplicates}[1d] offset 1h)), "of", "what was known last", "", "")\n'
+    "  ),\n  0\n)",
+    _in_a_day("4", "0x291 1 3x11", "5x303"),
+    also=(
+        _in_a_day("0", "2x303"),
+        _in_a_day("3", "0x291 4x12", "0x290 1 4x12"),
+        _in_a_day("3", "3x100 2x190 5x12", "3x100 2x190 5x12"),
+        # Known last 24 hours and 50 minutes ago, and 25 minutes earlier.
+        _in_a_day("3", "1x4 _x298 4x1"),
+        _in_a_day("0", "1 _x302 4x1"),
     ),
-    also=(Example(series=((duplicates.name, "2x71"),), at=minutes(70) + minutes(1) / 2, gives=(("", "0"),)),),
     serves=("ISS-04",),
 )
 
