@@ -53,6 +53,7 @@ since_completed = Signal(
         gives=(("", "480"),),
     ),
     serves=("HLT-13",),
+    steady=True,
 )
 
 _EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"

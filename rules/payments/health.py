@@ -302,7 +302,7 @@ headers = Signal(
     serves=("CHK-15",),
 )
 
-_STRIPE, _DATABASE = Source.STRIPE_EVENTS.value, Source.POSTGRES.value
+_STRIPE = Source.STRIPE_EVENTS.value
 
 stripe_unreachable = Alert(
     "PaymentsStripeUnreachable",
@@ -328,11 +328,11 @@ stripe_unreachable = Alert(
         ),
         only_if(silence.expected_recently, ">=", 20, "where hardly anybody pays, nobody is kept from it"),
         unless(
-            monitoring.source_age,
-            "<",
-            STALE_AFTER_INTERVALS,
-            "a database that answers knows better whether payments are completed",
-            source=_DATABASE,
+            completion.since_completed,
+            ">=",
+            0,
+            "a database that says when the latest payment was completed knows better; one that answers other questions "
+            "alone does not",
         ),
     ),
     summary="Neither the payments service nor the exporter reaches Stripe.",

@@ -68,15 +68,38 @@ def test_no_payment_completed_and_no_word_from_stripe_is_a_complete_failure_for_
     )
 
 
-def test_without_a_database_the_health_endpoint_decides(promtool: Promtool, tmp_path: Path) -> None:
-    series = {name: values for name, values in shop(62).items() if name != COMPLETED}
+@pytest.mark.parametrize("without", [(Source.POSTGRES,), ()], ids=["no database", "one that answers other questions"])
+def test_where_no_database_says_when_the_latest_payment_was_completed_the_health_endpoint_decides(
+    without: tuple[Source, ...], promtool: Promtool, tmp_path: Path
+) -> None:
+    """A question that fails, for a missing right or a timeout, is told nowhere in the age of its source."""
+    series = shop(62)
+    if without:
+        del series[COMPLETED]
+    else:
+        series[COMPLETED] = "0+30x60 stale"
 
     told(
         promtool,
         tmp_path,
         series,
         {UNREACHABLE: ((HOUR + minutes(4), END),), NONE_COMPLETED: NEVER, UNSEEN: NEVER},
-        without=(Source.POSTGRES,),
+        without=without,
+    )
+
+
+def test_a_database_that_is_lost_with_stripe_leaves_it_to_the_health_endpoint(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """Its last answer is served for two minutes more."""
+    series = shop(62) | {COMPLETED: "0+30x123 stale"}
+
+    told(
+        promtool,
+        tmp_path,
+        series,
+        {UNREACHABLE: ((HOUR + minutes(5), END),), NONE_COMPLETED: NEVER, UNSEEN: NEVER},
+        old=(STRIPE, Source.POSTGRES),
     )
 
 
