@@ -43,6 +43,11 @@ class _Unknown:
     where: str
     kind: ErrorClass
     what: str
+    how_to_fix: str = "see whether this machine can reach what probe.hosts names"
+
+    def error(self) -> SampleError:
+        """As what it is told."""
+        return SampleError(self.kind, self.where, self.what, self.how_to_fix)
 
 
 _Finding = Reading | _Unknown
@@ -77,13 +82,15 @@ class ProbeSampler(Sampler):
         findings = [finding for part in await asyncio.gather(*probes) for finding in part]
         unknown = [finding for finding in findings if isinstance(finding, _Unknown)]
         if len(unknown) == len(findings):
-            first = unknown[0]
-            raise SampleError(
-                first.kind, first.where, first.what, "see whether this machine can reach what probe.hosts names"
-            )
+            raise unknown[0].error()
         self._say(frozenset(unknown))
         readings = tuple(finding for finding in findings if isinstance(finding, Reading))
         return Snapshot(self.source, taken_at=now, complete_until=now, readings=readings)
+
+    @property
+    def unknown(self) -> tuple[SampleError, ...]:
+        """What the latest sample could not find out while it found out something else."""
+        return tuple(gap.error() for gap in sorted(self._said, key=lambda gap: gap.where))
 
     async def close(self) -> None:
         """Let go of the HTTP client."""
@@ -164,14 +171,15 @@ def _headers(host: str, wanted: tuple[str, ...], secure: Answer | NoAnswerError)
 
 
 def _rejects_unsigned(answer: Answer | NoAnswerError) -> _Finding:
+    where, how_to_fix = (
+        "probe.webhook_url",
+        "write the address that Stripe calls, and see whether this machine reaches it",
+    )
     if isinstance(answer, NoAnswerError):
-        return _Unknown("probe.webhook_url", answer.kind, answer.what)
+        return _Unknown(where, answer.kind, answer.what, how_to_fix)
     if 200 <= answer.status < 300:
         return reading(webhooks.rejects_unsigned, 0)
     if answer.status in _REFUSALS:
         return reading(webhooks.rejects_unsigned, 1)
-    return _Unknown(
-        "probe.webhook_url",
-        ErrorClass.BAD_ANSWER,
-        f"it answered {answer.status}, which says nothing about signatures",
-    )
+    what = f"it answered {answer.status}, which says nothing about signatures"
+    return _Unknown(where, ErrorClass.BAD_ANSWER, what, how_to_fix)

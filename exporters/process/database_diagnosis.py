@@ -90,19 +90,17 @@ async def diagnose_database(settings: PostgresSettings, clock: Clock, *, stripe:
     database, relations = Database(settings), Relations(asked)
     tried: list[str] = []
     try:
-        async for finding in _role(database, clock):
-            yield finding
-        async for finding in _hidden_rows(settings, database, asked):
-            yield finding
+        for before in (_role(database, clock), _hidden_rows(settings, database, asked)):
+            async for finding in _by_itself(before):
+                yield finding
         for question in asked:
             async for finding in _question(question, settings, database, relations, clock):
                 yield finding
             tried.append(question.name)
-        async for finding in _attempts(settings, database, asked):
-            yield finding
-        async for finding in _zones(settings, database, relations, asked, clock):
-            yield finding
-    except SampleError as error:
+        for after in (_attempts(settings, database, asked), _zones(settings, database, relations, asked, clock)):
+            async for finding in _by_itself(after):
+                yield finding
+    except NoConnectionError as error:
         yield failed(error)
         for question in asked:
             if question.name not in tried:
@@ -135,6 +133,17 @@ def _why_not(name: QueryName, settings: PostgresSettings, *, stripe: bool) -> st
     if name == "reconciled_amounts" and settings.payments.amounts is None:
         return "postgres.payments.amounts names no columns"
     return "postgres.inbox.enabled turns it off"
+
+
+async def _by_itself(look: AsyncIterator[Finding]) -> AsyncIterator[Finding]:
+    """What it finds; where it cannot be made, that is found, and the others go on. Raises NoConnectionError."""
+    try:
+        async for finding in look:
+            yield finding
+    except NoConnectionError:
+        raise
+    except SampleError as error:
+        yield failed(error)
 
 
 async def _question(
@@ -172,7 +181,7 @@ async def _question(
 
 
 async def _role(database: Database, clock: Clock) -> AsyncIterator[Finding]:
-    """Raises SampleError where the database cannot be asked at all."""
+    """What it may do, and where. Raises SampleError."""
     where = "postgres, the role"
     rows = await database.rows(_ROLE, {}, where=where)
     superuser, creates, replica, their_time = rows[0]

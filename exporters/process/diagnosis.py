@@ -19,6 +19,7 @@ from exporters.postgres.leader import LeaderSettings
 from exporters.probes.certificate import served_validity
 from exporters.probes.fetch import NoAnswerError
 from exporters.probes.health import HealthSampler
+from exporters.probes.probe import ProbeSampler
 from exporters.probes.settings import ProbeSettings
 from exporters.process.assembly import assemble
 from exporters.process.database_diagnosis import clock_skew, diagnose_database
@@ -178,7 +179,7 @@ async def _election(settings: LeaderSettings) -> Finding:
 async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """Every source sampled twice: what the first sample sets up, later ones do not read again."""
     assembly = assemble(_without_traces(settings), LabelOverflow(), clock)
-    monthly = 0.0
+    monthly, of_all = 0.0, True
     try:
         for sampler in assembly.samplers:
             if sampler.source in _ASKED_BY_QUERY:
@@ -193,6 +194,7 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             except SampleError as error:
                 for one in await _each(error, sampler.source, settings.stripe, clock):
                     yield mend(where, one.what, one.how_to_fix)
+                of_all &= sampler.source not in _PERMISSIONS
                 continue
             if sampler.source in _PERMISSIONS:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
@@ -200,7 +202,9 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             yield fine(where, f"gives {_series(snapshot.readings)} series")
             if isinstance(sampler, HealthSampler) and sampler.ailment:
                 yield note("health.url", f"the payments service is not well: {sampler.ailment}")
-            if sampler.source is Source.PROBE and settings.probe:
+            if isinstance(sampler, ProbeSampler) and settings.probe:
+                for gap in sampler.unknown:
+                    yield mend(gap.where, f"not known: {gap.what}", gap.how_to_fix)
                 async for finding in _certificates(settings.probe):
                     yield finding
         if settings.stripe:
@@ -209,7 +213,7 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             about = _about(assembly.samplers)
             for skew in about.get(monitoring.clock_skew, ()):
                 yield clock_skew("stripe, the clock", skew)
-            yield _budget(monthly, sum(about.get(account.read_allowance, ())))
+            yield _budget(monthly, sum(about.get(account.read_allowance, ())), of_all=of_all)
         sources = {sampler.source for sampler in assembly.samplers}
         yield note("the page", f"has at most {most_series(settings, sources, PAYMENTS.metrics)} series")
     finally:
@@ -255,11 +259,15 @@ async def _each(
     return found or (error,)
 
 
-def _budget(monthly: float, allowance: float) -> Finding:
+def _budget(monthly: float, allowance: float, *, of_all: bool) -> Finding:
+    """`of_all` is false where the reads of some source of Stripe's are not in it: it could not be sampled."""
+    where = "stripe, the reads"
     what = f"about {monthly:,.0f} reads in 30 days, of {allowance:,.0f} that the exporter may spend"
     if monthly > allowance:
-        return mend("stripe, the reads", what, "raise stripe.interval or stripe.read_share")
-    return fine("stripe, the reads", what)
+        return mend(where, what, "raise stripe.interval or stripe.read_share")
+    if not of_all:
+        return note(where, f"{what}, without those of what cannot be sampled yet", "look again once it can")
+    return fine(where, what)
 
 
 def _without_traces(settings: Settings) -> Settings:

@@ -87,9 +87,13 @@ def test_the_page_has_no_more_series_than_it_says_and_not_many_fewer(around: Sur
 
 def test_a_missing_permission_of_the_key_is_named(around: Surroundings) -> None:
     around.stripe.keys["rk_test_lesser"] = frozenset(PERMISSIONS.values()) - {"rak_dispute_read"}
-    [line] = to_mend(findings({**around.environment, "PAYMON_STRIPE__API_KEY": "rk_test_lesser"}))
+    found = findings({**around.environment, "PAYMON_STRIPE__API_KEY": "rk_test_lesser"})
+    [line] = to_mend(found)
     assert line.startswith("stripe_disputes, a sample: the key lacks rak_dispute_read (request req_")
     assert line.endswith("; grant it to the restricted key in Stripe's dashboard")
+    [reads] = [one for one in found if one.where == "stripe, the reads"]
+    assert reads.verdict is Verdict.NOTE, "how many its disputes will take is not known"
+    assert "without those of what cannot be sampled yet" in reads.what
 
 
 def test_everything_that_the_key_may_not_read_is_named_though_one_is_read_after_the_other(
@@ -258,6 +262,26 @@ def test_each_thing_that_cannot_be_reached_is_named_and_stops_no_other(around: S
     assert "hunter" not in "".join(map(str, found))
     assert "payments_health_up" not in "".join(lines)
     assert "health.url: the payments service is not well: no connection" in map(str, found)
+
+
+def test_what_a_probe_cannot_find_out_is_named_though_it_finds_out_something_else(around: Surroundings) -> None:
+    elsewhere = around.environment["PAYMON_PROBE__WEBHOOK_URL"].replace("/stripe", "/nowhere")
+    lines = to_mend(findings({**around.environment, "PAYMON_PROBE__WEBHOOK_URL": elsewhere}))
+    assert (
+        "probe.webhook_url: not known: it answered 404, which says nothing about signatures; write the address that"
+        " Stripe calls, and see whether this machine reaches it"
+    ) in lines
+
+
+def test_a_look_that_fails_is_named_and_keeps_no_query_from_being_tried(around: Surroundings) -> None:
+    with psycopg.connect(around.dsn) as other:
+        other.execute("LOCK TABLE pg_policy IN ACCESS EXCLUSIVE MODE")
+        found = findings(around.environment)
+    [line] = to_mend(found)
+    assert line.startswith("postgres, row level security: ")
+    said = [str(one) for one in found]
+    assert not [line for line in said if "not tried: there is no connection" in line]
+    assert any(line.startswith("postgres, last_completed: answers with 1 series") for line in said)
 
 
 def test_the_command_ends_with_1_where_there_is_something_to_mend(
