@@ -31,8 +31,12 @@ _WRITABLE = sql.SQL(
     ") AS seen WHERE has_table_privilege(seen.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
     " OR has_any_column_privilege(seen.oid, 'INSERT, UPDATE') ORDER BY 1 LIMIT {most}"
 )
+_CREATES = sql.SQL(
+    "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'"
+    " AND has_schema_privilege(oid, 'CREATE') ORDER BY 1 LIMIT {most}"
+)
 _NAMED = 10
-"""How many tables that can be written to are named."""
+"""How many tables that can be written to are named, and schemas in which some can be made."""
 
 _POLICIES = """
 SELECT asked.name, current_user::text, EXISTS (
@@ -190,15 +194,25 @@ async def _role(database: Database, clock: Clock) -> AsyncIterator[Finding]:
         yield mend(where, "is a superuser", how_to_fix)
     elif creates:
         yield mend(where, "may create roles or databases", how_to_fix)
-    rows = await database.rows(_WRITABLE.format(most=sql.Literal(_NAMED + 1)), {}, where=where)
-    writable = [name for (name,) in rows]
+    writable, schemas = [
+        [name for (name,) in await database.rows(one.format(most=sql.Literal(_NAMED + 1)), {}, where=where)]
+        for one in (_WRITABLE, _CREATES)
+    ]
     if writable and not superuser:
-        more = " and more" if len(writable) > _NAMED else ""
-        yield mend(where, f"may write to {', '.join(writable[:_NAMED])}{more}", how_to_fix)
-    if not (superuser or creates or writable):
+        yield mend(where, f"may write to {_some(writable)}", how_to_fix)
+    if schemas and not superuser:
+        what = f"may create tables in {_some(schemas)}"
+        yield mend(
+            where, what, f"REVOKE CREATE ON SCHEMA {schemas[0]} FROM PUBLIC where everybody may, or {how_to_fix}"
+        )
+    if not (superuser or creates or writable or schemas):
         yield fine(where, "may only read")
     yield note("postgres", "is a replica" if replica else "is a primary")
     yield clock_skew("postgres, the clock", clock() - their_time)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
 
 
 async def _hidden_rows(settings: PostgresSettings, database: Database, asked: list[Question]) -> AsyncIterator[Finding]:

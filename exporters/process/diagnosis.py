@@ -122,11 +122,14 @@ async def _state(settings: StateSettings) -> Finding:
     if settings.backend == "memory":
         how_to_fix = "use sqlite or postgres in production"
         return note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix)
-    folder = settings.path.parent
-    if os.access(folder, os.W_OK | os.X_OK):
-        return fine("stripe.state.path", f"{folder} can be written to")
-    how_to_fix = "create it and let this user write there, or mount a volume"
-    return mend("stripe.state.path", f"{folder} is not there or cannot be written to", how_to_fix)
+    where, folder = "stripe.state.path", settings.path.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        how_to_fix = "create it and let this user write there, or mount a volume"
+        return mend(where, f"{folder} is not there or cannot be written to", how_to_fix)
+    if settings.path.exists() and not (settings.path.is_file() and os.access(settings.path, os.R_OK | os.W_OK)):
+        how_to_fix = "give it to the user that runs the exporter, or name another"
+        return mend(where, f"{settings.path} is no file that this user can read and write", how_to_fix)
+    return fine(where, f"{folder} can be written to")
 
 
 async def _state_database(dsn: Secret) -> Finding:

@@ -182,6 +182,44 @@ def test_a_role_that_may_write_to_any_table_or_column_is_named(around: Surroundi
             admin.execute("REVOKE INSERT ON audit_log FROM paymon_exporter")
 
 
+def test_a_role_that_may_create_tables_as_everybody_may_where_the_database_is_old_is_named(
+    around: Surroundings,
+) -> None:
+    """Up to Postgres 14 a new database let everybody create tables in `public`, and pg_upgrade keeps that."""
+    with psycopg.connect(around.dsn, autocommit=True) as admin:
+        admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        try:
+            found = findings(around.environment)
+        finally:
+            admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    assert to_mend(found) == [
+        "postgres, the role: may create tables in public; REVOKE CREATE ON SCHEMA public FROM PUBLIC where everybody"
+        " may, or use a role made by deploy/postgres/role.sql"
+    ]
+    assert "postgres, the role: may only read" not in map(str, found)
+
+
+def test_a_state_whose_file_cannot_be_written_is_named_though_its_folder_can(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    there = tmp_path / "stripe.sqlite3"
+
+    def state() -> list[str]:
+        found = findings({**around.environment, "PAYMON_STRIPE__STATE__PATH": str(there)})
+        return [str(one) for one in found if one.where == "stripe.state.path"]
+
+    well = [f"stripe.state.path: {tmp_path} can be written to"]
+    assert state() == well
+    there.touch()
+    assert state() == well
+    there.unlink()
+    there.mkdir()
+    assert state() == [
+        f"stripe.state.path: {there} is no file that this user can read and write; give it to the user that runs the"
+        " exporter, or name another"
+    ]
+
+
 @pytest.mark.parametrize(
     ("dsn", "said"),
     [
