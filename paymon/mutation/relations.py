@@ -1,5 +1,6 @@
 """Which rules read which, and what does a test ask about?"""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
@@ -12,6 +13,8 @@ from rules.promql import Expression, PromqlError, Series, read, walk
 __all__ = ["Case", "Expectation", "Rule", "RuleSource", "Suite", "key_of_alert", "read_rules", "read_suite", "renamed"]
 
 _ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+_QUERY = re.compile(r"\{\{(?:(?!\}\}).)*(?<![\w.$])query\b", re.DOTALL)
+"""A template that asks a query, by the function of that name; a label may be called so, too."""
 
 
 def key_of_alert(name: str) -> str:
@@ -62,7 +65,7 @@ class Rule:
     def reads(self) -> frozenset[str] | None:
         """The keys of what it reads; None where it could be anything."""
         templates = [*(self.data.get("labels") or {}).values(), *(self.data.get("annotations") or {}).values()]
-        if any("{{" in str(one) and "query" in str(one) for one in templates) or isinstance(self.expression, str):
+        if any(_QUERY.search(str(one)) for one in templates) or isinstance(self.expression, str):
             return None
         return _keys(self.expression)
 

@@ -1,7 +1,13 @@
 """Blindness: would we see an outage, or has what tells of payments grown old, or gone?"""
 
-from rules.payments import completion, health, monitoring, outcomes
-from rules.payments.runbook.procedures import EXPORTER_DOCTOR, EXPORTER_LOG, RESTART_EXPORTER, STRIPE_STATUS
+from rules.payments import completion, database, health, monitoring, outcomes
+from rules.payments.runbook.procedures import (
+    EXPORTER_DOCTOR,
+    EXPORTER_LOG,
+    RECENT_CHANGES,
+    RESTART_EXPORTER,
+    STRIPE_STATUS,
+)
 from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
     Alert,
@@ -15,6 +21,7 @@ from rules.vocabulary import (
     Unit,
     above,
     at_least,
+    below,
     minutes,
 )
 
@@ -129,6 +136,22 @@ source_missing = Signal(
             at=minutes(8),
             gives=(),
         ),
+    ),
+)
+
+answered = Signal(
+    "payments_db_query:success:min",
+    "Whether the latest run of each query succeeded",
+    Unit.BOOLEAN,
+    f"min by (query) ({database.query_success})",
+    Example(
+        series=(
+            (f'{database.query_success}{{query="inbox",instance="a"}}', "1x10"),
+            (f'{database.query_success}{{query="inbox",instance="b"}}', "1x5 0x5"),
+            (f'{database.query_success}{{query="lag",instance="a"}}', "0x5 1x5"),
+        ),
+        at=minutes(8),
+        gives=(('query="inbox"', "0"), ('query="lag"', "1")),
     ),
 )
 
@@ -255,4 +278,44 @@ never_sampled = Alert(
     ),
     hidden_by=(metrics_absent,),
     serves=("SEV-P3",),
+)
+
+query_failing = Alert(
+    "PaymentDatabaseQueryFailing",
+    watches=answered,
+    thresholds=(
+        below(
+            1,
+            Severity.WARNING,
+            Priority.P3,
+            lasting=minutes(10),
+            keep_firing=minutes(10),
+            because="built-in queries run at least every five minutes: ten hold two failures in a row, and what was answered "
+            "before is no longer served; alerts that read it are quiet, and its source is fresh by the others",
+        ),
+    ),
+    summary="A query on the payments database fails.",
+    description="The exporter's query {query} has had no complete answer for ten minutes.",
+    runbook=Runbook(
+        meaning="The database answers other questions, but not this one: a lock, a missing right or column, or too little time.",
+        impact="Alerts that read this query's answer cannot fire. A lock on payments also keeps customers from paying.",
+        diagnosis=(
+            Step(
+                "See who waits for whom.",
+                "SELECT pid, pg_blocking_pids(pid) AS blocked_by, state, xact_start, left(query, 60) AS query\n"
+                "FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 ORDER BY xact_start LIMIT 20;",
+                "sql",
+            ),
+            EXPORTER_LOG,
+            EXPORTER_DOCTOR,
+            RECENT_CHANGES,
+        ),
+        mitigation=(
+            Step("End the migration or the session that holds the lock."),
+            Step("Grant what the log names, or name the column in the exporter's settings."),
+            Step("A query of your own that asks too much is changed or taken out of postgres.queries."),
+        ),
+    ),
+    hidden_by=(database.table_missing,),
+    serves=("SEV-P3", "RSP-02"),
 )

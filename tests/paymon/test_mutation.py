@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from paymon.mutation.command import mutate
 from paymon.mutation.expressions import changes
 from paymon.mutation.mutants import mutants_of
-from paymon.mutation.relations import read_suite
+from paymon.mutation.relations import Rule, read_suite
 from paymon.mutation.running import examine
 from paymon.mutation.sharing import alone, scope_of
 from paymon.promtool import Promtool
@@ -133,6 +133,21 @@ def test_another_test_notices_more(folder: Path) -> None:
     after = survivors(run("rules.yml", "tests.yml", "--json"))
     assert after < before
     assert "OrdersFew (warning): comparison: shop:orders:increase5m: < is dropped" in before - after
+
+
+@pytest.mark.parametrize("text", ["{{ $labels.query }} fails, a query of ours", "no query", "{{ .Labels.query }}"])
+def test_a_label_that_is_called_query_asks_nothing(text: str) -> None:
+    assert rule_with(text).reads == frozenset({"up"})
+
+
+@pytest.mark.parametrize("text", ['{{ with query "a" }}{{ end }}', "{{query `a`}}", '{{ "a" |query | first }}'])
+def test_a_template_that_asks_a_query_could_read_anything(text: str) -> None:
+    assert rule_with(text).reads is None
+
+
+def rule_with(description: str) -> Rule:
+    data = {"alert": "Gone", "expr": "up == 0", "annotations": {"description": description}}
+    return Rule(Path("rules.yml"), 0, 0, "", data)
 
 
 def test_a_selector_that_could_read_anything_makes_each_mutant_run_alone(folder: Path) -> None:

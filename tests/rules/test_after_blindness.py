@@ -1,4 +1,4 @@
-"""What happened while nobody could look: is it told once they can?"""
+"""What nobody can see for a while: is that told, and what happened meanwhile once they can?"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import database, monitoring
+from rules.payments import blindness, completion, database, monitoring
 from rules.vocabulary import Source, minutes, seconds
 from tests.rules.playing import play
 
@@ -35,3 +35,19 @@ def test_who_was_charged_twice_meanwhile_is_news_for_an_hour(hidden: int, promto
     expected = {database.duplicate_charges: ((seen + seconds(30), seen + minutes(64)),)}
 
     play(promtool, tmp_path, fed, expected, until=seen + minutes(120), without=(Source.POSTGRES,))
+
+
+def test_a_question_that_the_database_does_not_answer_is_told_though_it_answers_others(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """A migration locks the table of payments: what was answered before is served for two minutes more."""
+    until = BLIND + minutes(60)
+    succeeds = database.query_success.where
+    fed = {
+        succeeds(query="last_completed"): "1x239 0x121",
+        succeeds(query="attempts"): "1x360",
+        completion.last_completed.name: "0+30x243",
+    }
+    told = {blindness.query_failing: ((BLIND + minutes(10), until),), blindness.exporter_stale: ()}
+
+    play(promtool, tmp_path, fed, told, until=until)

@@ -1,6 +1,6 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
-from rules.payments import amounts, completion, database, identifiers
+from rules.payments import amounts, blindness, completion, database, identifiers
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest, tile
 from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
@@ -275,7 +275,8 @@ DATABASE = Dashboard(
                     description="Whether each of the exporter's queries answered.",
                     picture=Picture.STATE_TIMELINE,
                     unit=Unit.BOOLEAN,
-                    curves=(Curve(f"min by (query) ({database.query_success})", "{{query}}"),),
+                    curves=(Curve(blindness.answered, "{{query}}"),),
+                    alerts=(blindness.query_failing,),
                     states=DUE,
                     width=24,
                     height=13,
