@@ -169,7 +169,7 @@ class Server:
         tls = web.config.tls_server_config
         self._context: ReloadableContext | None = None
         if tls.wanted:
-            self._context = ReloadableContext.following(tls)
+            self._context = ReloadableContext.following(tls, lambda: web.look(asyncio.get_running_loop().time()))
             web.on_change(self._context.apply)
         config = uvicorn.Config(
             _Gate(app, web),

@@ -4,7 +4,7 @@ import os
 import ssl
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,12 +45,18 @@ class ReloadableContext(ssl.SSLContext):
     """A TLS context whose settings can be replaced while the server runs; new connections have the new ones."""
 
     current: ssl.SSLContext
+    look: Callable[[], None]
 
     @classmethod
-    def following(cls, config: TlsConfig) -> "ReloadableContext":
-        """A context with the settings of `config`. Raises ConfigurationError."""
+    def following(cls, config: TlsConfig, look: Callable[[], None]) -> "ReloadableContext":
+        """A context with the settings of `config`. Raises ConfigurationError.
+
+        `look` is called before each handshake, to apply what has changed: where the certificate has ended, or the
+        clients' authority is another one by now, no request gets through that could notice it.
+        """
         context = cls(ssl.PROTOCOL_TLS_SERVER)
         context.current = context_for(config)
+        context.look = look
         return context
 
     def apply(self, config: WebConfig) -> None:
@@ -59,6 +65,7 @@ class ReloadableContext(ssl.SSLContext):
 
     def wrap_bio(self, *args: Any, **keywords: Any) -> ssl.SSLObject:
         """What asyncio calls for every new connection."""
+        self.look()
         return self.current.wrap_bio(*args, **keywords)
 
 

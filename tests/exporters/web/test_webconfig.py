@@ -175,6 +175,34 @@ def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path, authori
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("what", ["the certificate", "the clients' authority", "the clients' names"])
+def test_what_is_renewed_is_used_although_nobody_got_through_before(
+    tmp_path: Path, authority: trustme.CA, what: str
+) -> None:
+    """A certificate that has ended, or an authority that was replaced, lets no request in that could notice it."""
+    certificate_in(tmp_path, authority)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    named = MUTUAL + "  client_allowed_sans: [{}.example.com]\n"
+    trusted, ours, successor = authority, authority.issue_cert("new.example.com"), trustme.CA()
+
+    async def story() -> None:
+        nonlocal trusted, ours
+        async with served(written(tmp_path, named.format("old" if "names" in what else "new"))) as at:
+            if what == "the certificate":
+                certificate_in(tmp_path, successor)
+                trusted = successor
+            elif what == "the clients' authority":
+                successor.cert_pem.write_to_path(tmp_path / "ca.pem")
+                ours = successor.issue_cert("new.example.com")
+            else:
+                written(tmp_path, named.format("new"))
+            async with at.client("https", trusting(trusted, ours)) as client:
+                assert (await client.get("/metrics")).status_code == 200
+            assert at.reported == []
+
+    asyncio.run(story())
+
+
 def test_a_certificate_that_became_unusable_is_reported_and_the_old_one_stays(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
