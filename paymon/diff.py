@@ -245,7 +245,7 @@ def _fired(
         refused: set[str] = set()
         for rules, words in ((earlier, "replayed as they were"), (ruleset, "replayed as they are")):
             found: dict[str, int] = {}
-            replay = Replay(lambda: Prometheus(access), rules, history)
+            replay = Replay(lambda: Prometheus(access), rules, history, unlike=ruleset.unlike(earlier))
             for one in replay.run(None, progress(words)):
                 found[one.rule.name] = found.get(one.rule.name, 0) + len(one.firings)
             counts.append(found)

@@ -105,8 +105,10 @@ def main() -> None:
     catalog = next((one for one in catalogs if one.organisation.service == service), None)
     if catalog is None:
         sys.exit(f"there is no service {service!r}")
-    known = catalog.organisation.environments
-    json.dump(as_data(catalog, next((one for one in known if one.name == wanted), known[0])), sys.stdout)
+    environment = next((one for one in catalog.organisation.environments if one.name == wanted), None)
+    if environment is None:
+        sys.exit(f"there is no environment {wanted!r} of {service} to compare with")
+    json.dump(as_data(catalog, environment), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -98,8 +98,10 @@ def backtest(
     with unanswered(), server_of(folder) as (access, span):
         history = replayed_span(access, ruleset, since, until, every, span)
 
+        unlike = ruleset.unlike(other) if other is not None else frozenset[str]()
+
         def replay_of(rules: Ruleset) -> Replay:
-            return Replay(lambda: Prometheus(access), rules, history)
+            return Replay(lambda: Prometheus(access), rules, history, unlike=unlike)
 
         replay = replay_of(ruleset)
         replayed = replay.run(chosen, progress("replayed"))

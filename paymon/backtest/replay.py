@@ -119,6 +119,8 @@ class Replay:
     """What the server warned of, and what it could not evaluate, each once."""
     refused: set[str] = field(default_factory=set)
     """The names of alerts that could not be evaluated: what became of them nobody knows."""
+    unlike: frozenset[str] = frozenset()
+    """Records that other definitions, with which this is compared, have by another expression."""
     _recorded: frozenset[str] | None = None
     _cancelled: Event = field(default_factory=Event)
 
@@ -299,9 +301,12 @@ class Replay:
     def _find_recorded(self, client: Prometheus) -> Iterator[str]:
         """Those that were there soon after the beginning, by our expression where the server says by which.
 
-        One that seldom has a value is not found, and expanded, which costs time and changes nothing.
+        What is recorded by another expression is not ours, nor is what reads it; so is what is unlike, where the server
+        does not say. One that seldom has a value is not found, and expanded, which costs time and changes nothing.
         """
-        other = {name for name, query in self._loaded(client) if not self.ruleset.is_same_record(name, query)}
+        loaded = tuple(self._loaded(client))
+        otherwise = {name for name, query in loaded if not self.ruleset.is_same_record(name, query)}
+        other = self.ruleset.with_readers(otherwise | (self.unlike - {name for name, _ in loaded}))
         start, end = self.history.start, self.history.end
         step = max(_COARSE, (end - start) / 2000)
         courses = [

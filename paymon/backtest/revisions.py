@@ -67,7 +67,7 @@ def checked_out(revision: str) -> Iterator[Path]:
         yield files / home().resolve().relative_to(repository.resolve())
 
 
-def ruleset_at(revision: str, service: str, environment: str | None) -> Ruleset:
+def ruleset_at(revision: str, service: str, environment: str) -> Ruleset:
     """The rules of that revision for a service.
 
     Raises click.UsageError where it does not exist or its definitions do not load.
@@ -76,10 +76,10 @@ def ruleset_at(revision: str, service: str, environment: str | None) -> Ruleset:
         return ruleset_in(tree, service, environment, revision)
 
 
-def ruleset_in(tree: Path, service: str, environment: str | None, revision: str) -> Ruleset:
+def ruleset_in(tree: Path, service: str, environment: str, revision: str) -> Ruleset:
     """The rules of the definitions in that folder. Raises click.UsageError where they do not load."""
     program = str(Path(__file__).with_name("as_data.py"))
-    arguments = [program, service, environment or ""]
+    arguments = [program, service, environment]
     code = f"sys.argv = {arguments!r}; runpy.run_path({program!r}, run_name='__main__')"
     data = told_in(tree, code, revision)
     try:

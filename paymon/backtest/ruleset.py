@@ -170,6 +170,22 @@ class Ruleset:
         ours = with_matchers(self.records[name], lambda found: self.scopes.get(found, ""))
         return same_expression(ours, query)
 
+    def unlike(self, other: "Ruleset") -> frozenset[str]:
+        """The records of both that are recorded by another expression there."""
+        return frozenset(
+            name
+            for name, expr in self.records.items()
+            if name in other.records and not same_expression(expr, other.records[name])
+        )
+
+    def with_readers(self, names: Iterable[str]) -> frozenset[str]:
+        """Those names, and every record that reads one of them, at whatever distance."""
+        found = frozenset(names)
+        reads = {name: {one.name for one in selectors(expr)} for name, expr in self.records.items()}
+        while more := {name for name, read in reads.items() if name not in found and read & found}:
+            found |= more
+        return found
+
 
 def _alert(data: Mapping[str, Any]) -> AlertRule:
     return AlertRule(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click import UsageError
 from click.testing import CliRunner
 
 from generators.rules import rule_groups
@@ -20,6 +21,7 @@ from paymon.backtest.command import backtest, replayed_span
 from paymon.backtest.incidents import Incident, score
 from paymon.backtest.notifications import Firing, notifications, pages
 from paymon.backtest.replay import History, Replay
+from paymon.backtest.revisions import ruleset_in
 from paymon.backtest.ruleset import AlertRule, Ruleset
 from paymon.demo.backfill import recordings
 from paymon.live.access import Access
@@ -199,6 +201,60 @@ def test_what_another_service_measures_and_records_is_not_read_for_ours(tmp_path
         assert replayed_span(access, RULES, None, None, None, span).end == end
         with pytest.raises(PrometheusError, match="has no metric of this service in production"):
             replayed_span(access, shop, None, None, None, span)
+
+
+FAILURE, SUCCESS = "payments:technical_failure:ratio_rate5m", "payments:technical_success:ratio_rate5m"
+"""A record, and one that reads it."""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_record_that_reads_one_by_another_expression_is_expanded(told: bool) -> None:
+    """Its own expression is the same, and what it has recorded is not what it would be now."""
+    assert FAILURE in RULES.records[SUCCESS]
+    before = replace(RULES, records={**RULES.records, FAILURE: RULES.records[FAILURE].replace("[5m]", "[6m]")})
+    rules = [
+        {"type": "recording", "name": rule.signal.name, "query": rule.expr.replace("[5m]", "[6m]")}
+        for group in rule_groups(CATALOG, PRODUCTION)
+        for rule in group.rules
+        if hasattr(rule, "signal") and rule.signal.name in (FAILURE, SUCCESS)
+    ]
+
+    def answer(_count: int, path: str, form: dict[str, list[str]]) -> Answer:
+        if path.endswith("/rules"):
+            return Answer(200, {"status": "success", "data": {"groups": [{"rules": rules}] if told else []}})
+        moments = range(int(float(form["start"][0])), int(float(form["end"][0])) + 1, int(float(form["step"][0])))
+        values = [[moment, "1"] for moment in moments]
+        result = [{"metric": {"__name__": name}, "values": values} for name in RULES.records]
+        return Answer(200, {"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+    with answering(answer) as server:
+        compared = frozenset[str]() if told else RULES.unlike(before)
+        history = History(0, 4 * 3600, 30)
+        recorded = Replay(lambda: Prometheus(Access(url=server.url)), RULES, history, unlike=compared).recorded()
+    assert RULES.records.keys() - recorded == {FAILURE, SUCCESS}
+
+
+def test_what_a_changed_signal_records_is_not_read_for_both_revisions(
+    folder: tuple[Path, Past], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the data has what was recorded by one of the two, and nobody tells by which."""
+    name = outcomes.complete_failure.watches.name
+    text = (folder[0] / "past.om").read_text()
+    record = f'{name}{{environment="production",service="payments"}}'
+    recorded = "\n".join(f"{record} 0 {moment}" for moment in range(folder[1].start, folder[1].end, 60))
+    (tmp_path / "past.om").write_text(text.replace("# EOF", f"{recorded}\n# EOF"))
+    fine = {**RULES.records, name: f"1 + 0 * ({RULES.records[name]})"}
+    monkeypatch.setattr("paymon.backtest.command.ruleset_at", lambda *_: replace(RULES, records=fine))
+    arguments = ["--from", str(tmp_path), "--alert", "PaymentsCompleteFailure", "--against", "HEAD"]
+    found = CliRunner().invoke(backtest, arguments)
+    assert found.exit_code == 0, found.output
+    told = found.output.partition("Against HEAD\n")[2]
+    assert re.search(r"PaymentsCompleteFailure: [1-9]\d* times instead of 0", told), found.output
+
+
+def test_an_environment_that_a_revision_lacks_is_not_compared_with_another_of_it() -> None:
+    with pytest.raises(UsageError, match="there is no environment 'canary' of payments to compare with"):
+        ruleset_in(Path(__file__).parents[2], "payments", "canary", "HEAD")
 
 
 def test_an_answer_in_part_makes_a_sweep_doubtful() -> None:
