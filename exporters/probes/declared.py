@@ -2,7 +2,8 @@
 
 The file is YAML and holds two kinds of entries. What happened: `by` whom, and `at` which time. What holds: `by` whom,
 `at` which time it was said, `until` when it may be relied upon, and where there is one its value. A day without a time
-of day is a day in UTC; `until` includes it. The names of people stay in the file.
+of day is a day in UTC; `until` includes it. A day on which the shop is closed begins, where a time of day with its
+offset is given, there; without one it is that day wherever on earth. The names of people stay in the file.
 
 Each entry stands for itself: one that is wrong is left out and named in the log, and the others count, since a slip in
 one paper's date must not take away what is declared about the rollout. The same goes for one that has expired, except
@@ -37,14 +38,21 @@ _log = logging.getLogger(LOGGER)
 
 
 def _since(value: object) -> float:
-    return _seconds(value, end_of_day=False)
+    return _span(value)[0]
 
 
 def _through(value: object) -> float:
-    return _seconds(value, end_of_day=True)
+    return _span(value)[1]
 
 
-def _seconds(value: object, *, end_of_day: bool) -> float:
+def _closed(value: object) -> tuple[float, float]:
+    """The day that begins at that moment; of a mere date all that it is anywhere on earth."""
+    begins, ends = _span(value)
+    return (begins - _DAY / 2, ends + _DAY / 2) if begins < ends else (begins, begins + _DAY)
+
+
+def _span(value: object) -> tuple[float, float]:
+    """From when until when it is: a day in UTC, or a moment alone."""
     wrong = PydanticCustomError("moment", "not a date such as 2025-08-10 or a time such as 2025-08-10T12:00:00Z")
     if not isinstance(value, str):
         raise wrong
@@ -59,8 +67,9 @@ def _seconds(value: object, *, end_of_day: bool) -> float:
             raise PydanticCustomError(
                 "moment", "a time of day without its offset from UTC; add Z, or one such as +02:00"
             ) from None
-        return moment.timestamp()
-    return datetime.combine(day, time(), UTC).timestamp() + (_DAY if end_of_day else 0)
+        return moment.timestamp(), moment.timestamp()
+    begins = datetime.combine(day, time(), UTC).timestamp()
+    return begins, begins + _DAY
 
 
 _Since = Annotated[float, BeforeValidator(_since), Field(ge=0)]
@@ -102,11 +111,11 @@ class _YesOrNo(_Holds):
 class _ClosedDays(_Holds):
     """Days on which nobody is expected to pay."""
 
-    days: Annotated[list[_Since], Field(max_length=400)]
+    days: Annotated[list[Annotated[tuple[float, float], BeforeValidator(_closed)]], Field(max_length=400)]
 
     def includes(self, now: float) -> bool:
-        """Whether it is one of these days, wherever on earth: half a day around what it is in UTC counts."""
-        return any(day - _DAY / 2 <= now < day + 1.5 * _DAY for day in self.days)
+        """Whether it is one of these days."""
+        return any(begins <= now < ends for begins, ends in self.days)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ processing_lag_high = Alert(
     guards=(
         only_if(silence.expected_recently, ">=", 20, "at night five minutes without a payment are nothing unusual"),
         silence.CLOSING,
+        silence.OPEN,
+        silence.IN_SERVICE,
         _SWITCHED_OFF,
     ),
     or_else=(
@@ -174,6 +176,8 @@ processing_lag_high = Alert(
             "below 4 payments a minute 20 are usual in 20 minutes",
             only_if(silence.expected_lately, ">=", 20, "where hardly anybody pays, twenty minutes are nothing unusual"),
             silence.CLOSING,
+            silence.OPEN,
+            silence.IN_SERVICE,
             _SWITCHED_OFF,
         ),
     ),

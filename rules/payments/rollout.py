@@ -212,6 +212,21 @@ switched_off_in_1h = Signal(
     steady=True,
 )
 
+maintained_in_10m = Signal(
+    "payments:maintenance:declared_in10m",
+    "Maintenance was declared at some moment of the past 10 minutes",
+    Unit.BOOLEAN,
+    f"max(max_over_time({maintenance}[10m]))",
+    Example(
+        series=((f'{maintenance}{{instance="a"}}', "0x20"), (f'{maintenance}{{instance="b"}}', "0x4 1x5 0x11")),
+        at=minutes(19) + seconds(30),
+        gives=(("", "1"),),
+    ),
+    also=(Example(series=((maintenance.name, "1x9 0x10"),), at=minutes(19) + seconds(30), gives=(("", "0"),)),),
+    serves=("RSP-03",),
+    steady=True,
+)
+
 maintained_in_1h = Signal(
     "payments:maintenance:declared_in1h",
     "Maintenance was declared at some moment of the past hour",

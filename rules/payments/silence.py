@@ -264,7 +264,14 @@ fewest_at_this_time = Signal(
 
 _COMING_BACK = "switched off, no traffic is what we want; after a release customers need some minutes to come back"
 _ON = unless(rollout.switched_off_in_10m, ">=", 1, _COMING_BACK)
-_OPEN = unless(rollout.closed_today, ">=", 1, "on a day that was declared closed nobody is missed")
+OPEN = unless(rollout.closed_today, ">=", 1, "on a day that was declared closed nobody is missed")
+IN_SERVICE = unless(
+    rollout.maintained_in_10m,
+    ">=",
+    1,
+    "maintenance that was declared keeps customers out; after it they need some minutes",
+)
+_AS_EVER = (_ON, OPEN, IN_SERVICE)
 _STILL_ON = unless(expected_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
 _STILL_ON_LATELY = unless(expected_lately_after_rollback, "<", 20, "a planned roll-back leaves so few customers")
 _STILL_ON_WEEKLY = unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers")
@@ -291,7 +298,7 @@ traffic_stopped = Alert(
             because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
         ),
     ),
-    guards=(_BUSY, CLOSING, _STILL_ON, _ON),
+    guards=(_BUSY, CLOSING, *_AS_EVER, _STILL_ON),
     or_else=(
         or_when(
             attempts_10m,
@@ -300,8 +307,8 @@ traffic_stopped = Alert(
             "near opening and closing, twice as long without a customer is told where the shop was open at this time",
             _BUSY,
             unless(fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed, or closing"),
+            *_AS_EVER,
             _STILL_ON,
-            _ON,
         ),
         or_when(
             attempts_20m,
@@ -310,8 +317,8 @@ traffic_stopped = Alert(
             "below 4 a minute, 20 are usual in 20 minutes",
             _BUSY_LATELY,
             CLOSING,
+            *_AS_EVER,
             _STILL_ON_LATELY,
-            _ON,
         ),
         or_when(
             attempts_20m,
@@ -320,9 +327,8 @@ traffic_stopped = Alert(
             "an outage that outlasts the hours before it is still one",
             only_if(expected_weekly, ">=", 5, "a week ago this hour was busy, so it should be now"),
             CLOSING,
-            _OPEN,
+            *_AS_EVER,
             _STILL_ON_WEEKLY,
-            _ON,
         ),
         or_when(
             attempts_20m,
@@ -330,9 +336,8 @@ traffic_stopped = Alert(
             0,
             "a shop whose doors do not open in the morning has no hours before",
             only_if(fewest_at_this_time, ">=", 10, "yesterday and a week ago the shop was open at this time"),
-            _OPEN,
+            *_AS_EVER,
             _STILL_ON_WEEKLY,
-            _ON,
         ),
     ),
     stays_while=only_if(

@@ -268,6 +268,7 @@ collapsed = Alert(
         only_if(expected, ">=", 3, "of 30 in ten minutes fewer than 6 come by chance once in 50 million times"),
         _SWITCHED_OFF,
         _MAINTAINED,
+        silence.OPEN,
         _ROLLED_BACK,
     ),
     stays_while=only_if(
@@ -308,6 +309,7 @@ fallen = Alert(
         only_if(expected, ">=", 6, "of 180 in half an hour fewer than 108 never come by chance; of 60 they might"),
         _SWITCHED_OFF,
         _MAINTAINED,
+        silence.OPEN,
         _ROLLED_BACK,
     ),
     stays_while=only_if(
@@ -347,6 +349,7 @@ country_missing = Alert(
         only_if(country_expected, ">=", 3, "of 90 in half an hour fewer than 36 never come by chance"),
         _SWITCHED_OFF,
         _MAINTAINED,
+        silence.OPEN,
         _ROLLED_BACK,
     ),
     summary="Customers with cards of one country no longer come.",

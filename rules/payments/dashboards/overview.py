@@ -458,6 +458,7 @@ OVERVIEW = Dashboard(
                         Curve(rollout.closed_today, "the shop is closed today"),
                         Curve(rollout.switched_off_in_1h, "off in the past hour"),
                         Curve(rollout.maintained, "maintenance mode"),
+                        Curve(rollout.maintained_in_10m, "maintenance in the past 10 minutes"),
                         Curve(rollout.maintained_in_1h, "maintenance in the past hour"),
                     ),
                     alerts=(

@@ -127,6 +127,37 @@ def test_the_last_day_of_a_declaration_is_part_of_it() -> None:
     assert judged(ROLLOUT, at("2025-08-10T23:59:59")) == ({"payments_rollout_expected_ratio": 0.1}, ())
 
 
+@pytest.mark.parametrize(
+    ("day", "from_", "until"),
+    [
+        ("2025-12-25", "2025-12-24T12:00:00", "2025-12-26T12:00:00"),
+        ("2025-12-25T00:00:00-05:00", "2025-12-25T05:00:00", "2025-12-26T05:00:00"),
+        ("2025-12-24T18:00Z", "2025-12-24T18:00:00", "2025-12-25T18:00:00"),
+    ],
+    ids=["anywhere on earth", "in New York", "from the evening before"],
+)
+def test_a_closed_day_is_the_one_that_begins_at_its_moment_and_a_date_is_that_day_wherever_on_earth(
+    day: str, from_: str, until: str
+) -> None:
+    text = f"operations: {{closed: {{by: A, at: '2025-08-01', until: '2026-07-31', days: ['2025-10-03', '{day}']}}}}"
+
+    closed = [
+        judged(text, moment)[0]["payments_shop_closed"]
+        for moment in (at(from_) - 1, at(from_), at(until) - 1, at(until))
+    ]
+
+    assert closed == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("day", ["2025-12-25T00:00", "Christmas", 5, ["2025-12-25"]])
+def test_a_closed_day_that_is_none_is_named(day: object) -> None:
+    said = {"by": "A", "at": "2025-08-01", "until": "2026-07-31", "days": [day]}
+    found = declarations({"operations": {"closed": said}}, NOW)
+
+    assert found.readings == ()
+    assert [problem.where for problem in found.problems] == ["operations.closed.days.0"]
+
+
 def test_an_expired_declaration_no_longer_holds() -> None:
     assert judged(ROLLOUT, at("2025-08-11")) == (
         {},
