@@ -240,7 +240,8 @@ class _Pages:
             tier = f"{threshold.tier}: " if threshold.tier else ""
             within = spoken_duration(self._respond_within(threshold))
             parts.append(f"{tier}{threshold.priority.value}, {threshold.severity.value}, respond within {within}")
-        return "; ".join(parts) + "."
+        apart = " It is an incident of its own, also while another P1 is open." if alert.own_incident else ""
+        return "; ".join(parts) + "." + apart
 
     def _calls(self, alert: Alert) -> str:
         worst = min((threshold.priority for threshold in self._thresholds(alert)), key=lambda priority: priority.value)

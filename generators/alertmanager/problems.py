@@ -22,6 +22,7 @@ def alertmanager_problems(catalog: Catalog) -> tuple[Problem, ...]:
         *_without_a_way(catalog.organisation),
         *_not_told_at_once(catalog),
         *_not_caught(catalog),
+        *_own_incident_below_p1(catalog),
         *_hidden_by_a_lesser_one(catalog),
     )
 
@@ -78,6 +79,22 @@ def _not_caught(catalog: Catalog) -> Iterator[Problem]:
                     f"{area.module}: alert {alert.name}",
                     f"has priority {priority}, which no route catches",
                     "add a contact with a dead man's switch" if alert.always else "give it a priority from P1 to P4",
+                )
+
+
+def _own_incident_below_p1(catalog: Catalog) -> Iterator[Problem]:
+    for area in catalog.areas:
+        for alert in area.alerts:
+            priorities = {
+                threshold.priority
+                for environment in catalog.organisation.environments
+                for threshold in alert.thresholds_in(environment)
+            }
+            if alert.own_incident and Priority.P1 not in priorities:
+                yield Problem(
+                    f"{area.module}: alert {alert.name}",
+                    "is an incident of its own, which only a P1 has to be told to be",
+                    "leave own_incident out",
                 )
 
 

@@ -167,7 +167,8 @@ def routing(catalog: Catalog, *others: Catalog) -> Routing:
     """The routes of the alerts of one service, or of several that the same people watch.
 
     Heartbeats first; then tickets, and those of them that the channels hear of at any hour; then what happens where
-    nobody is woken; then P1 to P3. What nothing catches goes to the fallback, which hears it as a P3.
+    nobody is woken; then P1 to P3, of which some P1s are incidents of their own. What nothing catches goes to the
+    fallback, which hears it as a P3.
     """
     organisation = catalog.organisation
     team = organisation.team
@@ -188,17 +189,14 @@ def routing(catalog: Catalog, *others: Catalog) -> Routing:
             matchers = (Matcher("environment", quiet), *(_of_service(one) if others else ()))
             routes.append(Route(receiver=calmly, timing=_TIMINGS[Priority.P3], matchers=matchers))
     routes.extend(_stakeholders(organisation))
+    routes.extend(_own_incidents(catalogs, organisation))
     routes.extend(
         Route(
-            receiver=Receiver(name=f"{team}-{priority.value.lower()}", contacts=contacts, urgency=priority),
+            receiver=_urgent(organisation, priority),
             timing=_TIMINGS[priority],
             matchers=(Matcher("priority", (priority.value,)),),
         )
-        for priority, contacts in (
-            (Priority.P1, told(organisation, Priority.P1)),
-            (Priority.P2, (*told(organisation, Priority.P2), *_escalated(organisation, Priority.P2))),
-            (Priority.P3, told(organisation, Priority.P3)),
-        )
+        for priority in (Priority.P1, Priority.P2, Priority.P3)
     )
     return Routing(
         route=Route(
@@ -267,6 +265,26 @@ def _stakeholders(organisation: Organisation) -> Iterable[Route]:
             matchers=(Matcher("priority", (Priority.P1.value,)),),
             goes_on=True,
         )
+
+
+def _own_incidents(catalogs: Iterable[Catalog], organisation: Organisation) -> Iterable[Route]:
+    """The P1s that ask for another act than the others: PagerDuty calls once for each group."""
+    alerts = (alert for catalog in catalogs for alert in catalog.alerts)
+    names = tuple(dict.fromkeys(alert.name for alert in alerts if alert.own_incident))
+    if names:
+        yield Route(
+            receiver=_urgent(organisation, Priority.P1),
+            timing=replace(_TIMINGS[Priority.P1], together=_ONE_BY_ONE),
+            matchers=(Matcher("alertname", names), Matcher("priority", (Priority.P1.value,))),
+        )
+
+
+def _urgent(organisation: Organisation, priority: Priority) -> Receiver:
+    """Those who hear of a P1, P2 or P3 where people are woken."""
+    contacts = told(organisation, priority)
+    if priority is Priority.P2:
+        contacts = (*contacts, *_escalated(organisation, priority))
+    return Receiver(name=f"{organisation.team}-{priority.value.lower()}", contacts=contacts, urgency=priority)
 
 
 def told_calmly(organisation: Organisation) -> tuple[Contact, ...]:

@@ -121,7 +121,7 @@ class Definitions:
 
         Of an alert's threshold: `value` (as text where it has a fraction), `lasting`, `keep_firing`, `severity`, `priority`,
         `respond_within`; `tier` says which one where it has several. Of the alert: `summary`, `description`, `runbook`,
-        `guards`, `hidden_by`, `told_at_once`. Of a signal: `expr` and the `example` that proves it, `title`. Every text that
+        `guards`, `hidden_by`, `told_at_once`, `own_incident`. Of a signal: `expr` and the `example` that proves it, `title`. Every text that
         quotes a threshold follows. Raises ValueError for what does not exist, or cannot be changed.
         """
         _reasoned("override()", because)

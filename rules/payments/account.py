@@ -209,6 +209,7 @@ account_disabled = Alert(
         ),
     ),
     serves=("CHK-05", "SEV-P1", "CON-05", "CON-06"),
+    own_incident=True,
 )
 
 payouts_disabled = Alert(

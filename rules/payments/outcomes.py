@@ -523,4 +523,5 @@ kill_switch_ineffective = Alert(
         ),
     ),
     serves=("RB-01", "RB-02", "SEV-P1"),
+    own_incident=True,
 )

@@ -337,6 +337,9 @@ class Alert:
     """True for the one alert that must always fire."""
     told_at_once: bool = False
     """True where the team's channels hear of it at any hour, though its priority is work for the working day."""
+    own_incident: bool = False
+    """True where this P1 asks for another act than the others do: it calls anew while one of those is being worked on, where
+    the others are told as part of the incident that is open."""
     formerly: Former | None = None
     """The name that it had before, under which a team's changes still find it."""
 

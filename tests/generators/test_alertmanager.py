@@ -22,7 +22,7 @@ from generators.alertmanager.routing import routing
 from generators.rules import AlertingRule, rule_groups
 from paymon.programs import find
 from rules.catalog import catalog
-from rules.payments import account, disputes, health, monitoring, outcomes, rollout, silence
+from rules.payments import account, completion, disputes, health, monitoring, outcomes, rollout, silence
 from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION
 from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import Alert, Catalog, Priority, PriorityPolicy, Severity
@@ -421,7 +421,7 @@ def test_each_priority_arrives_at_its_receiver(running_alertmanager: Alertmanage
 
 
 def test_p1s_share_one_message_and_p2s_come_one_by_one(running_alertmanager: Alertmanager) -> None:
-    p1s = (silence.traffic_stopped, account.account_disabled)
+    p1s = (silence.traffic_stopped, completion.none_completed)
     p2s = (health.health_down, disputes.dispute_rate_high)
     running_alertmanager.post(*(firing(rule_for(alert), environment="grouping") for alert in p1s))
     running_alertmanager.post(*(firing(rule_for(alert), environment="grouping", priority="P2") for alert in p2s))
@@ -557,6 +557,31 @@ def test_a_p1_reaches_slack_pagerduty_and_mailboxes_in_words_that_help(
     assert "Because: fewer than <5 %> & counting" in plain.get_content()
     assert "Because: fewer than &lt;5 %&gt; &amp; counting" in rich.get_content()
     assert f'<a href="{annotations["runbook_url"]}">Runbook</a>' in rich.get_content()
+
+
+def test_a_p1_that_asks_for_another_act_calls_anew_while_another_is_open(
+    delivering: tuple[Alertmanager, Inbox[Mail]],
+) -> None:
+    """PagerDuty adds an event to the open incident of its dedup_key, and calls nobody who has acknowledged that."""
+    server, _ = delivering
+
+    def incident(alert: Alert) -> str:
+        server.post(firing(rule_for(alert), environment="calls"))
+        page = server.told.first(
+            lambda message: (
+                message.path.startswith("/pagerduty")
+                and message.body["payload"]["group"] == "calls"
+                and f"Alert: {alert.name}" in message.body["payload"]["custom_details"]["firing"]
+            )
+        ).body
+        summary = annotations_of(rule_for(alert))["summary"]
+        assert not alert.own_incident or page["payload"]["summary"] == f"[P1 FIRING] {summary} (calls, 1 alert)"
+        return str(page["dedup_key"])
+
+    failing, silent = incident(outcomes.complete_failure), incident(silence.traffic_stopped)
+    assert failing == silent
+    others = {incident(alert) for alert in (outcomes.kill_switch_ineffective, account.account_disabled)}
+    assert len(others - {failing}) == 2
 
 
 def test_the_end_of_an_alert_is_told_with_its_moment(delivering: tuple[Alertmanager, Inbox[Mail]]) -> None:
@@ -765,6 +790,13 @@ def test_an_alert_that_a_less_urgent_one_hides_is_a_problem() -> None:
     assert messages(hidden) == [
         "rules.payments.health: alert PaymentHealthAnswerStale has priority P3, and PaymentLabelsOverflowing with only "
         "P4 hides it; remove that one from hidden_by, or make it as urgent"
+    ]
+
+
+def test_an_incident_of_its_own_below_p1_is_a_problem() -> None:
+    assert messages(with_alert(own_incident=True)) == [
+        "rules.payments.health: alert PaymentHealthAnswerStale is an incident of its own, which only a P1 has to be "
+        "told to be; leave own_incident out"
     ]
 
 

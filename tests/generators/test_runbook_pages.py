@@ -121,6 +121,12 @@ def test_an_entry_names_the_channel_that_hears_at_once_beside_the_ticket() -> No
     assert "go out by themselves" not in entry
 
 
+def test_an_entry_says_that_its_alert_calls_though_another_p1_is_open() -> None:
+    said = {alert.name for alert in CATALOG.alerts if "also while another P1 is open" in _entry(alert)}
+
+    assert said == {"PaymentsKillSwitchIneffective", "StripeAccountDisabled"}
+
+
 @pytest.mark.parametrize("alert", CATALOG.alerts, ids=lambda alert: alert.name)
 def test_a_silence_names_its_alertmanager_and_the_heartbeat_has_none(alert: Alert) -> None:
     silence = _entry(alert).partition("### Silence")[2].partition("###")[0]

@@ -182,8 +182,8 @@ def test_a_project_file_that_is_wrong_is_told_with_place_cause_and_cure(
         (
             'CATALOG = PAYMENTS.override("PaymentTimeouts", because="x", threshold=3).of(PEOPLE, service("shop"))\n',
             "PaymentTimeouts has nothing called 'threshold' to override; choose among description, formerly, guards, "
-            "hidden_by, keep_firing, lasting, or_else, priority, respond_within, runbook, serves, severity, "
-            "stays_while, summary, told_at_once, value",
+            "hidden_by, keep_firing, lasting, or_else, own_incident, priority, respond_within, runbook, serves, "
+            "severity, stays_while, summary, told_at_once, value",
         ),
         (
             'CATALOG = PAYMENTS.override("PaymentTimeouts", value=3).of(PEOPLE, service("shop"))\n',

@@ -81,6 +81,8 @@ def _level(catalog: Catalog, alert: Alert, threshold: Threshold) -> str:
         words.append("always")
     if alert.told_at_once:
         words.append("told at once")
+    if alert.own_incident:
+        words.append("an incident of its own")
     return ", ".join(words)
 
 

@@ -126,6 +126,7 @@ def _of_alert(alert: Alert, signals: Mapping[str, Signal]) -> Iterator[tuple[str
         yield "guard", f"is not hidden by {louder}", replace(alert, hidden_by=fewer_louder)
     yield "always", "always is the other", replace(alert, always=not alert.always)
     yield "told at once", "told_at_once is the other", replace(alert, told_at_once=not alert.told_at_once)
+    yield "own incident", "own_incident is the other", replace(alert, own_incident=not alert.own_incident)
 
 
 def _of_threshold(one: Threshold) -> Iterator[tuple[str, str, Threshold]]:

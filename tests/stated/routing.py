@@ -50,6 +50,8 @@ STAKEHOLDERS = Told(
 """Every 30 minutes: ten seconds less, since Alertmanager looks once a minute and would be a minute late."""
 
 ONE_BY_ONE = ("alertname", "environment", "rehearsal", "service")
+OWN_INCIDENT = Told(who=(PAGER.format("critical"), CHANNEL), after="0s", look="1m", again="15m", together=ONE_BY_ONE)
+"""A P1 for which whoever works on another one has to be called again."""
 P2 = Told(who=(PAGER.format("error"), CHANNEL, LEAD), after="1s", look="5m", again="1h", together=ONE_BY_ONE)
 P3 = Told(who=(PAGER.format("warning"), CHANNEL), after="1s", look="5m", again="12h", together=ONE_BY_ONE)
 TICKET = Told(who=(TICKETS,), after="1s", look="5m", again="1d", together=("alertname", "environment", "rehearsal"))
@@ -97,5 +99,11 @@ STATED = (
 """The runbook's severity levels and escalation chain. Nobody is woken by staging, and all know when payments are off.
 What has no priority is told as a P3, and so is, of an Alertmanager of our own, what is of another team or of none."""
 
-ALSO_STATED = (_of("PaymentsWatchdog", (_heartbeat("production"),), priority="P4", environment="production"),)
+ALSO_STATED = (
+    _of("PaymentsWatchdog", (_heartbeat("production"),), priority="P4", environment="production"),
+    _of("PaymentsKillSwitchIneffective", (OWN_INCIDENT, STAKEHOLDERS), priority="P1", environment="production"),
+    _of("StripeAccountDisabled", (OWN_INCIDENT, STAKEHOLDERS), priority="P1", environment="production"),
+    _of("StripeAccountDisabled", (CALMLY,), priority="P1", environment="staging"),
+    _of("StripeAccountDisabled", (P2,), priority="P2", environment="production"),
+)
 """What would share a message with one of those, so that it is not posted beside it."""
