@@ -33,6 +33,8 @@ _COMMANDS = {
 }
 """Where each command lives; it is imported when it is asked for, so that each starts fast."""
 
+_JUDGE_WHAT_RUNS = frozenset({"backtest", "check", "diff", "drift", "rehearse", "status"})
+
 
 class _Commands(click.Group):
     """The commands, imported one by one."""
@@ -53,7 +55,7 @@ class _Commands(click.Group):
             return _command(cmd_name)
         from paymon.definitions import definitions_read
 
-        with _of_a_decision((cmd_name,)), definitions_read():
+        with _of_a_decision((cmd_name,)), _of_a_finding(cmd_name), definitions_read():
             return _command(cmd_name)
 
 
@@ -64,6 +66,15 @@ def _of_a_decision(words: Sequence[str]) -> AbstractContextManager[None]:
     from paymon.not_judged import not_judged
 
     return not_judged()
+
+
+def _of_a_finding(name: str) -> AbstractContextManager[None]:
+    """Whose exit status 1 is a finding about what runs must not end with it because definitions cannot be read."""
+    if name not in _JUDGE_WHAT_RUNS:
+        return nullcontext()
+    from paymon.not_judged import no_finding
+
+    return no_finding()
 
 
 def _command(name: str) -> click.Command:
@@ -88,7 +99,7 @@ def cli(service: str | None) -> None:
       paymon lint && paymon test             see that it is sound, and that it fires when it should
       paymon generate --check                in CI: fail when generated/ is not what the definitions say
 
-    Exit status: 0 fine, 1 findings or drift, 2 wrong use.
+    Exit status: 0 fine, 1 findings or drift, 2 wrong use; 3 where what runs cannot be judged.
     """
 
 

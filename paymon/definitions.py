@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from paymon.not_judged import NoDefinitions
 from paymon.project import ProjectError, project_at, refuse_other_rules
 from rules.checks import Problem
 from rules.vocabulary import Catalog
@@ -30,7 +31,10 @@ __all__ = [
 
 @contextmanager
 def definitions_read() -> Iterator[None]:
-    """Ends the program with status 1 and the place of the mistake where a definition that is read cannot be made."""
+    """Ends the program with status 1 and the place of the mistake where a definition that is read cannot be made.
+
+    A command that judges what runs ends with 3 then.
+    """
     try:
         yield
     except Exception as error:
@@ -41,7 +45,7 @@ def definitions_read() -> Iterator[None]:
         shown = path.relative_to(_base(path))
         told = _complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")
         _say_if_made_by_a_newer_one()
-        raise SystemExit(told) from error
+        raise NoDefinitions(told) from error
 
 
 def _say_if_made_by_a_newer_one() -> None:
@@ -80,8 +84,8 @@ def asked(catalogs: tuple[Catalog, ...]) -> tuple[Catalog, ...]:
 def load() -> Catalog:
     """The catalog that is asked for, of several the one that `--service` names.
 
-    Ends the program with status 1 and the mistake where a definition cannot be made, or is mistyped; with 2 where
-    nobody can tell which catalog is meant.
+    Ends the program with status 1 and the mistake where a definition cannot be made, or is mistyped, and with 3 where
+    that would read as a finding about what runs; with 2 where nobody can tell which catalog is meant.
     """
     return asked_one(load_all())
 
@@ -160,7 +164,7 @@ def _refuse(lines: tuple[str, ...]) -> None:
         for line in lines:
             click.echo(line, err=True)
         count = len(lines)
-        raise SystemExit(_complain(f"{count} problem{'' if count == 1 else 's'} in {_said()}; nothing was written"))
+        raise NoDefinitions(_complain(f"{count} problem{'' if count == 1 else 's'} in {_said()}; nothing was written"))
 
 
 def _said() -> str:

@@ -21,6 +21,7 @@ from paymon.live.access import access_options
 from paymon.live.asking import CANNOT_JUDGE, environment_named, environment_option, unanswered
 from paymon.live.prometheus import Prometheus
 from paymon.live.times import MOMENT, Ago, shown
+from paymon.not_judged import Judging
 from rules.vocabulary import Catalog
 
 __all__ = ["Followers", "diff", "followers", "markdown"]
@@ -42,7 +43,7 @@ class Followers:
         return f"{', '.join(said)} follow" if said else ""
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.argument("revision", default="HEAD")
 @click.option("--since", type=MOMENT, help="With --prometheus or --from: from when on it is replayed. Default: 30d.")
 @click.option("--from", "folder", type=click.Path(path_type=Path), metavar="FOLDER", help="A folder of the past.")

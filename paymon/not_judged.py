@@ -1,18 +1,23 @@
-"""How does a command end that could not judge, so that nobody takes it for a decision?"""
+"""How does a command end that could not judge, so that nobody takes it for a decision or a finding?"""
 
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
-__all__ = ["CANNOT_JUDGE", "not_judged"]
+__all__ = ["CANNOT_JUDGE", "Judging", "NoDefinitions", "no_finding", "not_judged"]
 
 CANNOT_JUDGE = 3
 """The exit status of a question that could not be answered, so that it never reads as fine."""
 INTERRUPTED = 130
+
+
+class NoDefinitions(SystemExit):
+    """The end of a program whose definitions cannot be made or do not hold, which has been told."""
 
 
 @contextmanager
@@ -23,12 +28,13 @@ def not_judged() -> Iterator[None]:
     as it always does.
     """
     try:
-        yield
+        with no_finding():
+            yield
     except click.exceptions.Exit:
         raise
     except click.ClickException as error:
         error.show()
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:
         click.echo("cannot judge: interrupted", err=True)
         raise SystemExit(INTERRUPTED) from None
     except SystemExit as end:
@@ -36,6 +42,29 @@ def not_judged() -> Iterator[None]:
             raise
         if isinstance(end.code, str):
             click.echo(end.code, err=True)
+    else:
+        return
+    raise SystemExit(CANNOT_JUDGE)
+
+
+@contextmanager
+def no_finding() -> Iterator[None]:
+    """Ends the program with status 3 where it would read as a finding that nothing could be found.
+
+    That are definitions that cannot be made, and mistakes of our own. Wrong use ends it with 2 as everywhere, Ctrl-C
+    with 130.
+    """
+    try:
+        yield
+    except (click.exceptions.Exit, click.UsageError, click.Abort):
+        raise
+    except click.ClickException as error:
+        error.show()
+    except NoDefinitions:
+        pass
+    except KeyboardInterrupt:
+        click.echo("cannot judge: interrupted", err=True)
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader has gone; what Python flushes at the end must not end it otherwise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -45,3 +74,11 @@ def not_judged() -> Iterator[None]:
     else:
         return
     raise SystemExit(CANNOT_JUDGE)
+
+
+class Judging(click.Command):
+    """A command that judges what runs: its status 1 is a finding, and nothing else ends with it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with no_finding():
+            return super().invoke(ctx)

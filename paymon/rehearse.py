@@ -19,6 +19,7 @@ from paymon.definitions import load
 from paymon.live.access import Access, NoAnswerError, access_from, access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option, unanswered
 from paymon.live.http import asked_for, sent
+from paymon.not_judged import Judging
 from rules.vocabulary import Catalog, Environment, Priority
 
 __all__ = ["Outcome", "Rehearsal", "rehearsal_of", "rehearse"]
@@ -122,7 +123,7 @@ def rehearsal_of(catalog: Catalog, environment: Environment, name: str, tier: st
     return Rehearsal(name, rule.threshold.priority.value, labels, annotations, routing(catalog).route.receivers(labels))
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.argument("alert", required=False)
 @click.option("--all-priorities", is_flag=True, help="One alert of each priority, before a launch.")
 @click.option("--yes", is_flag=True, help="Do not ask whether to disturb people.")
@@ -253,9 +254,11 @@ def _firing_until_left(
 
 
 def _there(client: httpx.Client, access: Access, one: Rehearsal) -> Mapping[str, Any] | None:
+    """It as Alertmanager has it; one of the same name may be rehearsed for another environment or service."""
     query = {"filter": f'{REHEARSAL}="true"'}
     found = asked_for(client, access, "/api/v2/alerts", query) or []
-    return next((there for there in found if there["labels"].get("alertname") == one.name), None)
+    sent_labels = {name: value for name, value in one.labels.items() if value}
+    return next((there for there in found if there["labels"] == sent_labels), None)
 
 
 def _counters(client: httpx.Client) -> dict[tuple[str, str], float] | None:

@@ -153,7 +153,7 @@ def _environments(old: Manifest, new: Manifest) -> Iterator[str]:
         if name not in new["environments"]:
             yield (
                 f"gone: {name}; what fires there ends without a word when Prometheus drops its rules. "
-                f'Look first: ALERTS{{environment="{name}",alertstate="firing"}}'
+                f'Look first: ALERTS{{environment="{name}",service="{new["service"]}",alertstate="firing"}}'
             )
 
 

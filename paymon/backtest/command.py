@@ -31,13 +31,14 @@ from paymon.live.access import Access, access_from, access_options
 from paymon.live.asking import as_json, environment_named, environment_option, unanswered, written
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.live.times import DURATION, MOMENT, Ago, clock, moment_of
+from paymon.not_judged import Judging
 
 __all__ = ["backtest", "progress", "replayed_span", "server_of"]
 
 _LIVE = timedelta(days=30)
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option(
     "--since", type=MOMENT, help="From when on: 30d, or an ISO time. Default: 30d, or all there is in --from."
 )

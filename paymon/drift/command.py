@@ -20,6 +20,7 @@ from paymon.live.access import NoAnswerError, access_from, access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option
 from paymon.live.http import asked_for
 from paymon.live.prometheus import Prometheus
+from paymon.not_judged import Judging
 from rules.vocabulary import Catalog, Environment
 
 __all__ = ["drift"]
@@ -28,7 +29,7 @@ _COLOURS = {Verdict.SAME: "green", Verdict.DRIFT: "red", Verdict.UNKNOWN: "magen
 _MOST = 12
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option(
     "--files", "root", type=click.Path(path_type=Path), help="Folder that has generated/.  [default: the project's]"
 )

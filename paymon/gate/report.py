@@ -193,7 +193,3 @@ def as_html(seen: Judgement) -> str:
             ),
         ]
     return page(f"{seen.decision.value}: {seen.stage.percent} % in {seen.environment}", *parts)
-
-
-def _bound(ratio: Ratio, bound: float, reach: list[float]) -> list[tuple[float, float]]:
-    return [(n, max(ratio.failures_at(int(n), bound), 0.0)) for n in reach]

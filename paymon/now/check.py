@@ -12,6 +12,7 @@ from paymon.definitions import load
 from paymon.live.access import access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, asked, environment_named, environment_option
 from paymon.live.times import DURATION, clock
+from paymon.not_judged import Judging
 from paymon.now.seeing import Check, KeyReading, Mark, Part, look_closely
 
 __all__ = ["check"]
@@ -19,7 +20,7 @@ __all__ = ["check"]
 _COLOURS = {Mark.FINE: "green", Mark.BREACH: "red", Mark.ALONE: "yellow", Mark.NOTHING: None, Mark.UNKNOWN: "magenta"}
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option("--window", type=DURATION, default="15m", show_default=True, help="Of which attempts, up to now.")
 @click.option("--json", "json_", is_flag=True, help="For machines.")
 @environment_option

@@ -15,6 +15,7 @@ from paymon.live.access import access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, asked, environment_named, environment_option
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.live.times import clock, shown
+from paymon.not_judged import Judging
 from paymon.now.seeing import Alarm, Mark, Status, look_around
 from rules.vocabulary import Catalog, Environment
 
@@ -30,7 +31,7 @@ _STYLES = {
 }
 
 
-@click.command()
+@click.command(cls=Judging)
 @click.option("--watch", is_flag=True, help="Look again every five seconds, until Ctrl-C.")
 @click.option("--json", "json_", is_flag=True, help="For machines.")
 @environment_option

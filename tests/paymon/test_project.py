@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from paymon.now.check import check
 from paymon.programs import find
 from tests import servers
 from tests.paymon.acme import acme
@@ -210,6 +213,50 @@ def test_a_change_that_does_not_hold_is_told_with_its_line(tmp_path: Path, added
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"monitoring.py:{text.count(chr(10)) + 1}: {said}")
     assert not (folder / "generated").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--prometheus", "http://127.0.0.1:1"),
+        ("status", "--prometheus", "http://127.0.0.1:1"),
+        ("drift", "--prometheus", "http://127.0.0.1:1"),
+        ("backtest", "--prometheus", "http://127.0.0.1:1"),
+        ("diff", "--prometheus", "http://127.0.0.1:1"),
+        ("rehearse", "PaymentsDegraded", "--yes", "--alertmanager", "http://127.0.0.1:1"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_definitions_that_cannot_be_made_are_no_finding_about_what_runs(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Their status 1 says that something is breached, fires, has drifted, was missed or was refused."""
+    folder = acme(tmp_path)
+    (folder / "monitoring.py").write_text("1 / 0\n")
+
+    result = paymon(folder, *command)
+
+    assert (result.returncode, "division by zero" in result.stderr) == (3, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ZeroDivisionError(), "cannot judge: ZeroDivisionError; this is a mistake in paymon"),
+        (click.ClickException("there is no room"), "there is no room"),
+        (BrokenPipeError(), ""),
+    ],
+)
+def test_a_mistake_of_paymon_is_no_finding_about_what_runs(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("paymon.now.check.load", fails)
+    monkeypatch.setattr("os.dup2", lambda *_: None)  # the test's own output goes on
+    result = CliRunner().invoke(check, ["--prometheus", "http://127.0.0.1:1"])
+    assert (result.exit_code, words in result.output) == (3, True), result.output
 
 
 def test_of_several_services_a_command_says_which_there_are(tmp_path: Path) -> None:

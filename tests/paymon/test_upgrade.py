@@ -103,7 +103,7 @@ def test_an_environment_that_goes_is_told_with_where_to_look_first() -> None:
     assert told(both, BEFORE) == {
         "Environments": [
             "gone: eu; what fires there ends without a word when Prometheus drops its rules. "
-            'Look first: ALERTS{environment="eu",alertstate="firing"}'
+            'Look first: ALERTS{environment="eu",service="shop",alertstate="firing"}'
         ]
     }
     assert told(BEFORE, both) == {

@@ -208,6 +208,24 @@ def test_a_silence_holds_it_back_and_nothing_reads_as_delivered(tmp_path: Path) 
     assert (status, "a silence holds it back" in output) == (3, True), output
 
 
+def test_a_rehearsal_of_another_service_at_the_same_time_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    with running(tmp_path) as (url, _):
+        now = time.time()
+        silence = {
+            "matchers": [{"name": "service", "value": "other.*", "isRegex": True, "isEqual": True}],
+            "startsAt": datetime.fromtimestamp(now - 60, UTC).isoformat(),
+            "endsAt": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
+            "createdBy": "a test",
+            "comment": "a test",
+        }
+        httpx.post(f"{url}/api/v2/silences", json=silence).raise_for_status()
+        labels = {"alertname": "PaymentsCompleteFailure", "team": "payments", "priority": "P1", "rehearsal": "true"}
+        others = [{"labels": {**labels, "service": f"other-{number}"}} for number in range(8)]
+        httpx.post(f"{url}/api/v2/alerts", json=others).raise_for_status()
+        status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    assert (status, "a silence holds it back" in output) == (0, False), output
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
