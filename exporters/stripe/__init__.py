@@ -54,7 +54,7 @@ def samplers(
         _LOG.warning("stripe.api_key may do everything to the live account; use a restricted key with read permissions")
     governor = Governor(settings.read_share, random, settings.api_key.get_secret_value)
     reads = StripeReads(settings, governor, clock, pause)
-    state = State(settings.state, clock, overflow)
+    state = State(settings, clock, overflow)
     shared = Shared(reads, governor, clock, is_leader)
     webhooks = WebhooksSampler(shared, settings, webhook_url)
     events = EventsSampler(settings, shared, state)

@@ -114,3 +114,8 @@ class StripeSettings(Section):
     def is_for_tests(self) -> bool:
         """True where the key reads a sandbox or test mode, and sees no real payment."""
         return self.api_key.get_secret_value().startswith(("rk_test_", "sk_test_"))
+
+    @property
+    def payments(self) -> str:
+        """Whose payments are read, as far as it is said: `test` or `live`, and which connected account's."""
+        return f"{'test' if self.is_for_tests else 'live'} {self.account}".strip()

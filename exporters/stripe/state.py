@@ -5,7 +5,7 @@ import asyncio
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, ErrorClass, SampleError
 from exporters.stripe.counting.ledger import Ledger
-from exporters.stripe.settings import StateSettings
+from exporters.stripe.settings import StateSettings, StripeSettings
 from exporters.stripe.storage.database import CorruptError, Database
 from exporters.stripe.storage.postgres import open_postgres
 from exporters.stripe.storage.sqlite import open_memory, open_sqlite
@@ -40,10 +40,14 @@ def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow, 
 
 
 class State:
-    """The ledger while this replica holds it: opened when first wanted, and again after a failure."""
+    """The ledger while this replica holds it: opened when first wanted, and again after a failure.
 
-    def __init__(self, settings: StateSettings, clock: Clock, overflow: LabelOverflow) -> None:
-        self._settings = settings
+    It is given out for the payments alone that it was begun with: live ones or those of test mode, of one account.
+    """
+
+    def __init__(self, settings: StripeSettings, clock: Clock, overflow: LabelOverflow) -> None:
+        self._stripe = settings
+        self._settings = settings.state
         self._clock = clock
         self._overflow = overflow
         self._ledger: Ledger | None = None
@@ -51,8 +55,9 @@ class State:
 
     @property
     def current(self) -> Ledger | None:
-        """The ledger, None where it is not held."""
-        return None if self._ledger is None or self._ledger.closed else self._ledger
+        """The ledger, None where it is not held, or holds other payments than are read now."""
+        ledger = self._ledger
+        return None if ledger is None or ledger.closed or ledger.payments != self._stripe.payments else ledger
 
     async def ledger(self) -> Ledger:
         """The ledger, opened where it is not. Raises SampleError."""
@@ -69,7 +74,26 @@ class State:
                 except asyncio.CancelledError:
                     opened.add_done_callback(_close)
                     raise
+            await self._identify(self._ledger)
             return self._ledger
+
+    async def _identify(self, ledger: Ledger) -> None:
+        """Raises SampleError where other payments were counted there than are read now."""
+        before, now = ledger.payments, self._stripe.payments
+        if before is None:
+            await asyncio.to_thread(ledger.belong_to, now)
+        elif before != now:
+            mode, other_mode = before.partition(" ")[0], now.partition(" ")[0]
+            what, back = "of another account than stripe.account names", "account"
+            if mode != other_mode:
+                what, back = f"in {mode} mode, and stripe.api_key reads {other_mode} payments", "key"
+            raise SampleError(
+                ErrorClass.BAD_DATA,
+                "state",
+                f"it was counted {what}",
+                "name another file or database in stripe.state, where counters begin at 0,"
+                f" or give back the {back} of before",
+            )
 
     async def release(self) -> None:
         """Let go of the ledger, so that another process may take it."""

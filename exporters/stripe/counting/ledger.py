@@ -81,6 +81,7 @@ _PUT_INTENT = (
 _PUT_MARKS = (
     "INSERT INTO paymon_marks (name, value) VALUES ('marks', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_PUT_OWNER = "INSERT INTO paymon_marks (name, value) VALUES ('payments', ?) ON CONFLICT (name) DO NOTHING"
 _PUT_EVENT = "INSERT INTO paymon_events (at, id, seen_for, type, about) VALUES (?, ?, ?, ?, ?)"
 _PUT_CHANGE = "INSERT INTO paymon_changes (change, seen_for) VALUES (?, ?)"
 _PUT_NETWORK = "INSERT INTO paymon_networks (charge, network, at) VALUES (?, ?, ?) ON CONFLICT (charge) DO NOTHING"
@@ -173,9 +174,13 @@ class Ledger:
         self._totals: dict[str, int] = {}
         self._senseless = 0
         self.closed = False
-        rows = database.execute("SELECT value FROM paymon_marks WHERE name = 'marks'")
-        if rows:
-            self._marks = _marks(rows[0][0])
+        kept: dict[str, str] = dict(
+            database.execute("SELECT name, value FROM paymon_marks WHERE name IN ('marks', 'payments')")
+        )
+        if "marks" in kept:
+            self._marks = _marks(kept["marks"])
+        self.payments: str | None = kept.get("payments")
+        """Whose payments are counted, in the words of who began to; None where nobody has said it yet."""
         self._totals.update(database.execute("SELECT series, total FROM paymon_counters"))
         if not all(isinstance(total, int) for total in self._totals.values()):
             raise CorruptError("its counters make no sense")
@@ -189,6 +194,12 @@ class Ledger:
     def marks(self) -> Marks | None:
         """How far events have been read, None in a new state."""
         return self._marks
+
+    def belong_to(self, payments: str) -> None:
+        """Note whose payments are counted, where nobody has yet."""
+        with self._transaction():
+            self._database.execute(_PUT_OWNER, (payments,))
+        self.payments = payments
 
     def begin(self, now: int, backfilled: bool, reads: int = 0) -> None:
         """Begin counting at that moment (seconds since 1970), and note the reads so far."""

@@ -18,6 +18,7 @@ from psycopg import conninfo
 
 from exporters.configuration.secrets import Secret
 from exporters.sampling.model import ErrorClass, SampleError
+from exporters.sampling.reconciling import NotKnownYetError
 from exporters.stripe.state import open_ledger
 from exporters.stripe.storage.database import SCHEMA_VERSION
 from exporters.stripe.storage.postgres import open_postgres
@@ -25,7 +26,7 @@ from exporters.stripe.storage.sqlite import SqliteDatabase
 from rules.vocabulary import Source
 from simulator.postgres_server import PostgresServer
 from tests.exporters.postgres.silent_proxy import proxy_to
-from tests.exporters.stripe.shop import START, Watched, counters, watched
+from tests.exporters.stripe.shop import KEY, START, Watched, counters, watched
 
 ONE_PAYMENT = ("payment_attempts_total", "success", "card", "api")
 
@@ -189,6 +190,52 @@ def test_a_state_of_another_release_is_refused_and_left_alone(world: Watched) ->
     with pytest.raises(SampleError, match="has schema version 4, this release knows 3; run the release that wrote it"):
         world.sample()
     assert not list(path.parent.glob("*.corrupt-*"))
+
+
+LIVE = "rk_live_everything"
+
+
+def test_a_live_key_does_not_go_on_from_what_was_counted_of_test_payments(tmp_path: Path) -> None:
+    """Who goes live replaces the key: what was tried out before is missing in no database, and is no live month's."""
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    with watched(tmp_path, api_key=Secret(KEY, key)) as world:
+        world.server.keys[LIVE] = world.server.keys[KEY]
+        world.begun().shop.pay()
+        world.sample()
+        assert world.runner.run(world.stripe.history.known())
+        key.write_text(LIVE)
+        for restarted in (False, True):
+            if restarted:
+                world.stop()
+                world.start()
+            with pytest.raises(SampleError) as found:
+                world.sample()
+            assert found.value.kind is ErrorClass.BAD_DATA
+            assert str(found.value) == (
+                "state: it was counted in test mode, and stripe.api_key reads live payments; name another file or"
+                " database in stripe.state, where counters begin at 0, or give back the key of before"
+            )
+            with pytest.raises(NotKnownYetError):
+                world.runner.run(world.stripe.history.known())
+        key.write_text(KEY)
+        world.shop.pay()
+        assert counters(world.sample())[ONE_PAYMENT] == 2
+        world.clock.on(10)
+        world.restart(state=world.settings.state.model_copy(update={"path": tmp_path / "live.sqlite3"}))
+        key.write_text(LIVE)
+        assert counters(world.begun().sample()) == {}
+
+
+def test_another_connected_account_does_not_go_on_from_the_counts_of_the_one_before(world: Watched) -> None:
+    world.begun().shop.pay()
+    world.sample()
+    world.restart(account="acct_1Another")
+    with pytest.raises(SampleError, match=r"of another account than stripe\.account names") as found:
+        world.sample()
+    assert "acct_" not in str(found.value)
+    world.restart(account="")
+    assert counters(world.sample())[ONE_PAYMENT] == 1
 
 
 def test_a_file_that_vanishes_under_the_exporter_stops_no_other_source(world: Watched) -> None:
