@@ -1,8 +1,11 @@
 """Do the examples of a rollout ask for commands and options that there are, and for stages that are defined?"""
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -17,7 +20,9 @@ FILES = ("ci/github-rollout.yml", "ci/gitlab-rollout.yml", "rollout/argo-rollout
 
 def commands(text: str) -> list[list[str]]:
     """Each call of the gate in a file, as its words; what a pipeline fills in becomes a stage."""
-    filled = re.sub(r'"?\$\{?PERCENT\}?"?|\{\{args\.stage\}\}', "10", text).replace("{{args.prometheus}}", "http://p")
+    filled = re.sub(r'"?\$\{?(?:PERCENT|weight)\}?"?|\{\{args\.stage\}\}', "10", text).replace(
+        "{{args.prometheus}}", "http://p"
+    )
     found = [shlex.split(one.split(";")[0].strip('"')) for one in re.findall(r"paymon (gate [^\n#]*)", filled)]
     listed = re.findall(r'args: \[("gate"[^\]]*)\]', filled)
     return found + [[word.strip(' "') for word in one.split(",")] for one in listed]
@@ -45,3 +50,41 @@ def test_every_call_of_the_gate_is_one_that_it_understands(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_every_example_is_yaml(name: str) -> None:
     assert list(yaml.safe_load_all((DEPLOY / name).read_text()))
+
+
+def webhook(kind: str) -> dict[str, str]:
+    """Flagger's webhook of that type, as its load tester gets it: the command, and the path that it is sent to."""
+    canary = yaml.safe_load((DEPLOY / "rollout/flagger.yaml").read_text())
+    (found,) = (one for one in canary["spec"]["analysis"]["webhooks"] if one["type"] == kind)
+    return {**found["metadata"], "path": urlsplit(found["url"]).path}
+
+
+@pytest.mark.parametrize("kind", ["confirm-traffic-increase", "rollback"])
+def test_flagger_s_load_tester_runs_the_gate_instead_of_asking_a_person_s_switch(kind: str) -> None:
+    """It runs commands, and waits for their ends as for those of type bash, at / and nowhere else."""
+    assert webhook(kind)["path"] == "/"
+    assert webhook(kind)["type"] == "bash"
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 3])
+@pytest.mark.parametrize("weight", ["0", "1", "10", "100", ""])
+def test_flagger_goes_on_after_a_pass_and_back_after_a_fail_of_the_stage_at_hand(
+    weight: str, status: int, tmp_path: Path
+) -> None:
+    """The canary's weight is nowhere in what Flagger sends; empty, it could not be found out, and nothing happens."""
+    programs = {
+        "kubectl": f"echo -n {weight}",
+        "paymon": f'echo "$2" >> {tmp_path}/asked; case "$2" in 1|10|100) exit {status};; *) exit 3;; esac',
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def succeeds(kind: str) -> bool:
+        environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        return subprocess.run(["bash", "-c", webhook(kind)["cmd"]], env=environment, check=False).returncode == 0
+
+    judged = weight in ("1", "10", "100")
+    assert succeeds("confirm-traffic-increase") == (weight == "0" or (judged and status == 0))
+    assert succeeds("rollback") == (judged and status == 1)
+    assert set((tmp_path / "asked").read_text().splitlines()) == {weight}
