@@ -35,7 +35,7 @@ class _Standing:
     question: Question
     max_age: float
     interval: float
-    """In how many seconds it is asked again: more than usual after it timed out, half of that after each success."""
+    """In how many seconds it is asked again: more than usual after it timed out, half of that each time it does not."""
     asked_at: float | None = None
     answer: Answer | None = None
     answered_at: float = 0.0
@@ -62,11 +62,11 @@ class _Standing:
         return self.asked_at is None or at - self.asked_at >= interval - slack
 
     def pace(self, seconds: float, too_slow: int) -> None:
-        """Ask less often after a timeout that took so long, one of so many that do; come back slowly."""
+        """Ask less often after a timeout that took so long, one of so many that do; come back slowly, else."""
         if self.steps_back:
             enough = max(self.usual, _IDLE * seconds * too_slow)
             self.interval = min(2 * self.interval, max(enough, self.interval))
-        elif self.failure is None:
+        else:
             self.interval = max(self.usual, self.interval / 2)
 
     @property

@@ -76,6 +76,29 @@ def test_the_queries_of_all_sources_together_step_back(payments_database: Paymen
     asyncio.run(story())
 
 
+def test_what_no_longer_times_out_comes_back_though_something_else_is_wrong_with_it(
+    payments_database: PaymentsDatabase,
+) -> None:
+    """A NULL among the rows for months, say, is no burden to the database."""
+    payments_database.execute("CREATE TABLE pace AS SELECT 60 AS seconds")
+
+    async def story() -> None:
+        queries = [custom(SLOW.replace("1 AS", "nullif(seconds, 0) AS"), timeout=LIMIT, interval=1)]
+        async with asking(payments_database.dsn, interval=1, queries=queries) as exporter:
+            for second in (0, 2, 6):
+                seen = await exporter.sample(NOW + second)
+            assert seen.value(metrics.query_interval, query="mine") == 8
+            payments_database.execute("UPDATE pace SET seconds = 0")
+            intervals = []
+            for second in (14, 18, 20, 21):
+                seen = await exporter.sample(NOW + second)
+                assert seen.value(metrics.query_success, query="mine") == 0
+                intervals.append(seen.value(metrics.query_interval, query="mine"))
+            assert intervals == [4, 2, 1, 1]
+
+    asyncio.run(story())
+
+
 def test_a_lock_makes_nobody_ask_less(payments_database: PaymentsDatabase) -> None:
     async def story() -> None:
         async with asking(payments_database.dsn, lock_timeout=0.1) as exporter:
