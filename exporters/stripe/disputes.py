@@ -15,7 +15,8 @@ __all__ = ["DisputesSampler"]
 
 _LOG = logging.getLogger(f"{LOGGER}.stripe.disputes")
 _NEW_FOR = 60 * 86400
-"""Seconds within which almost every dispute that waits was opened: networks give 7 to 45 days."""
+"""Seconds within which almost every dispute that waits was opened: networks give 7 to 45 days. Those that grow older
+than that count as new until the older ones are read again."""
 _OLD_EVERY = 86400
 """Seconds after which the older ones are read again: an inquiry that escalates, and a loss that is appealed, keep the
 moment at which they were opened, and wait for days once more."""
@@ -34,6 +35,7 @@ class DisputesSampler(Asking):
         super().__init__(shared)
         self._old: tuple[Dispute, ...] = ()
         self._old_at: float | None = None
+        self._new_since = 0
         self._told: set[str] = set()
 
     @property
@@ -42,12 +44,13 @@ class DisputesSampler(Asking):
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """How many disputes wait, and the earliest deadline."""
-        since = int(asked.here) - _NEW_FOR
+        old_are_due = self._old_are_due(asked.here)
+        since = int(asked.here) - _NEW_FOR if old_are_due else self._new_since
         new, complete = await asked.all("disputes", Dispute, {"created": {"gte": since}}, _PAGES)
         self._tell_of_limit(complete, "of the past 60 days", _PAGES)
-        if self._old_are_due(asked.here):
+        if old_are_due:
             self._old, complete = await asked.all("disputes", Dispute, {"created": {"lt": since}}, _OLD_PAGES)
-            self._old_at = asked.here
+            self._old_at, self._new_since = asked.here, since
             self._tell_of_limit(complete, "that are older than 60 days", _OLD_PAGES)
         found = {dispute.id: dispute for dispute in (*self._old, *new)}.values()
         for dispute in found:

@@ -243,6 +243,18 @@ def test_an_appeal_of_a_dispute_opened_long_ago_waits_like_any_other(world: Watc
     assert values(world.sample(Source.STRIPE_DISPUTES).readings) == {}
 
 
+def test_a_dispute_that_waits_for_longer_than_most_is_seen_in_every_sample(world: Watched) -> None:
+    """An inquiry that turned into a dispute late may wait when it is sixty days old; older ones are read once a day."""
+    world.fake.dispute(world.fake.pay(), due_in=70 * DAY)
+    world.clock.on(59 * DAY + 12 * HOUR)
+    seen = []
+    for _ in range(9):
+        found = values(world.sample(Source.STRIPE_DISPUTES).readings)
+        seen.append(found.get(("stripe_disputes_needing_response",)))
+        world.clock.on(3 * HOUR)
+    assert seen == [1] * 9
+
+
 def test_a_status_of_disputes_that_nobody_knows_is_told_once(world: Watched, caplog: pytest.LogCaptureFixture) -> None:
     world.fake.dispute(world.fake.pay(), status="mediation_needs_response")
     for _ in range(2):
