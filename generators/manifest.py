@@ -7,7 +7,7 @@ from importlib.metadata import version
 from generators.revision import revision
 from generators.wording import spoken_bound
 from rules.composition import in_environment
-from rules.vocabulary import Alert, Catalog, Environment, prometheus_duration
+from rules.vocabulary import Alert, Catalog, Contact, Environment, prometheus_duration
 
 __all__ = ["FORMAT", "MANIFEST", "manifest", "manifest_files"]
 
@@ -30,11 +30,23 @@ def manifest(catalog: Catalog) -> dict[str, object]:
         "service": catalog.organisation.service,
         "revisions": {one.name: revision(catalog, one) for one in catalog.organisation.environments},
         "environments": [environment.name for environment in catalog.organisation.environments],
+        "policies": {
+            policy.priority.value: {
+                "respond_within": prometheus_duration(policy.respond_within),
+                "notifies": [_spoken(contact) for contact in policy.notifies],
+                "escalates_to": [_spoken(contact) for contact in policy.escalates_to],
+            }
+            for policy in catalog.organisation.policies
+        },
         "alerts": {
             alert.name: {
                 "area": area.name,
                 "summary": alert.summary,
                 "watches": alert.watches.title,
+                "hidden_by": sorted(one.name for one in alert.hidden_by),
+                "stays_while": alert.stays_while.condition if alert.stays_while else "",
+                "told_at_once": alert.told_at_once,
+                "own_incident": alert.own_incident,
                 "thresholds": {
                     environment.name: _thresholds(alert, environment)
                     for environment in catalog.organisation.environments
@@ -56,6 +68,10 @@ def manifest(catalog: Catalog) -> dict[str, object]:
     }
 
 
+def _spoken(contact: Contact) -> str:
+    return f"{contact.name} by {contact.channel.value} at {contact.address}"
+
+
 def _thresholds(alert: Alert, environment: Environment) -> dict[str, object]:
     found: dict[str, object] = {}
     for threshold in alert.thresholds_in(environment):
@@ -66,6 +82,7 @@ def _thresholds(alert: Alert, environment: Environment) -> dict[str, object]:
                 "keep_firing": prometheus_duration(threshold.keep_firing),
                 "priority": threshold.priority.value,
                 "severity": threshold.severity.value,
+                "respond_within": prometheus_duration(threshold.respond_within) if threshold.respond_within else "",
                 "guards": [f"{'unless' if guard.forbids else 'only if'} {guard.condition}" for guard in branch.guards],
                 "because": branch.because,
             }

@@ -66,9 +66,9 @@ def diff(
     judge, because Prometheus does not answer, answered in part, or cannot evaluate a rule.
     """
     from generators.files import folder_of, generated_files
-    from generators.manifest import manifest
+    from generators.manifest import MANIFEST, manifest
     from paymon.renames import renames
-    from paymon.upgrade import changes
+    from paymon.upgrade import changes, counted_files
 
     catalogs = load_all()
     catalog = asked_one(catalogs)
@@ -87,6 +87,12 @@ def diff(
     now = generated_files(*catalogs)
     names = {name for _, lines in found for line in lines if (name := _alert_of(line, old, new))}
     follow = {name: followers(name, before, now, catalog, folder_of(catalog, catalogs)) for name in sorted(names)}
+    own = f"{folder_of(catalog, catalogs)}/"
+    others = [
+        path
+        for path in sorted({*before, *now})
+        if path.startswith(own) and not path.endswith(f"/{MANIFEST}") and before.get(path) != now.get(path)
+    ]
     fired: Mapping[str, tuple[int, int]] = {}
     span = ""
     doubts: tuple[str, ...] = ()
@@ -99,11 +105,13 @@ def diff(
             "changes": [{"title": title, "lines": lines} for title, lines in found],
             "follow": {name: {"panels": f.panels, "tests": f.tests, "pages": f.pages} for name, f in follow.items()},
             "fired": {name: {"before": was, "now": is_} for name, (was, is_) in fired.items()},
+            "files": others,
             "warnings": doubts,
         }
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo("\n".join(markdown(revision, found, follow, fired, span, old, new, doubts)))
+        files = counted_files(others) if others else ""
+        click.echo("\n".join(markdown(revision, found, follow, fired, span, old, new, doubts, files)))
     sys.exit(CANNOT_JUDGE if doubts else 0)
 
 
@@ -122,12 +130,16 @@ def markdown(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     doubts: Sequence[str] = (),
+    files: str = "",
 ) -> Iterator[str]:
-    """The change as Markdown; `doubts` are why the counts of firings may be others."""
+    """The change as Markdown.
+
+    `doubts` are why the counts of firings may be others; `files` says which are others where no words tell of a change.
+    """
     yield f"### What changes since `{revision}`"
     if not found:
         yield ""
-        yield "Nothing that the definitions say."
+        yield f"Nothing but {files}." if files else "Nothing that the definitions say."
     told: set[str] = set()
     for title, lines in found:
         yield ""

@@ -1,7 +1,7 @@
 """`paymon upgrade`: what does this version change for this team, in words, before anything is written?"""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from paymon.renames import Rename, mentions, renames
 from paymon.versions import NotAManifest, newer, read_manifest
 from rules.vocabulary import Catalog
 
-__all__ = ["changes", "upgrade"]
+__all__ = ["changes", "counted_files", "upgrade"]
 
 Manifest = Mapping[str, Any]
 
 _PAGES = ("P1", "P2")
+_NAMED = 5
+"""Files that are named, of many."""
 
 
 @click.command()
@@ -75,7 +77,25 @@ def upgrade(out: Path | None, **_access: Any) -> None:
         told = True
         _say_what_goes(missing, access_from(click.get_current_context(), "alertmanager"))
     if not (told or renamed):
-        click.echo("nothing changes")
+        click.echo(_in_files(catalogs, root))
+
+
+def _in_files(catalogs: tuple[Catalog, ...], root: Path) -> str:
+    """What changes where no words tell of any: other files, or nothing."""
+    from generators.files import generated_files
+    from generators.output import DriftKind, differences
+
+    found = [
+        one.path for one in differences(root, generated_files(*catalogs), OWNED) if one.kind != DriftKind.UNTRACKED
+    ]
+    others = [path for path in found if not path.endswith(f"/{MANIFEST}")]
+    return f"nothing but {counted_files(others)}" if others else "nothing changes"
+
+
+def counted_files(paths: Sequence[str]) -> str:
+    """So many files, with the first of them."""
+    more = "" if len(paths) <= _NAMED else f" and {len(paths) - _NAMED} more"
+    return f"{len(paths)} generated file{'' if len(paths) == 1 else 's'}: {', '.join(sorted(paths)[:_NAMED])}{more}"
 
 
 def _say_what_goes(missing: tuple[Gone, ...], access: Access | None) -> None:
@@ -135,6 +155,7 @@ def changes(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> Iterator
     of = {kind: {one.old: one for one in renamed if one.kind == kind} for kind in kinds}
     for title, lines in (
         ("Environments", _environments(old, new)),
+        ("People", _people(old, new)),
         ("Alerts", _alerts(old, new, of["alert"])),
         ("Numbers", _numbers(old, new, {one.old: one.new for one in of["alert"].values()})),
         ("Metrics", _metrics(old, new, of["metric"], of["label"])),
@@ -174,6 +195,44 @@ def _alerts(old: Manifest, new: Manifest, renamed: Mapping[str, Rename]) -> Iter
             yield f"renamed: {name} is now {renamed[name].new}; silences and routes that name it need the new one"
         else:
             yield f"gone: {name}; nothing watches any more: {before[name]['watches']}"
+        it = renamed[name].new if name in renamed else name
+        if it in now:
+            yield from _manners(it, before[name], now[it], {old: one.new for old, one in renamed.items()})
+
+
+def _manners(name: str, before: Manifest, now: Manifest, renamed: Mapping[str, str]) -> Iterator[str]:
+    """What an alert watches, when it keeps quiet and how it is told, where that is another; old manifests lack some."""
+    if before["watches"] != now["watches"]:
+        yield f"{name}: watches no longer {before['watches']}, but {now['watches']}"
+    louder = [renamed.get(one, one) for one in before.get("hidden_by", now["hidden_by"])]
+    yield from (f"{name}: keeps quiet now while {one} fires" for one in now["hidden_by"] if one not in louder)
+    yield from (f"{name}: no longer keeps quiet while {one} fires" for one in louder if one not in now["hidden_by"])
+    was, isnow = before.get("stays_while", now["stays_while"]), now["stays_while"]
+    if was != isnow:
+        yield f"{name}: once it fires, it stays while {isnow or 'its bound is passed'}, no longer while " + (
+            f"{was or 'its bound is passed'}"
+        )
+    for key, true, false in (
+        ("told_at_once", "is told at any hour now", "waits for working hours now"),
+        ("own_incident", "calls anew now while another P1 is worked on", "is now told as a part of a P1 that is open"),
+    ):
+        if before.get(key, now[key]) != now[key]:
+            yield f"{name}: {true if now[key] else false}"
+
+
+def _people(old: Manifest, new: Manifest) -> Iterator[str]:
+    """Who hears of which priority, and how soon they answer, where that is another; an old manifest lacks it."""
+    before, now = old.get("policies", new["policies"]), new["policies"]
+    for priority in sorted({*before, *now}):
+        was, isnow = before.get(priority), now.get(priority)
+        if was is None or isnow is None:
+            yield f"{priority}: {'is a priority now' if was is None else 'is no priority any more'}"
+            continue
+        if was["respond_within"] != isnow["respond_within"]:
+            yield f"{priority}: to be answered within {was['respond_within']} -> {isnow['respond_within']}"
+        for key, said in (("notifies", "told to"), ("escalates_to", "escalated to")):
+            yield from (f"{priority}: no longer {said} {one}" for one in was[key] if one not in isnow[key])
+            yield from (f"{priority}: now {said} {one}" for one in isnow[key] if one not in was[key])
 
 
 def _urgency(alert: Manifest) -> str:
@@ -207,6 +266,12 @@ def _of_thresholds(before: Manifest, now: Manifest, name: str, new_name: str) ->
         for what, word in (("bound", ""), ("lasting", "for "), ("keep_firing", "kept firing for ")):
             if was[what] != isnow[what]:
                 yield f"{shown}: {word}{was[what]} -> {word}{isnow[what]}, because {isnow['because']}"
+        if was["severity"] != isnow["severity"]:
+            yield f"{shown}: severity {was['severity']} -> {isnow['severity']}"
+        if was.get("respond_within", isnow["respond_within"]) != isnow["respond_within"]:
+            yield f"{shown}: to be answered within {was['respond_within'] or 'what its priority asks for'} -> " + (
+                f"{isnow['respond_within'] or 'what its priority asks for'}"
+            )
         if was["priority"] != isnow["priority"]:
             wakes = was["priority"] not in _PAGES and isnow["priority"] in _PAGES
             calm = was["priority"] in _PAGES and isnow["priority"] not in _PAGES

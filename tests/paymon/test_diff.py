@@ -1,6 +1,7 @@
 """What does a change of the definitions mean, in words?"""
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,8 +12,9 @@ from generators.files import generated_files
 from generators.manifest import manifest
 from paymon.diff import diff, followers, markdown
 from paymon.upgrade import changes
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS, catalog
 from rules.payments import completion, outcomes
+from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import Catalog
 from tests.paymon.live.test_prometheus import Answer, answering
 
@@ -63,6 +65,15 @@ def test_another_alert_follows_from_nothing() -> None:
 
 def test_no_change_says_so() -> None:
     assert list(markdown("main", [], {}, {}, "", OLD, OLD))[-1] == "Nothing that the definitions say."
+
+
+def test_a_change_of_files_alone_is_not_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = replace(PEOPLE, delivery=replace(PEOPLE.delivery, mail_host="mail.example.org:587"))
+    monkeypatch.setattr("paymon.diff.load_all", lambda: (PAYMENTS.of(people, SERVICE),))
+    found = CliRunner().invoke(diff, ["HEAD"])
+    assert found.exit_code == 0, found.output
+    last = found.output.splitlines()[-1]
+    assert re.fullmatch(r"Nothing but \d+ generated files: .*generated/alertmanager/alertmanager.yml.*\.", last)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Does a team hear in words what a new version changes for it, and is what nobody can tell not taken for nothing?"""
 
 import json
+import re
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,20 @@ from generators.manifest import manifest
 from paymon.renames import Rename, mentions
 from paymon.upgrade import changes
 from paymon.versions import NotAManifest, newer, read_manifest, written_by_a_newer_one
-from rules.vocabulary import Area, Catalog, Environment, Former, Override, Priority, Severity, above, minutes, only_if
+from rules.vocabulary import (
+    Area,
+    Catalog,
+    Channel,
+    Contact,
+    Environment,
+    Former,
+    Override,
+    Priority,
+    Severity,
+    above,
+    minutes,
+    only_if,
+)
 from tests.paymon import test_generate
 from tests.paymon.test_generate import paymon
 from tests.rules import small
@@ -71,11 +86,75 @@ def test_every_number_that_moves_is_said_once_for_the_environments_that_it_moves
         "Numbers": [
             "TooMuch: above 5 -> above 7, because we sell more [production]",
             "TooMuch: for 0s -> for 2m, because we sell more [production]",
+            "TooMuch: severity warning -> critical [production]",
             "TooMuch: P3 -> P2; it wakes somebody now [production]",
             "TooMuch: now only if shop:queue:sum >= 1 [production, staging]",
             "TooMuch: for 0s -> for 2m, because small [staging]",
         ]
     }
+
+
+def test_when_an_alert_keeps_quiet_and_how_it_is_told_are_told() -> None:
+    long = small.alert(QUEUE, name="QueueLong")
+    stays = only_if(ORDERS, ">", 4, "still many")
+    otherwise = replace(TOO_MUCH, hidden_by=(long,), stays_while=stays, told_at_once=True, own_incident=True)
+    before = written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH, long)))
+    after = written(small.area(ORDERS, QUEUE, alerts=(otherwise, long)))
+
+    assert told(before, after) == {
+        "Alerts": [
+            "TooMuch: keeps quiet now while QueueLong fires",
+            "TooMuch: once it fires, it stays while shop:orders:increase5m > 4, no longer while its bound is passed",
+            "TooMuch: is told at any hour now",
+            "TooMuch: calls anew now while another P1 is worked on",
+        ]
+    }
+    assert told(after, before)["Alerts"][0] == "TooMuch: no longer keeps quiet while QueueLong fires"
+
+
+def test_that_a_louder_alert_has_another_name_is_told_once() -> None:
+    was, isnow = small.alert(QUEUE, name="QueueLong"), small.alert(QUEUE, name="QueueJammed")
+    note = Rename("alert", "QueueJammed", Former("QueueLong", until="0.4.0", because="it jams"))
+    before, after = (
+        written(small.area(ORDERS, QUEUE, alerts=(replace(TOO_MUCH, hidden_by=(one,)), one))) for one in (was, isnow)
+    )
+    assert told(before, after, note) == {
+        "Alerts": ["renamed: QueueLong is now QueueJammed; silences and routes that name it need the new one"]
+    }
+
+
+def test_who_hears_of_a_priority_and_how_soon_they_answer_is_told() -> None:
+    area = small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,))
+    first, *others = small.ORGANISATION.policies
+    chat = Contact(name="Chat", channel=Channel.SLACK, address="#shop")
+    changed = replace(first, notifies=(chat,), respond_within=minutes(90))
+    after = written(area, policies=(changed, *others))
+    priority = first.priority.value
+    assert told(BEFORE, after) == {
+        "People": [
+            f"{priority}: to be answered within {_minutes(first.respond_within)} -> 1h30m",
+            *(
+                f"{priority}: no longer told to {one.name} by {one.channel.value} at {one.address}"
+                for one in first.notifies
+            ),
+            f"{priority}: now told to Chat by Slack at #shop",
+        ]
+    }
+
+
+def _minutes(time: timedelta) -> str:
+    return f"{time.total_seconds() / 60:.0f}m"
+
+
+def test_what_a_manifest_of_an_earlier_version_does_not_say_is_no_change() -> None:
+    earlier = json.loads(json.dumps(BEFORE))
+    del earlier["policies"]
+    for key in ("hidden_by", "stays_while", "told_at_once", "own_incident"):
+        del earlier["alerts"]["TooMuch"][key]
+    for thresholds in earlier["alerts"]["TooMuch"]["thresholds"].values():
+        for one in thresholds.values():
+            del one["respond_within"]
+    assert told(earlier, BEFORE) == {}
 
 
 def test_a_renamed_metric_is_told_with_its_new_name_and_its_end() -> None:
@@ -185,6 +264,15 @@ def test_the_command_says_what_the_definitions_change(project: Path) -> None:
     assert result.returncode == 0
     assert "PaymentFailuresPerHourHigh: above 50 -> above 60, because " in result.stdout
     assert "[production, staging]" in result.stdout
+
+    assert paymon(project, "generate").returncode == 0
+    organisation = project / "rules/payments/organisation.py"
+    text = organisation.read_text()
+    organisation.write_text(re.sub(r'mail_host="[^"]*"', 'mail_host="mail.example.org:587"', text))
+    assert organisation.read_text() != text
+    told_of_files = paymon(project, "upgrade").stdout.splitlines()[-1]
+    assert told_of_files.startswith("nothing but "), told_of_files
+    assert "generated/alertmanager/alertmanager.yml" in told_of_files
 
 
 def test_the_manifest_of_this_catalog_is_the_same_for_equal_definitions() -> None:
