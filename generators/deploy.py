@@ -26,8 +26,10 @@ _SCRAPES = """\
 # the label of none.
 """
 _ANNOTATED = """\
-# For a Prometheus that finds pods by the annotation prometheus.io/scrape: "true", and their port by prometheus.io/port.
-# A pod's labels decide under which job it is scraped; job, service and environment are set, whatever it is called.
+# For a Prometheus that finds pods in Kubernetes. Put the namespace of your pods where it says {namespace}:
+# pods of another environment, and other services' exporters, look the same. The exporter is found by the label of its
+# pod and the name of its port, paymon; the application by the annotations prometheus.io/scrape: "true" and
+# prometheus.io/port, of which a pod has one. Job, service and environment are set, whatever the pod is called.
 """
 _AGENT = """\
 # For a Prometheus in agent mode (or another agent that reads this format), which scrapes here and sends it on.
@@ -57,7 +59,7 @@ def deploy_files(catalog: Catalog, beside: Sequence[Catalog] = ()) -> Mapping[st
     for environment in catalog.organisation.environments:
         folder = f"{environment.name}/deploy"
         groups = all_groups_text(catalog, environment)
-        namespace = f"{catalog.organisation.service}-{environment.name}"
+        namespace = _namespace(catalog, environment)
         texts = {
             "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment, shared=bool(beside))),
             "prometheusrule.yaml": _prometheus_rule(catalog, environment, groups),
@@ -66,7 +68,8 @@ def deploy_files(catalog: Catalog, beside: Sequence[Catalog] = ()) -> Mapping[st
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
             + _monitors(catalog, environment, "ServiceMonitor"),
             "mimir.yml": as_yaml({"namespace": namespace}) + groups,
-            "scrape-annotated-pods.yml": _ANNOTATED + as_yaml(_annotated(catalog, environment)),
+            "scrape-annotated-pods.yml": _ANNOTATED.format(namespace=namespace)
+            + as_yaml(_annotated(catalog, environment)),
             "scrape-agent.yml": _AGENT + as_yaml(_agent(catalog, environment)),
             "scrape-federation.yml": _FEDERATION + as_yaml(_federation(catalog, environment)),
             "allow-lists.yaml": _ALLOW_LISTS + as_yaml(_allow_lists(catalog)),
@@ -123,41 +126,49 @@ def _set(catalog: Catalog, environment: Environment, job: str) -> list[dict[str,
 
 
 def _annotated(catalog: Catalog, environment: Environment) -> dict[str, object]:
-    annotation, label = "__meta_kubernetes_pod_annotation_prometheus_io_", "__meta_kubernetes_pod_label_"
+    meta = "__meta_kubernetes_pod_"
+    annotation = f"{meta}annotation_prometheus_io_"
+    of_exporter = (_keep(f"{meta}container_port_name", "paymon"),)
+    of_application = (
+        _keep(f"{annotation}scrape", "true"),
+        {
+            "source_labels": ["__address__", f"{annotation}port"],
+            "regex": r"([^:]+)(?::\d+)?;(\d+)",
+            "replacement": "$1:$2",
+            "target_label": "__address__",
+            "action": "replace",
+        },
+        {"source_labels": ["__address__"], "regex": f".+:{EXPORTER_PORT}", "action": "drop"},
+    )
     return {
         "scrape_configs": [
             {
-                "job_name": job,
+                "job_name": f"{catalog.organisation.service}-{environment.name}-{job}",
                 "scrape_interval": prometheus_duration(catalog.organisation.scrape_interval),
                 "kubernetes_sd_configs": [{"role": "pod"}],
                 "relabel_configs": [
-                    {"source_labels": [f"{annotation}scrape"], "regex": "true", "action": "keep"},
+                    _keep("__meta_kubernetes_namespace", _namespace(catalog, environment)),
                     *(
-                        {
-                            "source_labels": [label + re.sub(r"[^a-zA-Z0-9_]", "_", name)],
-                            "regex": value,
-                            "action": "keep",
-                        }
+                        _keep(f"{meta}label_" + re.sub(r"[^a-zA-Z0-9_]", "_", name), value)
                         for name, value in pods.items()
                     ),
-                    {
-                        "source_labels": ["__address__", f"{annotation}port"],
-                        "regex": r"([^:]+)(?::\d+)?;(\d+)",
-                        "replacement": "$1:$2",
-                        "target_label": "__address__",
-                        "action": "replace",
-                    },
-                    {
-                        "source_labels": ["__meta_kubernetes_pod_name"],
-                        "target_label": "pod",
-                        "action": "replace",
-                    },
+                    *(of_exporter if port == EXPORTER_PORT else of_application),
+                    {"source_labels": [f"{meta}name"], "target_label": "pod", "action": "replace"},
                     *_set(catalog, environment, job),
                 ],
             }
-            for job, _, pods in _jobs(catalog, environment)
+            for job, port, pods in _jobs(catalog, environment)
         ]
     }
+
+
+def _keep(label: str, value: str) -> dict[str, object]:
+    return {"source_labels": [label], "regex": value, "action": "keep"}
+
+
+def _namespace(catalog: Catalog, environment: Environment) -> str:
+    """Of the pods in Kubernetes, as the kustomize overlay has it, and of the rules in Mimir."""
+    return f"{catalog.organisation.service}-{environment.name}"
 
 
 def _agent(catalog: Catalog, environment: Environment) -> dict[str, object]:

@@ -111,10 +111,65 @@ def test_what_is_federated_keeps_the_labels_that_it_has(exporter: int, tmp_path:
             assert labels_of(federating) == OURS
 
 
-def test_an_annotated_pod_gets_our_labels_whatever_it_is_called() -> None:
-    for job in generated("scrape-annotated-pods.yml")["scrape_configs"]:
-        set_ = {one["target_label"]: one["replacement"] for one in job["relabel_configs"] if "source_labels" not in one}
-        assert set_ == {**OURS, "job": job["job_name"]}
+def pod(namespace: str, address: str, port: str, *, app: str = "", annotated: str = "") -> dict[str, Any]:
+    """A port of a pod that carries the exporter, as Prometheus discovers it; with `app`, beside the application."""
+    labels = {
+        "__meta_kubernetes_namespace": namespace,
+        "__meta_kubernetes_pod_name": f"{namespace}-0",
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": "paymon",
+        "__meta_kubernetes_pod_container_port_name": port,
+        **({"__meta_kubernetes_pod_label_app": app} if app else {}),
+    }
+    if annotated:
+        labels |= {
+            "__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true",
+            "__meta_kubernetes_pod_annotation_prometheus_io_port": annotated,
+        }
+    return {"targets": [address], "labels": labels}
+
+
+PODS = (
+    pod("payments-production", "127.0.0.1:9877", "paymon"),
+    pod("payments-production", "127.0.0.2:8080", "http", app="payments", annotated="8080"),
+    pod("payments-production", "127.0.0.2:9877", "paymon", app="payments", annotated="8080"),
+    pod("payments-production", "127.0.0.3:8080", "http", app="payments", annotated="9877"),
+    pod("payments-production", "127.0.0.3:9877", "paymon", app="payments", annotated="9877"),
+    pod("payments-staging", "127.0.0.4:8080", "http", app="payments", annotated="8080"),
+    pod("payments-staging", "127.0.0.4:9877", "paymon", app="payments", annotated="8080"),
+    pod("orders-production", "127.0.0.5:9877", "paymon", annotated="9877"),
+)
+
+
+def discovered(url: str, jobs: int) -> list[dict[str, Any]]:
+    """Every target of the server, once each of so many jobs has some."""
+    deadline = time.monotonic() + 200
+    while True:
+        targets: list[dict[str, Any]] = httpx.get(f"{url}/api/v1/targets", timeout=100).json()["data"]["activeTargets"]
+        if len({one["scrapePool"] for one in targets}) == jobs:
+            return targets
+        assert time.monotonic() < deadline, "not every job has a target within 200 s"
+        time.sleep(0.2)
+
+
+def test_pods_are_scraped_under_the_job_and_environment_that_is_theirs(tmp_path: Path) -> None:
+    """A sidecar's pod has two ports and one annotation; staging and another service live in the same cluster."""
+    jobs = [
+        {key: value for key, value in job.items() if key != "kubernetes_sd_configs"} | {"static_configs": list(PODS)}
+        for environment in ("production", "staging")
+        for job in yaml.safe_load(FILES[f"{environment}/deploy/scrape-annotated-pods.yml"])["scrape_configs"]
+    ]
+    with prometheus(find("prometheus", "3.5"), as_yaml({"scrape_configs": jobs}), tmp_path) as url:
+        targets = discovered(url, len(jobs))
+
+    assert {(one["labels"]["environment"], one["labels"]["job"], one["labels"]["instance"]) for one in targets} == {
+        ("production", "payments-exporter", "127.0.0.1:9877"),
+        ("production", "payments-exporter", "127.0.0.2:9877"),
+        ("production", "payments-exporter", "127.0.0.3:9877"),
+        ("production", "payments", "127.0.0.2:8080"),
+        ("staging", "payments-exporter", "127.0.0.4:9877"),
+        ("staging", "payments", "127.0.0.4:8080"),
+    }
+    assert {one["labels"]["service"] for one in targets} == {"payments"}
 
 
 def found(labels: dict[str, str], page: str, folder: Path) -> list[str]:
