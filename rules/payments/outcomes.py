@@ -299,6 +299,40 @@ success_kept = Signal(
     ),
 )
 
+
+def _days_after(gives: str | None, card: str, nobodys: str = "0+1x2032") -> Example:
+    """Successes every five minutes for a week and an hour; neither renewals nor failures change anything."""
+    return Example(
+        series=(
+            (_CARD_SUCCESS, card),
+            (_NOBODYS_SUCCESS, nobodys),
+            (_RENEWALS, "0+7x2032"),
+            (_CARD_FAILURE, "0+9x2032"),
+        ),
+        every=minutes(5),
+        at=minutes(10142) + seconds(30),
+        gives=(("", gives),) if gives else (),
+    )
+
+
+success_of_days_before = Signal(
+    "payments:customer_success:of_days_before",
+    "Customers' successes in 15 minutes as a share of yesterday's or last week's at this time, whichever had fewer; none where "
+    "fewer than 15 were usual",
+    Unit.SHARE_OF_COUNTED,
+    f"{total(SUCCESS_BY_CUSTOMERS, '15m')}\n/ on () (\n  0.5 * min(\n"
+    f'    label_replace({total(SUCCESS_BY_CUSTOMERS, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
+    f'    or label_replace({total(SUCCESS_BY_CUSTOMERS, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n'
+    "  )\n  >= 15\n)",
+    _days_after("0.4", "0+18x9 180+9x1 9+9x3 54+18x1722 31061+11x1 11+11x2 51+18x282 3+3x5"),
+    also=(
+        _days_after("0.4", "0+14x1738 24341+9x4 24391+14x282 28342+3x5"),
+        _days_after("0.4", "_x1000 0+9x1026 9237+3x5", "_x1000 0+1x1032"),
+        _days_after("0.4", "0+4x2026 8105+1x5"),
+        _days_after(None, "0+3.96x2026 8024+1x5"),
+    ),
+)
+
 failures_5m = Signal(
     "payments:technical_failures:increase5m",
     "Technical failures in 5 minutes",
@@ -370,6 +404,25 @@ complete_failure = Alert(
             only_if(attempts_15m, ">=", 10, "ten failures in a row are no accident, at little traffic either"),
             _SEVERAL,
             _OTHERS_PAY,
+            unless(
+                rollout.switched_off_in_10m,
+                ">=",
+                1,
+                "after a release the window still holds the failures for which the switch was pulled",
+            ),
+        ),
+        or_when(
+            success_ratio_15m,
+            "<",
+            "0.05",
+            "what began longer ago than the half-hour before, and perhaps while nobody could look, has days to compare with",
+            _SEVERAL,
+            only_if(
+                success_of_days_before,
+                "<",
+                "0.2",
+                "beside a card tester customers pay as on other days; a weekend is held against the last one",
+            ),
             unless(
                 rollout.switched_off_in_10m,
                 ">=",

@@ -325,6 +325,22 @@ def _success_kept(evaluation: Evaluation) -> Column:
     return kept
 
 
+def _of_days_before(evaluation: Evaluation) -> Column:
+    """Successes against the fewer of those of yesterday's and of last week's half-hour around this time."""
+    half_hours = (
+        evaluation.history.increase(
+            _SUCCEEDED, int(minutes(30).total_seconds()), int((ago - minutes(15)).total_seconds())
+        )
+        for ago in (days(1), days(7))
+    )
+    usual = (
+        min((count / 2 for count in both if count == count), default=NO_RESULT)
+        for both in zip(*half_hours, strict=True)
+    )
+    lately = zip(evaluation.increase(_SUCCEEDED, minutes(15)), usual, strict=True)
+    return [now / then if then >= 15 else NO_RESULT for now, then in lately]
+
+
 def _counted_before(offset: timedelta) -> Measure:
     return lambda evaluation: evaluation.history.total_before(int(offset.total_seconds()))
 
@@ -340,6 +356,7 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.failing_payments_4m: _increase(_FAILED, minutes(4)),
     outcomes.unpaid_payments_15m: _unpaid,
     outcomes.success_kept: _success_kept,
+    outcomes.success_of_days_before: _of_days_before,
     outcomes.failures_5m: _increase(_FAILED, minutes(5)),
     outcomes.failure_ratio_5m: _share(_FAILED, minutes(5)),
     outcomes.failure_ratio_30m: _share(_FAILED, minutes(30)),

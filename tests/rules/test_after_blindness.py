@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import blindness, completion, database, monitoring
+from rules.payments import blindness, completion, database, declines, monitoring, outcomes
 from rules.vocabulary import Source, minutes, seconds
 from tests.rules.playing import play
 
@@ -51,3 +51,45 @@ def test_a_question_that_the_database_does_not_answer_is_told_though_it_answers_
     told = {blindness.query_failing: ((BLIND + minutes(10), until),), blindness.exporter_stale: ()}
 
     play(promtool, tmp_path, fed, told, until=until)
+
+
+@pytest.mark.parametrize("blind_for", [8, 16, 40], ids=lambda lasts: f"{lasts} minutes")
+def test_a_complete_failure_that_outlasts_a_gap_in_the_data_is_taken_up_after_it(
+    blind_for: int, promtool: Promtool, tmp_path: Path
+) -> None:
+    """Of 60 payments a minute, all are declined for three hours; after the first the exporter is away for a while.
+
+    What customers did in the half-hour before tells nothing by then: yesterday does.
+    """
+    began, away, end = 26 * 60, 27 * 60, 29 * 60
+    back = away + blind_for
+
+    def held(values: list[int]) -> str:
+        return " ".join(str(values[away] if away <= at < back else value) for at, value in enumerate(values))
+
+    moments = range(end + 1)
+    declined = held([60 * max(at - began, 0) for at in moments])
+    of = f'{{source="{Source.STRIPE_EVENTS.value}"}}'
+    fed = {
+        outcomes.attempts.where(result="success", payment_method="card", initiator="api"): held(
+            [60 * min(at, began) for at in moments]
+        ),
+        outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api"): declined,
+        outcomes.distinct_attempts.where(result="issuer_declined", initiator="api"): declined,
+        f"{monitoring.watermark}{of}": held([60 * at for at in moments]),
+        f"{monitoring.interval}{of}": f"15x{end}",
+    }
+    again = (minutes(back + 2), minutes(end))
+    first = (minutes(began + 2), minutes(away + 10))
+    whole = ((first[0], again[1]),) if blind_for < 10 else (first, again)
+    expected = {outcomes.complete_failure: whole, declines.card_testing: ()}
+
+    play(
+        promtool,
+        tmp_path,
+        fed,
+        expected,
+        until=minutes(end),
+        every=minutes(1),
+        without=(Source.STRIPE_EVENTS,),
+    )
