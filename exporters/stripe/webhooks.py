@@ -7,7 +7,7 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 from exporters.process.logs import LOGGER
 from exporters.sampling.model import Reading, reading
-from exporters.stripe.reading.answers import Created, Endpoint
+from exporters.stripe.reading.answers import Created, Endpoint, Versioned
 from exporters.stripe.reading.asking import Asked, Asking, Shared
 from exporters.stripe.settings import StripeSettings
 from rules.payments import webhooks
@@ -72,13 +72,27 @@ class WebhooksSampler(Asking):
         endpoints = None
         if not self._settings.event_destination:
             endpoints = await asked.if_permitted(asked.all("webhook_endpoints", Endpoint, {}, _PAGES))
+        version = await self._accounts_version(asked, endpoints[0] if endpoints else ())
         late = await asked.if_permitted(asked.all("events", Created, {"delivery_success": "false"}, _PAGES))
         return (
             *(self._backlog(late[0], asked.here) if late else ()),
-            *(self._endpoints(endpoints[0]) if endpoints else ()),
+            *(self._endpoints(endpoints[0], version) if endpoints else ()),
         )
 
-    def _endpoints(self, found: tuple[Endpoint, ...]) -> tuple[Reading, ...]:
+    async def _accounts_version(self, asked: Asked, endpoints: tuple[Endpoint, ...]) -> str | None:
+        """The account's API version, in which endpoints without one of their own are sent events.
+
+        None where nobody wants to know, or where it cannot be known: of a connected account, whose events are sent in
+        the platform's version, and where there is no event.
+        """
+        without = any(one.status == "enabled" and not one.api_version for one in endpoints)
+        if not without or not self._settings.webhook_api_version or self._settings.account:
+            return None
+        newest = await asked.if_permitted(asked.all("events", Versioned, {"limit": 1}, 1))
+        return next((event.api_version for event in newest[0]), None) if newest else None
+
+    def _endpoints(self, found: tuple[Endpoint, ...], version: str | None) -> tuple[Reading, ...]:
+        """What they say; `version` is the account's."""
         of_connected = bool(self._settings.account)
         reached = [endpoint for endpoint in found if bool(endpoint.application) is of_connected]
         self.others = len(found) - len(reached)
@@ -93,7 +107,7 @@ class WebhooksSampler(Asking):
         return (
             reading(webhooks.endpoints, len(enabled), status="enabled"),
             reading(webhooks.endpoints, len(endpoints) - len(enabled), status="disabled"),
-            reading(webhooks.endpoint_version_drift, sum(map(self._drifts, enabled))),
+            *self._drift([endpoint.api_version or version for endpoint in enabled]),
             *(
                 reading(webhooks.subscribed, bool({type_, "*"} & types), event_type=type_)
                 for type_ in webhooks.REQUIRED_EVENT_TYPES
@@ -123,9 +137,13 @@ class WebhooksSampler(Asking):
         dead = [at for at in moments if at < here - _RETRIED_FOR]
         return (*_undelivered("retrying", retrying), *_undelivered("dead", dead))
 
-    def _drifts(self, endpoint: Endpoint) -> bool:
+    def _drift(self, versions: list[str | None]) -> tuple[Reading, ...]:
+        """How many of these versions are others than expected; nothing where one of them is not known."""
         expected = self._settings.webhook_api_version
-        return bool(expected) and (endpoint.api_version or expected) != expected
+        if expected and None in versions:
+            return ()
+        count = sum(version != expected for version in versions) if expected else 0
+        return (reading(webhooks.endpoint_version_drift, count),)
 
 
 def _undelivered(state: str, moments: list[int]) -> tuple[Reading, ...]:

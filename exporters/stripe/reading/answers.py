@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporters.sampling.model import ErrorClass, SampleError
 
-__all__ = ["Account", "Balance", "Created", "Dispute", "Endpoint", "Listed", "understood"]
+__all__ = ["Account", "Balance", "Created", "Dispute", "Endpoint", "Listed", "Versioned", "understood"]
 
 
 class _Answer(BaseModel):
@@ -74,6 +74,12 @@ class Created(_Answer):
 
     id: str
     created: int
+
+
+class Versioned(_Answer):
+    """An event, as far as it says in which API version it is written: the account's at that time."""
+
+    api_version: str | None = None
 
 
 class Listed(_Answer):

@@ -73,6 +73,7 @@ def test_without_undelivered_events_there_is_no_oldest(world: Watched) -> None:
 
 def test_endpoints_subscriptions_and_drifting_versions(tmp_path: Path) -> None:
     with watched(tmp_path, webhook_api_version="2026-04-22.dahlia") as world:
+        world.fake.pay()
         world.fake.add_endpoint(("payment_intent.succeeded",), api_version="2020-08-27")
         world.fake.add_endpoint(("charge.dispute.created",), status="disabled", api_version="2020-08-27")
         world.fake.add_endpoint(("payment_intent.succeeded",), api_version="2026-04-22.dahlia")
@@ -84,6 +85,41 @@ def test_endpoints_subscriptions_and_drifting_versions(tmp_path: Path) -> None:
             ("stripe_webhook_endpoints_version_drift",): 1,
             ("stripe_webhook_event_subscribed", "payment_intent.succeeded"): 1,
         }
+
+
+def test_an_endpoint_without_a_version_follows_the_accounts(tmp_path: Path) -> None:
+    """Whoever upgrades the account's default version, upgrades what such an endpoint is sent."""
+
+    def drifting(world: Watched) -> list[float]:
+        found = world.sample(Source.STRIPE_WEBHOOKS).readings
+        return [one.value for one in found if isinstance(one, Reading) and one.metric.name.endswith("version_drift")]
+
+    with watched(tmp_path, webhook_api_version="2026-04-22.dahlia") as world:
+        world.fake.add_endpoint(api_version="2026-04-22.dahlia")
+        assert drifting(world) == [0]
+        assert world.server.reads["events"] == 1, "nothing more is asked where each has a version"
+        world.fake.add_endpoint()
+        assert drifting(world) == [], "without any event the account's version is not known"
+        world.fake.pay()
+        assert drifting(world) == [0]
+        world.clock.on(HOUR)
+        world.fake.use_version("2026-10-28.elm")
+        world.fake.pay()
+        assert drifting(world) == [1]
+        world.fake.webhook_endpoints[-1]["status"] = "disabled"
+        assert drifting(world) == [0]
+
+
+def test_which_version_a_connected_accounts_events_are_sent_in_by_default_is_not_known(tmp_path: Path) -> None:
+    """It is the platform's; the events that are read are in the connected account's."""
+    with watched(tmp_path, account="acct_connected", webhook_api_version="2026-04-22.dahlia") as world:
+        connected = FakeStripe(world.clock)
+        world.server.connected["acct_connected"] = connected
+        connected.pay()
+        world.fake.add_endpoint(application="ca_1")
+        names = {one.metric.name for one in world.sample(Source.STRIPE_WEBHOOKS).readings}
+        assert "stripe_webhook_endpoints" in names
+        assert "stripe_webhook_endpoints_version_drift" not in names
 
 
 def test_an_endpoint_for_everything_subscribes_to_all(world: Watched) -> None:
