@@ -222,7 +222,10 @@ maintained_in_10m = Signal(
         at=minutes(19) + seconds(30),
         gives=(("", "1"),),
     ),
-    also=(Example(series=((maintenance.name, "1x9 0x10"),), at=minutes(19) + seconds(30), gives=(("", "0"),)),),
+    also=(
+        Example(series=((maintenance.name, "1x9 0x10"),), at=minutes(19) + seconds(30), gives=(("", "0"),)),
+        Example(series=((maintenance.name, "1x20"),), at=minutes(19) + seconds(30), gives=(("", "1"),)),
+    ),
     serves=("RSP-03",),
     steady=True,
 )
