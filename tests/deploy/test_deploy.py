@@ -89,8 +89,18 @@ def test_the_exporter_runs_without_privileges_on_a_read_only_root_with_a_volume_
         "/var/lib/paymon": False,
     }
     assert exporter["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
-    assert exporter["readinessProbe"]["httpGet"]["path"] == "/-/ready"
     assert exporter["ports"] == [{"name": "paymon", "containerPort": EXPORTER_PORT}]
+
+
+def test_an_exporter_that_is_not_ready_takes_no_customers_from_the_payments_service() -> None:
+    """Customers are sent to a pod only while each of its containers is ready; without a probe it is, once it runs."""
+    together = [pod["spec"]["containers"] for pod in _pods() if len(pod["spec"]["containers"]) > 1]
+    assert together
+    for containers in together:
+        (exporter,) = (one for one in containers if one["name"] == "paymon-exporter")
+        assert "readinessProbe" not in exporter
+    (alone,) = (pod["spec"]["containers"] for pod in _pods() if len(pod["spec"]["containers"]) == 1)
+    assert alone[0]["readinessProbe"]["httpGet"]["path"] == "/-/ready"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
