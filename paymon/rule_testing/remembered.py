@@ -15,13 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import generators.text
-import paymon.promtool
-import rules.promql
-import rules.promtool.series
+import rules
 from paymon import programs
 from paymon.promtool import Promtool
 
-__all__ = ["Remembered", "digest", "usual_file"]
+__all__ = ["Remembered", "code_files", "digest", "usual_file"]
 
 _HEAD = "paymon rule tests that passed, 1"
 _MOST = 8192
@@ -97,12 +95,18 @@ def _neutral(text: str, environment: str) -> str:
 @lru_cache
 def _our_code() -> str:
     """This code, by what is in its files: what passed by other code is not known to pass by this."""
-    modules = (rules.promtool.series, generators.text, paymon.promtool, rules.promql)
-    files = [*sorted(Path(__file__).parent.glob("*.py")), *(Path(str(module.__file__)) for module in modules)]
     whole = hashlib.sha256()
-    for file in files:
+    for file in code_files():
         whole.update(file.read_bytes())
     return whole.hexdigest()
+
+
+def code_files() -> tuple[Path, ...]:
+    """The files of all code that reads rules and tests, runs them, and looks for what they do not ask."""
+    here, beside = Path(__file__).parent, Path(str(rules.__file__)).parent
+    folders = (here, beside / "promql", beside / "promtool")
+    alone = (here.parent / "test.py", here.parent / "promtool.py", Path(str(generators.text.__file__)))
+    return (*(file for folder in folders for file in sorted(folder.glob("*.py"))), *alone)
 
 
 def _file_of(program: Path) -> tuple[int, int]:

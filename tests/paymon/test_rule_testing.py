@@ -27,6 +27,7 @@ from paymon.rule_testing import (
     silent_passes,
     write_junit,
 )
+from paymon.rule_testing.remembered import code_files
 from paymon.rule_testing.slices import put_slice
 from paymon.test import test as command
 from tests.paymon.acme import acme
@@ -732,3 +733,17 @@ def test_environments_are_told_apart_where_their_name_is_more(text: str, promtoo
 def test_a_name_that_could_be_something_else_is_not_looked_for(name: str, promtool: Promtool) -> None:
     text = 'x{environment="HERE"}'
     assert digest(promtool, _for(name, text), name) == digest(promtool, _for(name, text))
+
+
+def test_what_passed_is_known_by_all_the_code_that_judges_it() -> None:
+    """Where a later version reads rules or tests otherwise, nothing of what passed before is known to pass."""
+    code = (
+        "import sys, paymon.rule_testing\n"
+        "print(*(one.__file__ for name, one in sys.modules.items() if name.split('.')[0] in ('paymon', 'rules')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=True)
+    judging = {Path(one) for one in loaded.stdout.split()}
+    others = {one for one in judging if one.name in ("__init__.py", "programs.py") or one.parent.name == "vocabulary"}
+    assert {one.stem for one in judging} >= {"expression", "rows", "coverage"}
+    assert judging - others <= set(code_files())
+    assert {"test.py", "text.py"} <= {one.name for one in code_files()}
