@@ -52,6 +52,23 @@ def test_every_example_is_yaml(name: str) -> None:
     assert list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
+def test_on_github_a_step_back_does_not_wait_until_the_gate_of_a_stage_has_watched_for_days() -> None:
+    """Runs of one group wait for each other, unless the new one cancels what runs."""
+    workflow = yaml.safe_load((DEPLOY / "ci/github-rollout.yml").read_text())
+    assert workflow["concurrency"] == {"group": "payments-rollout", "cancel-in-progress": "${{ inputs.back }}"}
+    assert workflow["jobs"]["back"]["if"] == "${{ inputs.back }}"
+    assert not any("concurrency" in job for job in workflow["jobs"].values())
+
+
+def test_on_gitlab_a_step_back_does_not_wait_until_the_gate_of_a_stage_has_watched_for_days() -> None:
+    """Jobs of one resource group wait for each other."""
+    pipeline = yaml.safe_load((DEPLOY / "ci/gitlab-rollout.yml").read_text())
+    jobs = {name: {**pipeline[job["extends"]], **job} for name, job in pipeline.items() if "extends" in job}
+    groups = {name: job["resource_group"] for name, job in jobs.items()}
+    assert len(set(groups.values()) - {groups["payments back"]}) == 1
+    assert [name for name, group in groups.items() if group == groups["payments back"]] == ["payments back"]
+
+
 def webhook(kind: str) -> dict[str, str]:
     """Flagger's webhook of that type, as its load tester gets it: the command, and the path that it is sent to."""
     canary = yaml.safe_load((DEPLOY / "rollout/flagger.yaml").read_text())
