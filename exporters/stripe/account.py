@@ -12,7 +12,7 @@ from rules.vocabulary import Source
 __all__ = ["AccountSampler"]
 
 _BALANCE_EVERY = 4
-"""Samples of the account for each sample of its balance, which moves slowly."""
+"""Samples of the account for each sample of its balance, which moves slowly: or as much time, where some failed."""
 
 
 class AccountSampler(Asking):
@@ -28,6 +28,7 @@ class AccountSampler(Asking):
         super().__init__(shared)
         self._overflow = overflow
         self._balance: tuple[Reading, ...] | None = None
+        self._balance_at = 0.0
         self._samples = 0
         self.untold: tuple[str, ...] = ()
         """Optional fields that the account's latest answer lacks: what they would say is not known."""
@@ -39,13 +40,18 @@ class AccountSampler(Asking):
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """Capabilities, requirements and balance."""
         found = await asked.if_permitted(asked.one("account", Account))
-        if self._balance is None or self._samples % _BALANCE_EVERY == 0:
+        if self._balance_is_due(asked.here):
             balance = await asked.if_permitted(asked.one("balance", Balance))
             self._balance = self._money(balance) if balance else None
+            self._balance_at = asked.here
         self._samples += 1
         standing = _standing(found) if found else {}
         self.untold = tuple(field for field, one in standing.items() if one is None)
         return (*(one for one in standing.values() if one is not None), *(self._balance or ()))
+
+    def _balance_is_due(self, here: float) -> bool:
+        is_old = abs(here - self._balance_at) > _BALANCE_EVERY * self.usual_interval.total_seconds()
+        return self._balance is None or is_old or self._samples % _BALANCE_EVERY == 0
 
     def _money(self, balance: Balance) -> tuple[Reading, ...]:
         states = {"available": balance.available, "pending": balance.pending}

@@ -49,6 +49,7 @@ class WebhooksSampler(Asking):
         self._said = {_address(url) for url in settings.webhook_urls}
         self._probed = {_address(probed)} if probed else set()
         self._subscribed: frozenset[str] | None = None
+        self._subscribed_at = 0.0
         self.enabled: int | None = None
         """Enabled endpoints that count, None before it is known."""
         self.others = 0
@@ -64,8 +65,12 @@ class WebhooksSampler(Asking):
 
     @property
     def subscribed(self) -> frozenset[str] | None:
-        """The types of event to which the payments service subscribes, `*` for all; None where that is not known."""
-        return self._subscribed
+        """The types of event to which the payments service subscribes, `*` for all; None where that is not known.
+
+        What was read before Stripe failed, or before another replica led, is not known for longer than it is served.
+        """
+        age = abs(self._shared.clock() - self._subscribed_at)
+        return self._subscribed if age <= self.max_age.total_seconds() else None
 
     async def read(self, asked: Asked) -> tuple[Reading, ...]:
         """Endpoints, subscriptions and what was not delivered."""
@@ -104,6 +109,7 @@ class WebhooksSampler(Asking):
         self._tell(self._why_unclear(reached, there, enabled))
         types = frozenset(type_ for endpoint in enabled for type_ in endpoint.enabled_events)
         self._subscribed = types if self._said or not self.unclear else None
+        self._subscribed_at = self._shared.clock()
         return (
             reading(webhooks.endpoints, len(enabled), status="enabled"),
             reading(webhooks.endpoints, len(endpoints) - len(enabled), status="disabled"),

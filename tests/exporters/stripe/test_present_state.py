@@ -10,7 +10,7 @@ from exporters.sampling.reconciling import NotKnownYetError
 from exporters.stripe.counting.facts import read_event
 from rules.vocabulary import Source
 from simulator.stripe import FakeStripe, Wrong
-from tests.exporters.stripe.shop import HOUR, Watched, counters, values, watched
+from tests.exporters.stripe.shop import HOUR, KEY, Watched, counters, values, watched
 
 DAY = 86400
 
@@ -34,6 +34,15 @@ def test_the_balance_is_read_with_every_fourth_sample_of_the_account(world: Watc
     for _ in range(8):
         world.sample(Source.STRIPE_ACCOUNT)
     assert (world.server.reads["account"], world.server.reads["balance"]) == (8, 2)
+
+
+def test_a_balance_of_before_an_outage_is_read_anew(world: Watched) -> None:
+    world.fake.balance["available"] = [{"amount": 700, "currency": "usd"}]
+    world.sample(Source.STRIPE_ACCOUNT)
+    world.clock.on(DAY)
+    world.fake.balance["available"] = [{"amount": 5, "currency": "usd"}]
+    balance = values(world.sample(Source.STRIPE_ACCOUNT).readings)["stripe_balance_minor_units", "usd", "available"]
+    assert balance == 5
 
 
 def test_an_account_that_is_none_is_an_error_without_its_content(world: Watched) -> None:
@@ -213,6 +222,32 @@ def test_of_endpoints_that_want_different_types_it_is_not_known_which_the_servic
         world.runner.run(world.stripe.history.events_sent(0, world.clock()))
     world.fake.webhook_endpoints[-1]["status"] = "disabled"
     assert of_endpoints(world)[0] == {"enabled": 1, "disabled": 1}
+    assert world.runner.run(world.stripe.history.events_sent(0, world.clock())) == frozenset()
+
+
+@pytest.mark.parametrize("meanwhile", ["another replica led", "the key might not read endpoints"])
+def test_what_was_subscribed_long_ago_says_nothing_of_now(world: Watched, meanwhile: str) -> None:
+    """Else the inbox would be said to lack what nobody sends to it any more."""
+    world.fake.add_endpoint(("payment_intent.payment_failed",))
+    world.begun()
+    world.sample(Source.STRIPE_WEBHOOKS)
+    assert world.runner.run(world.stripe.history.events_sent(0, world.clock())) == frozenset()
+    everything = world.server.keys[KEY]
+    assert everything is not None
+    if meanwhile == "another replica led":
+        world.leads = False
+    else:
+        world.server.keys[KEY] = frozenset(one for one in everything if "webhook" not in one)
+    world.clock.on(DAY)
+    world.sample()
+    world.sample(Source.STRIPE_WEBHOOKS)
+    world.leads = True
+    world.sample()
+    with pytest.raises(NotKnownYetError, match="subscribes to is not known"):
+        world.runner.run(world.stripe.history.events_sent(0, world.clock()))
+    world.server.keys[KEY] = everything
+    world.clock.on(HOUR)
+    world.sample(Source.STRIPE_WEBHOOKS)
     assert world.runner.run(world.stripe.history.events_sent(0, world.clock())) == frozenset()
 
 
