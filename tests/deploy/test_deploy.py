@@ -360,6 +360,41 @@ def test_the_ci_examples_check_drift_lint_and_test(name: str, job: str) -> None:
         assert any(line.endswith(command) for line in commands)
 
 
+def _review(name: str) -> str:
+    """The script by which that example tells in a review what a change means, as the runner's shell gets it."""
+    document = yaml.safe_load((DEPLOY / "ci" / name).read_text())
+    if "jobs" in document:
+        return str(document["jobs"]["rules"]["steps"][-1]["run"])
+    return "\n".join(document["what-it-means"]["script"])
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told"), [("what it means", 0, True), ("what it means, with doubts", 3, True), ("", 3, False)]
+)
+@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
+def test_a_review_is_told_what_a_change_means_also_where_part_of_it_cannot_be_judged(
+    name: str, said: str, status: int, told: bool, tmp_path: Path
+) -> None:
+    programs = {
+        ".venv/bin/paymon": f"echo -n '{said}'; exit {status}",
+        "make": "",
+        "jq": "",
+        "gh": "cp change.md told",
+        "curl": "cp change.md told",
+    }
+    for place, script in programs.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / place).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PAYMON_PROMETHEUS_URL": "http://p"}
+
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", _review(name)], cwd=tmp_path, env=environment, check=False)
+
+    assert done.returncode == status
+    assert (tmp_path / "told").exists() == told
+    assert not told or (tmp_path / "told").read_text() == said
+
+
 def test_the_container_is_built_by_the_script_that_is_tested_and_runs_without_privileges() -> None:
     lines = (DEPLOY / "container/Containerfile").read_text().splitlines()
 
