@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporters.stripe.settings import StripeSettings
 from paymon.init.answers import Answers, WrongAnswer
 from paymon.init.files import project_files
 
@@ -77,6 +78,15 @@ def test_each_service_and_environment_has_its_own_exporter_without_what_is_not_t
             assert written["flag"]["url"] == f"https://api.{environment}.acme.example/v1/flags/{service}_live"
             assert written["allow_lists"]["file"] == f"generated/{service}/{environment}/deploy/allow-lists.yaml"
             assert written["declared"]["file"] in files
+
+
+def test_the_exporter_is_told_where_to_say_whose_webhook_endpoints_count() -> None:
+    """Proposed, not set: only who has looked at Stripe's dashboard knows the address that Stripe calls."""
+    text = project_files(Answers(**GIVEN))["exporter/checkout/staging.yaml"]
+    assert "webhook_urls" not in yaml.safe_load(text)["stripe"]
+    stripe = yaml.safe_load(text.replace("# webhook_urls:", "webhook_urls:"))["stripe"]
+    read = StripeSettings.model_validate({"webhook_urls": stripe["webhook_urls"], "api_key": "rk_test_1"})
+    assert list(map(str, read.webhook_urls)) == ["https://api.staging.acme.example/api/webhooks/stripe"]
 
 
 def test_production_is_known_by_its_name_and_the_only_environment_is_production() -> None:
