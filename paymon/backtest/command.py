@@ -28,7 +28,7 @@ from paymon.backtest.ruleset import AlertRule, Ruleset
 from paymon.backtest.summary import Summary, Swept, summary, swept
 from paymon.definitions import load
 from paymon.live.access import Access, access_from, access_options
-from paymon.live.asking import as_json, environment_named, environment_option, unanswered, written
+from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option, unanswered, written
 from paymon.live.prometheus import Prometheus, PrometheusError
 from paymon.live.times import DURATION, MOMENT, Ago, clock, moment_of
 from paymon.not_judged import Judging
@@ -87,7 +87,8 @@ def backtest(
     FILE of --incidents is a YAML list: - {name: gateway down, start: 2026-11-03T10:00:00Z, end: 2026-11-03T10:40:00Z}
 
     Exit status: 0 done, whatever fired; 1 an incident of --incidents was missed; 2 wrong use; 3 cannot judge, because
-    Prometheus does not answer, has nothing of that time, or answered in part.
+    Prometheus does not answer, has nothing of that time, or answered in part, or an incident is not within what was
+    replayed.
     """
     catalog = load()
     place = environment_named(catalog, environment)
@@ -113,7 +114,7 @@ def backtest(
             wanted = [one for one in other.alerts if not alerts or one.name in alerts]
             earlier = replay_of(other)
             before = summary(earlier, earlier.run(wanted, progress(f"replayed of {against}")), catalog)
-    found = score(known, seen.pages) if known else None
+    found = score(known, seen.pages, history.start, history.end) if known else None
     if json_:
         data = dict(as_data(seen))
         if before is not None:
@@ -128,6 +129,7 @@ def backtest(
                     {"name": one.name, "seconds": None if first is None else first.at - one.start}
                     for one, first in found.incidents
                 ],
+                "unknown": [one.name for one in found.unknown],
             }
         click.echo(as_json(data))
     else:
@@ -142,7 +144,9 @@ def backtest(
     if html is not None:
         written(html, as_html(seen, *(swept_html(rule, points, seen.weeks) for rule, points in curves)))
     doubtful = bool(seen.doubts or (before is not None and before.doubts))
-    sys.exit(3 if doubtful else 1 if found is not None and any(first is None for _, first in found.incidents) else 0)
+    missed = found is not None and any(first is None for _, first in found.incidents)
+    unknown = found is not None and bool(found.unknown)
+    sys.exit(CANNOT_JUDGE if doubtful else 1 if missed else CANNOT_JUDGE if unknown else 0)
 
 
 def _point(rule: AlertRule, one: Swept, seen: Summary) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Which incidents were there, and which of them did the alerts find, how soon?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -34,6 +35,8 @@ class Score:
     """Each with its first page, or None."""
     false_pages: tuple[Notification, ...]
     pages: int
+    unknown: tuple[Incident, ...] = ()
+    """Those of which nobody knows, because they were not replayed from their beginning, or not to their end."""
 
     @property
     def recall(self) -> float | None:
@@ -47,13 +50,17 @@ class Score:
         return 1 - len(self.false_pages) / self.pages if self.pages else None
 
 
-def score(incidents: Sequence[Incident], sent: Sequence[Notification]) -> Score:
-    """How well the pages, each to whomever, find the incidents."""
-    firsts = tuple(
+def score(
+    incidents: Sequence[Incident], sent: Sequence[Notification], start: float = -math.inf, end: float = math.inf
+) -> Score:
+    """How well the pages, each to whomever, find the incidents, where the time from `start` to `end` was replayed."""
+    found = [
         (one, next((page for page in sent if one.start <= page.at <= one.end + _MARGIN), None)) for one in incidents
-    )
+    ]
+    unknown = [one for one, page in found if one.start < start or (page is None and one.end + _MARGIN > end)]
+    firsts = tuple((one, page) for one, page in found if one not in unknown)
     false = tuple(page for page in sent if not any(one.start <= page.at <= one.end + _MARGIN for one in incidents))
-    return Score(firsts, false, len(sent))
+    return Score(firsts, false, len(sent), tuple(unknown))
 
 
 def read_incidents(path: Path) -> tuple[Incident, ...]:

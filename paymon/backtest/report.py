@@ -67,6 +67,8 @@ def score_lines(found: Score) -> Iterator[str]:
         else:
             after = shown(first.at - incident.start)
             yield f"  found   {incident.name}, {after} after it began, by {', '.join(first.news)}"
+    for incident in found.unknown:
+        yield click.style(f"  unknown {incident.name}, {clock(incident.start)}: not replayed as a whole", fg="magenta")
     for message in found.false_pages:
         yield f"  false   {clock(message.at)} {', '.join(message.news)}"
     yield f"  precision {_share(found.precision)}, recall {_share(found.recall)}"

@@ -320,6 +320,16 @@ def test_precision_recall_and_time_to_detect() -> None:
 # The command
 
 
+def test_an_incident_that_was_not_replayed_is_neither_missed_nor_found() -> None:
+    incidents = tuple(Incident(f"at {start}", start, start + 100) for start in (0, 950, 2000, 8500, 9950))
+    sent = notifications(CATALOG, [firing("PaymentsCompleteFailure", 2010)], 10000)
+    found = score(incidents, pages(sent), 1000, 10000)
+    assert [one.name for one, first in found.incidents if first] == ["at 2000"]
+    assert [one.name for one, first in found.incidents if first is None] == ["at 8500"]
+    assert [one.name for one in found.unknown] == ["at 0", "at 950", "at 9950"]
+    assert found.recall == 0.5
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Past]:
     seen = past()
@@ -352,6 +362,18 @@ def test_a_folder_of_openmetrics_is_replayed_scored_swept_and_drawn(folder: tupl
     assert all(one >= other for one, other in zip(list(swept.values()), list(swept.values())[1:], strict=False))
     assert page.read_text().count("<svg") == 2
     assert sorted(one.name for one in path.iterdir()) == before
+
+
+def test_an_incident_beyond_what_is_remembered_ends_with_3(folder: tuple[Path, Past], tmp_path: Path) -> None:
+    path, seen = folder
+    incidents = tmp_path / "incidents.json"
+    month = 30 * 86400
+    incidents.write_text(json.dumps([{"name": "old", "start": seen.start - month, "end": seen.start - month + 600}]))
+    arguments = ["--from", str(path), "--alert", "PaymentsCompleteFailure", "--incidents", str(incidents)]
+    found = CliRunner().invoke(backtest, arguments)
+    assert (found.exit_code, "missed" in found.output) == (3, False), found.output
+    assert re.search(r"unknown old, .*: not replayed as a whole", found.output)
+    assert "recall unknown" in found.output
 
 
 def test_against_a_revision_says_what_fires_otherwise(folder: tuple[Path, Past]) -> None:
