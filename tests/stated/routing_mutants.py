@@ -84,7 +84,8 @@ def _of_route(route: Config, place: Place, names: list[str]) -> Iterator[Change]
         yield "receiver", f"{told}: is {other}", (*place, "receiver"), other
     for number, text in enumerate(route.get("matchers", ())):
         yield "matcher", f"{told}: {text} is dropped", (*place, "matchers", number), _GONE
-        yield "matcher", f"{told}: {text} is !=", (*place, "matchers", number), text.replace("=", "!=", 1)
+        other_way = text.replace("=~", "!~", 1) if "=~" in text else text.replace("=", "!=", 1)
+        yield "matcher", f"{told}: {text} is {other_way}", (*place, "matchers", number), other_way
         yield "matcher", f"{told}: {text} is another", (*place, "matchers", number), f'{text[:-1]}x"'
     for word in _TIMINGS:
         if len(place) > 1:
