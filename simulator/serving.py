@@ -71,6 +71,7 @@ def serving(application: ASGIApp, port: int = 0, certificate: Path | None = None
                 ssl_certfile=certificate,
                 ssl_cert_reqs=ssl.CERT_NONE,
                 timeout_graceful_shutdown=1,
+                timeout_keep_alive=75,  # more than clients keep one (httpx: 5 s), or both let go at the same moment
             )
         )
         thread = Thread(target=server.run, args=([listener],), name="simulated service", daemon=True)

@@ -55,7 +55,9 @@ class Fetcher:
 
     `authorities` are the certificate authorities that are trusted, None the usual ones; `verify` False trusts anybody.
     With `proxies_of_environment`, httpx' `trust_env` is on: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count, and
-    SSL_CERT_FILE and SSL_CERT_DIR name the usual authorities. No `.netrc` is read either way.
+    SSL_CERT_FILE and SSL_CERT_DIR name the usual authorities. No `.netrc` is read either way. Each request has a
+    connection of its own: one that is kept may be closed by the other side just as it is used again, which would look
+    like a service that is down.
     """
 
     def __init__(
@@ -64,12 +66,10 @@ class Fetcher:
         authorities: Authorities | None = None,
         verify: bool = True,
         proxies_of_environment: bool,
-        keep_alive: bool,
     ) -> None:
         self._authorities = authorities
         self._verify = verify
         self._trust_env = proxies_of_environment
-        self._kept = None if keep_alive else 0
         self._client: httpx.AsyncClient | None = None
         self._stamp = stamp_of(authorities.path) if authorities else None
 
@@ -136,7 +136,7 @@ class Fetcher:
                 trust_env=self._trust_env,
                 follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                limits=httpx.Limits(max_keepalive_connections=self._kept),
+                limits=httpx.Limits(max_keepalive_connections=0),
                 headers={"user-agent": "payments-exporter", "accept-encoding": "identity"},
             )
         except (OSError, ValueError, httpx.InvalidURL):

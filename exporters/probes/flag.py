@@ -23,7 +23,7 @@ class FlagSampler(Sampler):
 
     def __init__(self, settings: FlagSettings) -> None:
         self._settings = settings
-        self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True, keep_alive=True)
+        self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True)
 
     @property
     def source(self) -> Source:

@@ -34,7 +34,7 @@ class HealthSampler(Sampler):
     def __init__(self, settings: HealthSettings, monotonic: Callable[[], float]) -> None:
         self._settings = settings
         self._monotonic = monotonic
-        self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True, keep_alive=True)
+        self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True)
         self._said = ""
 
     @property

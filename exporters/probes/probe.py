@@ -59,7 +59,7 @@ class ProbeSampler(Sampler):
     def __init__(self, settings: ProbeSettings) -> None:
         self._settings = settings
         self._within = settings.timeout.total_seconds()
-        self._fetcher = Fetcher(verify=False, proxies_of_environment=False, keep_alive=False)
+        self._fetcher = Fetcher(verify=False, proxies_of_environment=False)
         self._said: frozenset[_Unknown] = frozenset()
 
     @property
