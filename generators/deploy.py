@@ -148,6 +148,7 @@ def _annotated(catalog: Catalog, environment: Environment) -> dict[str, object]:
                 "kubernetes_sd_configs": [{"role": "pod"}],
                 "relabel_configs": [
                     _keep("__meta_kubernetes_namespace", _namespace(catalog, environment)),
+                    {"source_labels": [f"{meta}phase"], "regex": "Succeeded|Failed", "action": "drop"},
                     *(
                         _keep(f"{meta}label_" + re.sub(r"[^a-zA-Z0-9_]", "_", name), value)
                         for name, value in pods.items()

@@ -240,7 +240,8 @@ class _Pages:
             tier = f"{threshold.tier}: " if threshold.tier else ""
             within = spoken_duration(self._respond_within(threshold))
             parts.append(f"{tier}{threshold.priority.value}, {threshold.severity.value}, respond within {within}")
-        apart = " It is an incident of its own, also while another P1 is open." if alert.own_incident else ""
+        is_p1 = any(threshold.priority is Priority.P1 for threshold in self._thresholds(alert))
+        apart = " It is an incident of its own, also while another P1 is open." if alert.own_incident and is_p1 else ""
         return "; ".join(parts) + "." + apart
 
     def _calls(self, alert: Alert) -> str:

@@ -79,10 +79,13 @@ def diff(
         paths = [path for path in (tree / "generated").rglob("*") if path.is_file()]
         before = {str(path.relative_to(tree)): path.read_text() for path in paths}
         asked = folder is not None or click.get_current_context().params.get("prometheus") is not None
-        earlier = ruleset_in(tree, service, place.name, revision) if asked and old else None
+        comparable = asked and old is not None and place.name in old["environments"]
+        earlier = ruleset_in(tree, service, place.name, revision) if comparable else None
     if old is None:
         raise click.UsageError(f"{revision} has no service {service!r}; all of it is new")
     new = json.loads(json.dumps(manifest(catalog)))
+    if asked and not comparable:
+        click.echo(f"{revision} has no environment {place.name}: what would have fired there is not compared", err=True)
     found = list(changes(old, new, renames((catalog,))))
     now = generated_files(*catalogs)
     names = {name for _, lines in found for line in lines if (name := _alert_of(line, old, new))}

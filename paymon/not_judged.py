@@ -1,7 +1,6 @@
 """How does a command end that could not judge, so that nobody takes it for a decision or a finding?"""
 
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ __all__ = ["CANNOT_JUDGE", "Judging", "NoDefinitions", "no_finding", "not_judged
 CANNOT_JUDGE = 3
 """The exit status of a question that could not be answered, so that it never reads as fine."""
 INTERRUPTED = 130
+_STDOUT = 1
 
 
 class NoDefinitions(SystemExit):
@@ -67,7 +67,7 @@ def no_finding() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader has gone; what Python flushes at the end must not end it otherwise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
     except Exception as error:
         traceback.print_exc()
         click.echo(f"cannot judge: {type(error).__name__}; this is a mistake in paymon, please report it", err=True)

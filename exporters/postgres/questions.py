@@ -168,6 +168,11 @@ class Health:
         """Take note of a run, and of how many seconds there are until the next."""
         self._latest[name] = (success, seconds, interval)
 
+    def waits(self, name: str) -> None:
+        """Take note that there is nothing to ask for now: how the latest run went says nothing any more."""
+        self._latest.pop(name, None)
+        self._too_slow.discard(name)
+
     def readings(self) -> tuple[Reading, ...]:
         """Success, duration and interval of every query that has run."""
         return tuple(

@@ -185,6 +185,7 @@ class QuestionsSampler(Sampler):
             answer = await standing.question.answer(self._database, now)
         except NotKnownYetError:
             standing.waits, standing.failure, standing.answer, standing.asked_at = True, None, None, at
+            self._health.waits(name)
             return
         except SampleError as error:
             standing.waits, standing.failure = False, error

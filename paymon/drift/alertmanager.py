@@ -17,10 +17,13 @@ __all__ = ["alertmanager"]
 Labels = Mapping[str, str]
 
 
-def alertmanager(status: Mapping[str, Any], catalog: Catalog, *others: Catalog) -> Layer:
+def alertmanager(
+    status: Mapping[str, Any], catalog: Catalog, *others: Catalog, environment: str | None = None
+) -> Layer:
     """Does the configuration that Alertmanager tells of have our routes and receivers, and do our alerts reach them?
 
-    `others` are the catalogs of other services that the same people watch: one configuration serves all.
+    `others` are the catalogs of other services that the same people watch: one configuration serves all. Of an
+    `environment`, its alerts alone have to reach them: another's may go elsewhere, or have an Alertmanager of its own.
     """
     try:
         loaded = yaml.safe_load(status["config"]["original"])
@@ -29,7 +32,7 @@ def alertmanager(status: Mapping[str, Any], catalog: Catalog, *others: Catalog) 
     if not isinstance(loaded, Mapping) or not isinstance(loaded.get("route"), Mapping):
         return Layer("alertmanager", Verdict.UNKNOWN, ("it does not tell its configuration",))
     ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
-    alerts = tuple(_alerts(catalog, *others))
+    alerts = tuple(one for one in _alerts(catalog, *others) if environment in (None, one["environment"]))
     findings: list[str] = []
     doubts: list[str] = []
     notes: list[str] = []

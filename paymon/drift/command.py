@@ -100,7 +100,8 @@ def _layers(catalogs: tuple[Catalog, ...], catalog: Catalog, environment: Enviro
         with access.client() as client:
             same = (one for one in catalogs if one.organisation.people == catalog.organisation.people)
             try:
-                yield alertmanager(asked_for(client, access, "/api/v2/status") or {}, *same)
+                status = asked_for(client, access, "/api/v2/status") or {}
+                yield alertmanager(status, *same, environment=environment.name)
             except NoAnswerError as error:
                 yield Layer("alertmanager", Verdict.UNKNOWN, (str(error),))
     access = access_from(context, "grafana")

@@ -67,6 +67,8 @@ class _Back:
         since: float | None,
     ) -> None:
         assert catalog.rollout is not None
+        # Whole seconds, as the step may begin now: servers answer for milliseconds, and a finer one does not come back.
+        now = float(math.floor(now))
         self.prometheus, self.environment, self.percent, self.now = prometheus, environment, percent, now
         self.rollout: Rollout = catalog.rollout
         self.expressions = Expressions(catalog, environment)
@@ -140,7 +142,7 @@ class _Back:
         self.until = min(max(watermark.values()), self.now)
         # Of what was counted up to a moment, everything had happened by the watermark of that moment.
         first = next((i for i, moment in enumerate(grid) if watermark.get(moment, 0) >= since + grace), None)
-        last = max(i for i, moment in enumerate(grid) if moment in watermark)
+        last = max((i for i, moment in enumerate(grid) if moment in watermark), default=0)
         turn = max(i for i, moment in enumerate(grid) if moment <= since)
         # Not by the clock: while nothing is counted, no minute passes in which nobody paid.
         minutes = 0.0 if first is None else (watermark[grid[last]] - watermark[grid[first]]) / 60
@@ -207,7 +209,14 @@ class _Back:
         fallen = unchanged * wanted / share_before * _BY_CHANCE
         # By chance more or fewer may come, and may have come before.
         spread = math.sqrt(unchanged + unchanged**2 / max(counted_before, 1))
-        if at_most(fallen) >= unchanged - 3 * spread:
+        enough = 1 - wanted / share_before * _BY_CHANCE > 3 / math.sqrt(max(counted_before, 1))
+        if not enough:
+            self._say(
+                Weight.WAIT,
+                f"{after} attempts in {minutes:.0f} min, {unchanged:.0f} without the step; only {counted_before} in "
+                "the hour before are too few to ever tell, and a person decides",
+            )
+        elif at_most(fallen) >= unchanged - 3 * spread:
             self._say(
                 Weight.WAIT,
                 f"{after} attempts in {minutes:.0f} min, {unchanged:.0f} without the step: too few to tell yet",

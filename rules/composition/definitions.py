@@ -269,6 +269,8 @@ def _overridden_alert(alert: Alert, because: str, tier: str, changed: dict[str, 
         replace(one, because=because, **mine) if mine and one.tier == tier else one for one in alert.thresholds
     )
     other: Alert = _changed(alert, rest, of_threshold)
+    if "own_incident" not in rest and all(one.priority is not Priority.P1 for one in thresholds):
+        other = replace(other, own_incident=False)
     return replace(other, thresholds=thresholds)
 
 

@@ -373,19 +373,20 @@ def _as_usual(gives: str | None, successes: str) -> Example:
 successes_as_usual = Signal(
     "payments:customer_successes:as_usual10m",
     "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had "
-    "fewer; an hour with less than 15, as after a long outage, is nothing to compare with",
+    "fewer; an hour with less than 15, as after a long outage, is nothing to compare with, nor is a quiet time of yesterday's",
     Unit.SHARE_OF_COUNTED,
-    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () min(\n  (\n"
+    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  min(\n"
     f'    label_replace({_PAID_YESTERDAY}, "of", "yesterday", "", "")\n'
-    f'    or label_replace({_PAID_BEFORE}, "of", "the hour before", "", "")\n  )\n  >= 7.5\n)',
+    f'    or label_replace({_PAID_BEFORE} >= 7.5, "of", "the hour before", "", "")\n  )\n  >= 7.5\n)',
     _as_usual("1.5", "0+18x744 13400+8x6 8+8x7 82+18x696 12622+12x10 12+12x4"),
     also=(
         _as_usual("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),
         _as_usual("1", "_x1300 0+18x171"),
-        # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425; or the other way round.
+        # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425.
         _as_usual("1", "0+0.5x760 380x704 380.5+0.5x6"),
         _as_usual(None, "0+0.495x760 376.2x704 376.695+0.495x6"),
-        _as_usual("1", "7x1400 7+0.505x71"),
+        # Yesterday as good as nobody paid at this time, as after closing: what the hour before had is no measure.
+        _as_usual(None, "7x1400 7+0.505x71"),
     ),
 )
 

@@ -417,6 +417,8 @@ complete_failure = Alert(
             "0.05",
             "what began longer ago than the half-hour before, and perhaps while nobody could look, has days to compare with",
             _SEVERAL,
+            unless(rollout.closed_today, ">=", 1, "on a day that was declared closed fewer pay than on others"),
+            unless(rollout.maintained_in_10m, ">=", 1, "in maintenance that was declared fewer pay than on other days"),
             only_if(
                 success_of_days_before,
                 "<",

@@ -162,6 +162,14 @@ def test_what_else_has_to_hold_stands_below_the_way_to_fire_that_it_belongs_to()
         " them, else over 15 minutes; and where fewer are usual in those, too, the share of declines, if it"
         " is above 80 %**: at least 20 %",
         "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
+        "- Or when **Share of customers' attempts that succeed, over 15 minutes**: below 5 %",
+        "  - unless **Payments by customers that failed for whatever reason in 15 minutes, each once however"
+        " often it was tried**: below 8",
+        "  - unless **Today is declared to be a day on which nobody is expected to pay**: yes",
+        "  - unless **Maintenance was declared at some moment of the past 10 minutes**: yes",
+        "  - and **Customers' successes in 15 minutes as a share of yesterday's or last week's at this time, whichever"
+        " had fewer; none where fewer than 15 were usual**: below 20 %",
+        "  - unless **Live payments were switched off at some moment of the past 10 minutes**: yes",
         "- Or when **Share of customers' attempts that succeed, over 4 minutes**: below 5 %",
         "  - and **Payments by customers that failed for a technical reason in 4 minutes, each once however"
         " often it was tried**: at least 6",

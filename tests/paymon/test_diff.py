@@ -103,6 +103,16 @@ def test_how_often_alerts_fired_is_not_known_where_the_server_does_not_tell(says
     assert "would have fired another number of times" not in found.output
 
 
+def test_an_environment_that_is_new_is_told_with_all_that_changes_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = SERVICE.environments
+    service = replace(SERVICE, environments=(replace(first, name="prod"), *others))
+    monkeypatch.setattr("paymon.diff.load_all", lambda: (PAYMENTS.of(PEOPLE, service),))
+    found = CliRunner().invoke(diff, ["HEAD", "--prometheus", "http://127.0.0.1:1"])
+    assert found.exit_code == 0, found.output
+    assert "HEAD has no environment prod: what would have fired there is not compared" in found.output
+    assert f'environment="{first.name}"' in found.output
+
+
 def test_the_command_compares_with_a_commit() -> None:
     found = CliRunner().invoke(diff, ["HEAD"])
     assert found.exit_code == 0, found.output

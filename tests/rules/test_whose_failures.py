@@ -105,6 +105,23 @@ def test_a_tenth_more_attempts_all_declined_are_told_within_an_hour(promtool: Pr
     play(promtool, tmp_path, fed, {declines.card_testing: ((minutes(BEGINS + 38), until),)}, until=until, every=EVERY)
 
 
+def test_a_thief_who_begins_after_closing_is_told_as_by_day(promtool: Promtool, tmp_path: Path) -> None:
+    """The shop of 100 payments an hour closes at the same time each day; twenty minutes later somebody tries cards."""
+    closes, opens, begins = 2 * 60, 14 * 60, BEGINS + 20
+    until = minutes(begins + 60)
+    values, paid = [], 0.0
+    for at in range(0, begins + 61, 2):
+        values.append(paid)
+        open_now = at < closes or opens <= at < BEGINS
+        paid += 2 * 100 / 60 if open_now else 0
+    fed = {
+        attempts("success"): " ".join(f"{value:.4f}" for value in values),
+        attempts("issuer_declined"): course(0, 20, 60, begins),
+    }
+
+    play(promtool, tmp_path, fed, {declines.card_testing: ((minutes(begins + 12), until),)}, until=until, every=EVERY)
+
+
 def test_neither_a_sale_nor_a_bank_that_declines_is_card_testing(promtool: Promtool, tmp_path: Path) -> None:
     until = minutes(BEGINS + 60)
     sale = {attempts("success"): course(115, 575, 60), attempts("issuer_declined"): course(10, 50, 60)}

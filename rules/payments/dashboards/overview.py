@@ -518,6 +518,7 @@ OVERVIEW = Dashboard(
                         Curve(traffic.come_10m, "10 minutes, as expected"),
                         Curve(traffic.come_30m, "30 minutes, as expected"),
                         Curve(outcomes.success_kept, "successes, of those before"),
+                        Curve(outcomes.success_of_days_before, "successes, of days before"),
                         Curve(traffic.come_as_last_week, "30 minutes, as last week"),
                         Curve(traffic.rolled_back, "rollout, as 3 hours ago"),
                     ),

@@ -1,6 +1,7 @@
 """Is every difference between Stripe and the database found, and nothing else?"""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.postgres.failures import NoConnectionError
+from exporters.sampling.model import ErrorClass
 from exporters.sampling.reconciling import NotKnownYetError, Received, SucceededPayments
 from rules.payments import database as metrics
 from rules.vocabulary import Source
@@ -136,6 +139,31 @@ def test_waiting_for_stripes_side_is_no_failure_and_over_soon(
     with caplog.at_level(logging.DEBUG):
         asyncio.run(story())
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_comparison_that_failed_and_waits_since_is_no_query_that_fails(payments_database: PaymentsDatabase) -> None:
+    """A replica that follows, and has nothing to compare with: the database was away for a moment."""
+
+    class Follows(Known):
+        away = False
+
+        async def known(self) -> tuple[float, float]:
+            if self.away:
+                raise NoConnectionError(ErrorClass.UNREACHABLE, "Postgres", "it is away", "wait")
+            raise NotKnownYetError("another replica reads it")
+
+    async def story() -> list[float | None]:
+        stripe, found = Follows(), []
+        async with asking(payments_database.dsn, stripe=stripe) as exporter:
+            for moment, away in ((15, False), (30, True), (45, False)):
+                stripe.away = away
+                with contextlib.suppress(NoConnectionError):
+                    await exporter.sample(NOW + moment, Source.RECONCILIATION)
+                seen = await exporter.sample(NOW + moment)
+                found.append(seen.value(metrics.query_success, query="reconciled_payments"))
+        return found
+
+    assert asyncio.run(story()) == [None, 0, None]
 
 
 def test_a_young_exporter_says_nothing_rather_than_zero(payments_database: PaymentsDatabase) -> None:

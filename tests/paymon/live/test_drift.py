@@ -299,6 +299,18 @@ def test_each_way_in_which_alertmanager_differs_is_told(change: object, words: s
     assert words in "\n".join(found.findings)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [_below('environment="production"'), _after({"matchers": ['environment="staging"'], "receiver": "nobody"})],
+)
+def test_alerts_of_other_environments_may_go_elsewhere(change: Callable[[Configuration], None]) -> None:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    change(whole)
+    status = {"config": {"original": yaml.safe_dump(whole)}}
+    assert alertmanager(status, CATALOG, environment="production").verdict is Verdict.SAME
+    assert alertmanager(status, CATALOG, environment="staging").verdict is Verdict.DRIFT
+
+
 @pytest.mark.parametrize("original", ["", "a word", "[a, list]", "receivers: []", "route: a word", "a: [", 7])
 def test_an_alertmanager_that_tells_nothing_cannot_be_told(original: object) -> None:
     assert alertmanager({}, CATALOG).verdict is Verdict.UNKNOWN

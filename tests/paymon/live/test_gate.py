@@ -237,6 +237,12 @@ def test_at_nothing_nobody_may_pay_two_minutes_later(live: Live) -> None:
     assert gone_back(live, stories.BACK_TO_0, 0, before_end=900 - 150).decision is Decision.INCONCLUSIVE
 
 
+def test_a_look_just_after_the_step_waits_at_whatever_moment_it_is_made(live: Live) -> None:
+    """The step was twenty seconds ago, between two samples of the flag; clocks know finer moments than servers tell."""
+    seen = gone_back(live, stories.BACK_TO_0, 0, before_end=900 - 20 - 0.1234567)
+    assert seen.decision is Decision.INCONCLUSIVE
+
+
 def test_a_pulled_kill_switch_is_a_flag_at_nothing(live: Live) -> None:
     assert gone_back(live, stories.KILLED_AT_10, 0).decision is Decision.PASS
 
