@@ -34,8 +34,8 @@ class WebhooksSampler(Asking):
     Stripe does not say which endpoint missed them. Of the endpoints, those count that receive the events of the account
     that is watched (a platform's Connect endpoints for a connected account, and the others for the account that the key
     belongs to), and of them the payments service's: those at the addresses in the settings or else at `probed`, the
-    one that the probe asks. Where none is known to be the service's, all count, and what is subscribed is not known
-    unless they agree.
+    one that the probe asks. Where none is known to be the service's, all count, and what is subscribed is not known;
+    nobody having named any, it is where the enabled ones agree.
     """
 
     endpoints = ("events", "webhook_endpoints")
