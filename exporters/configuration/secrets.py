@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rules.vocabulary import Former
 
-__all__ = ["FromConfigurationFile", "Secret", "Section", "regular", "stamp_of"]
+__all__ = ["FromConfigurationFile", "Secret", "Section", "meaning_of", "regular", "stamp_of"]
 
 _LARGEST = 64 * 1024
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d+)?)(ms|s|m|h|d|)\Z")
@@ -115,6 +115,8 @@ class Section(BaseModel):
     )
     FORMERLY: ClassVar[Mapping[str, Former]] = {}
     """The names that settings had before, by the names that they have now; read with a warning."""
+    PACE: ClassVar[frozenset[str]] = frozenset()
+    """Settings that change how a source is asked, and not what its answers mean."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +132,19 @@ class Section(BaseModel):
             if path is not None and name not in found:
                 found[name] = _InFile(path)
         return found
+
+
+def meaning_of(settings: object) -> object:
+    """Those of the settings that say what a source's answers are of: equal where only the pace changed."""
+    match settings:
+        case Section():
+            names = (name for name in type(settings).model_fields if name not in settings.PACE)
+            return type(settings), tuple(meaning_of(getattr(settings, name)) for name in names)
+        case tuple():
+            return tuple(map(meaning_of, settings))
+        case dict():
+            return {name: meaning_of(one) for name, one in settings.items()}
+    return settings
 
 
 def secrets_of(section: type[BaseModel]) -> tuple[str, ...]:

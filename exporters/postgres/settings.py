@@ -199,6 +199,8 @@ class Statuses(Section):
 class QuerySettings(Section):
     """What may be changed about a built-in query."""
 
+    PACE = frozenset({"interval", "timeout"})
+
     enabled: bool = True
     interval: Duration | None = None
     timeout: Duration | None = None
@@ -206,6 +208,8 @@ class QuerySettings(Section):
 
 class CustomQuery(Section):
     """A query of one's own: one gauge, with one series for each row."""
+
+    PACE = frozenset({"interval", "timeout"})
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
     sql: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(one_select)]
@@ -255,6 +259,7 @@ class ReconciliationSettings(Section):
     """How Stripe and the database are compared."""
 
     model_config = ConfigDict(validate_default=True)
+    PACE = frozenset({"interval"})
 
     enabled: bool = True
     grace: Duration = timedelta(minutes=15)
@@ -277,6 +282,7 @@ class PostgresSettings(Section):
     """The payments database: how it is reached, what it calls things, and how gently it is asked."""
 
     model_config = ConfigDict(validate_default=True)
+    PACE = frozenset({"interval", "max_age", "connect_timeout", "statement_timeout", "lock_timeout", "deadline_margin"})
 
     dsn: Dsn
     interval: Duration = timedelta(seconds=15)

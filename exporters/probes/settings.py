@@ -165,6 +165,7 @@ class _Sampled(Section):
     """How often a source is sampled, how long one sample may take and how old it may grow."""
 
     model_config = ConfigDict(validate_default=True)
+    PACE = frozenset({"timeout", "interval", "max_age"})
 
     timeout: Duration
     interval: Duration

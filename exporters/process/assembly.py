@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from exporters import postgres, probes
 from exporters import stripe as stripe_source
+from exporters.configuration.secrets import meaning_of
 from exporters.configuration.settings import Settings
 from exporters.postgres import Leader
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Reading, Sampler, reading
 from rules.payments import monitoring
+from rules.vocabulary import Source
 
 __all__ = ["Assembly", "assemble"]
 
@@ -25,6 +27,14 @@ class Assembly:
     samples_stripe: bool
     allow_lists: str
     """The hash of the lists by which it counts."""
+    asked: Mapping[Source, object]
+    """Of each source, what its answers are of: equal where another configuration makes them mean the same."""
+
+    def same_as(self, other: "Assembly") -> frozenset[Source]:
+        """The sources whose answers mean the same as the other's."""
+        return frozenset(
+            source for source, asked in self.asked.items() if source in other.asked and other.asked[source] == asked
+        )
 
     def about(self) -> tuple[Reading, ...]:
         """Whether this replica is the one that samples Stripe; nothing where none does."""
@@ -66,4 +76,22 @@ def assemble(
         declared=settings.declared,
         monotonic=monotonic,
     )
-    return Assembly(found, leader, stripe is not None, settings.allow_lists.hash)
+    return Assembly(found, leader, stripe is not None, settings.allow_lists.hash, _asked(settings))
+
+
+def _asked(settings: Settings) -> dict[Source, object]:
+    stripe, database = meaning_of(settings.stripe), meaning_of(settings.postgres)
+    lists, probe = settings.allow_lists, meaning_of(settings.probe)
+    return {
+        Source.STRIPE_EVENTS: (stripe, lists),
+        Source.STRIPE_ACCOUNT: (stripe, lists),
+        Source.STRIPE_WEBHOOKS: (stripe, settings.probe and settings.probe.webhook_url),
+        Source.STRIPE_DISPUTES: stripe,
+        Source.POSTGRES: (database, lists),
+        Source.WEBHOOK_INBOX: database,
+        Source.RECONCILIATION: (stripe, database, lists),
+        Source.HEALTH: meaning_of(settings.health),
+        Source.PROBE: probe,
+        Source.FLAG: meaning_of(settings.flag),
+        Source.DECLARED: meaning_of(settings.declared),
+    }

@@ -115,8 +115,8 @@ class Exporter:
     def _is_ready(self) -> bool:
         return self._scheduler.tried and not self._stopping
 
-    def _scheduler_for(self, assembly: Assembly, before: Scheduler | None = None) -> Scheduler:
-        return Scheduler(assembly.samplers, self._clock, random.random, self._failures, before)
+    def _scheduler_for(self, assembly: Assembly) -> Scheduler:
+        return Scheduler(assembly.samplers, self._clock, random.random, self._failures)
 
     def _start_sampling(self) -> None:
         self._sampling = asyncio.get_running_loop().create_task(self._sample())
@@ -150,10 +150,10 @@ class Exporter:
         assembly = self._assemble(settings, self._overflow)
         if self._sampling:
             await _ended(self._sampling)
-        before = self._scheduler
-        await before.close()
-        self._assembly = assembly
-        self._scheduler = self._scheduler_for(assembly, before)
+        await self._scheduler.close()
+        scheduler = self._scheduler_for(assembly)
+        scheduler.succeed(self._scheduler, assembly.same_as(self._assembly))
+        self._assembly, self._scheduler = assembly, scheduler
         self._settings = settings
         self._start_sampling()
         _LOG.info("the configuration was read again and is in use")

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from exporters.process.logs import FailureLog
@@ -82,10 +82,18 @@ class Line:
         self._tell(set(wrong.values()))
         return tuple(reading for place, reading in enumerate(found) if place not in wrong)
 
-    def take_over(self, other: "Line") -> None:
-        """Go on from what another line knew of the same source, after the configuration was read again."""
-        self.health, self.since = other.health, other.since
-        self._snapshot, self._sampled_at = other._snapshot, other._sampled_at
+    def take_over(self, other: "Line", *, means_the_same: bool) -> None:
+        """Go on from what another line knew of the same source, after the configuration was read again.
+
+        Where its answers mean something else now, what the other one saw is nothing known: only the errors are counted
+        on, and the data are as old as they were.
+        """
+        self.since = other.since
+        if means_the_same:
+            self.health = other.health
+            self._snapshot, self._sampled_at = other._snapshot, other._sampled_at
+        else:
+            self.health = Health(complete_until=other.health.complete_until, errors=other.health.errors)
 
     async def run(self, first: float) -> None:
         """Sample at `first` (the event loop's time) and at every deadline after it, until cancelled."""
@@ -209,15 +217,17 @@ class Scheduler:
         clock: Clock,
         random: Callable[[], float],
         log: FailureLog,
-        successor_of: "Scheduler | None" = None,
     ) -> None:
         """`random` gives a number from 0 up to 1 for the jitter of each first sample."""
         self.lines = tuple(Line(sampler, clock, log) for sampler in samplers)
         self._random = random
-        known = {line.source: line for line in successor_of.lines} if successor_of else {}
+
+    def succeed(self, other: "Scheduler", same: Container[Source]) -> None:
+        """Go on from what another one knew; `same` are the sources whose answers mean what they meant."""
+        known = {line.source: line for line in other.lines}
         for line in self.lines:
             if line.source in known:
-                line.take_over(known[line.source])
+                line.take_over(known[line.source], means_the_same=line.source in same)
 
     @property
     def tried(self) -> bool:

@@ -77,6 +77,8 @@ class StateSettings(Section):
 class StripeSettings(Section):
     """Stripe's API: how to reach it, and how many of the account's reads may be used."""
 
+    PACE = frozenset({"read_share", "interval", "timeout", "first_scrapes"})
+
     api_key: Annotated[Secret, AfterValidator(_key)]
     api_url: Annotated[HttpUrl, AfterValidator(_api)] = HttpUrl("https://api.stripe.com")
     account: Annotated[str, AfterValidator(_account)] = ""

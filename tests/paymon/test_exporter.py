@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -176,6 +177,34 @@ def test_sighup_takes_a_secret_from_the_file_that_is_named_now_though_both_hold_
         config.write_text(section % "new")
         at.process.send_signal(signal.SIGHUP)
         at.said("is in use")
+
+
+def test_after_sighup_a_source_with_other_settings_has_no_value_before_it_was_sampled_under_them(config: Path) -> None:
+    """The second health endpoint takes connections and never answers; the declared file is what it was."""
+
+    async def healthy(scope: Mapping[str, Any], receive: Any, send: Callable[..., Awaitable[None]]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b'{"status": "healthy"}'})
+
+    def health(port: int) -> str:
+        return f"health: {{url: 'http://127.0.0.1:{port}', timeout: 60s, interval: 60s, max_age: 10m}}\n"
+
+    declared = config.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as silent, serving(healthy) as port:
+        config.write_text(declared + health(port))
+        with running(config) as at:
+            before = at.page_once_sampled("health", 0)
+            at.page_once_sampled("declared", 0)
+            config.write_text(declared + health(silent.getsockname()[1]))
+            at.process.send_signal(signal.SIGHUP)
+            at.said("is in use")
+            after = at.get("/metrics").text
+    assert "\npayments_health_up 1.0" in before
+    assert "\npayments_health_up" not in after
+    assert '\npayments_exporter_source_up{source="health"} 0.0' in after
+    assert '\npayments_exporter_last_success_timestamp_seconds{source="health"}' not in after
+    assert "\npayments_backup_processor_available 1.0" in after
+    assert '\npayments_exporter_source_up{source="declared"} 1.0' in after
 
 
 def test_sighup_counts_by_other_allow_lists_as_soon_as_the_page_says_so(config: Path) -> None:

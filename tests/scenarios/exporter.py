@@ -81,7 +81,7 @@ class RunningExporter:
             made = assemble(settings, overflow, clock, pause=lambda _: asyncio.sleep(0))
             samplers = tuple(_Observed(sampler, self._sampling) for sampler in made.samplers)
             self._leader = made.leader
-            return _Unhurried(samplers, made.leader, made.samples_stripe, made.allow_lists)
+            return _Unhurried(samplers, made.leader, made.samples_stripe, made.allow_lists, made.asked)
 
         self._exporter = Exporter(
             lambda: load(config, environment),

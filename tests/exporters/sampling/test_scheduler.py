@@ -25,8 +25,8 @@ pytestmark = pytest.mark.timeout(900)
 Readings = tuple[Reading | Distribution, ...]
 
 
-def scheduler(*samplers: Sampler, clock: Callable[[], float] = lambda: 1.7e9, **more: Scheduler) -> Scheduler:
-    return Scheduler(samplers, clock, lambda: 0.0, FailureLog(logging.getLogger("test")), **more)
+def scheduler(*samplers: Sampler, clock: Callable[[], float] = lambda: 1.7e9) -> Scheduler:
+    return Scheduler(samplers, clock, lambda: 0.0, FailureLog(logging.getLogger("test")))
 
 
 @asynccontextmanager
@@ -414,9 +414,36 @@ def test_a_successor_goes_on_from_what_was_known_of_a_source() -> None:
         first = scheduler(Scripted(lag))
         async with running(first):
             await wait(1)
-        second = scheduler(Scripted(_raises), successor_of=first)
+        second = scheduler(Scripted(_raises))
+        second.succeed(first, {Source.POSTGRES})
         assert second.readings() == (reading(database.replica_lag, 1.5),)
         assert second.tried
+
+    in_virtual_time(story())
+
+
+def test_a_successor_whose_source_is_another_one_knows_no_value_of_it_and_no_younger_data_than_there_were() -> None:
+    async def fails_once(now: float) -> Readings:
+        if len(sampler.sampled_at) == 1:
+            raise SampleError(ErrorClass.REFUSED, "here", "no", "ask again")
+        return await lag(now)
+
+    sampler = Scripted(fails_once)
+
+    async def story() -> None:
+        clock = iter([1.7e9, *(1.7e9 + 100 * sample for sample in range(3)), 1.8e9])
+        first = scheduler(sampler, clock=lambda: next(clock))
+        async with running(first):
+            await wait(31)
+        second = scheduler(Scripted(_raises), clock=lambda: next(clock))
+        second.succeed(first, {Source.HEALTH})
+        assert second.readings() == ()
+        assert not second.tried
+        known = known_of(second)
+        assert known[monitoring.source_up] == 0
+        assert monitoring.last_success not in known
+        assert known[monitoring.watermark] == 1.7e9 + 200 - 1
+        assert second.lines[0].health.errors[ErrorClass.REFUSED] == 1
 
     in_virtual_time(story())
 
