@@ -48,7 +48,7 @@ def samplers(
     database = Database(settings)
     health = Health()
     by_source = questions(settings, overflow, stripe, elapsed)
-    relations = Relations((one for asked in by_source.values() for one in asked), elapsed)
+    relations = Relations((one for asked in by_source.values() for one in asked), settings.time_zone, elapsed)
     return tuple(
         QuestionsSampler(
             source,

@@ -1,5 +1,7 @@
 """What does a failure of Postgres mean to the reader of a log, without host, user, password or data in it?"""
 
+from datetime import UTC, datetime
+
 import psycopg
 
 from exporters.sampling.model import ErrorClass, SampleError
@@ -12,6 +14,7 @@ __all__ = [
     "deadline_exceeded",
     "null_value",
     "query_failure",
+    "said_twice",
     "silence",
     "transient",
     "wrong_zone",
@@ -178,6 +181,18 @@ def wrong_zone(where: str, setting: str, column: str, seconds_ahead: float) -> S
         f"the newest {column} is {ahead} ahead of the clock, and does not say its time zone",
         f"set postgres.time_zone to the zone in which it is written ({setting}.moments where it is a number),"
         " or mend the row",
+    )
+
+
+def said_twice(where: str, column: str, zone: str, ends: float) -> SampleError:
+    """A column holds what a clock on the wall says, which is set back: each of these times it says twice."""
+    over = datetime.fromtimestamp(ends, UTC)
+    return SampleError(
+        ErrorClass.BAD_DATA,
+        where,
+        f"the clock of {zone} says this hour twice, and {column} does not say which of the two it means",
+        f"wait until it is over, at {over:%Y-%m-%d %H:%M} UTC, and write moments with their zone or in UTC"
+        " (docs/your-schema.md)",
     )
 
 

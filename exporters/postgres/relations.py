@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from exporters.postgres.connection import Database
-from exporters.postgres.failures import wrong_zone
+from exporters.postgres.failures import said_twice, wrong_zone
 from exporters.postgres.moments import newest
 from exporters.postgres.questions import (
     Elapsed,
@@ -25,6 +25,7 @@ from exporters.postgres.questions import (
     since_start,
     table,
 )
+from exporters.postgres.zones import repetition_at
 from exporters.sampling.model import ErrorClass, SampleError
 
 __all__ = ["Column", "Relation", "Relations"]
@@ -88,7 +89,9 @@ class Relation:
 class Relations:
     """What the database has of the tables that the questions read, looked at again every now and then."""
 
-    def __init__(self, questions: Iterable[Question], elapsed: Elapsed = since_start) -> None:
+    def __init__(self, questions: Iterable[Question], time_zone: str, elapsed: Elapsed = since_start) -> None:
+        """`time_zone` is where the clock hangs by which moments without a zone are written."""
+        self._time_zone = time_zone
         self._reads = tuple(dict.fromkeys(read for question in questions for read in question.reads))
         self._elapsed = elapsed
         self._found: Mapping[str, Relation] | None = None
@@ -104,6 +107,9 @@ class Relations:
             problem = await self._problem(question, database, older_than=_NEWEST_SECONDS)
         if problem:
             raise problem
+        if repetition := repetition_at(self._time_zone, now, ahead=_AHEAD_SECONDS):
+            for of in self.local_times(question.reads):
+                raise said_twice(question.name, of, self._time_zone, repetition.ends)
         for read, name, latest in self.newest(question.reads):
             seconds = await self._newest(read, name, latest, database, question.name)
             if seconds is not None and seconds > now + _AHEAD_SECONDS:
@@ -121,6 +127,16 @@ class Relations:
     def forget(self) -> None:
         """Look again before the next question: something is not as it was."""
         self._found = None
+
+    def local_times(self, reads: Iterable[Read]) -> Iterator[str]:
+        """Those of the columns that hold what a clock on the wall said, each behind its table."""
+        for read in reads:
+            relation = (self._found or {}).get(read.table)
+            if relation and read.moments == "timestamp":
+                for _, name, holds in read.columns:
+                    shape = relation.columns.get(name)
+                    if shape and shape.base == _WITHOUT_ZONE and holds in (Holds.MOMENT, Holds.ORDERED_MOMENT):
+                        yield f"{read.table}.{name}"
 
     def newest(self, reads: Iterable[Read]) -> Iterator[tuple[Read, str, sql.Composed]]:
         """Those of the columns whose moments are of no certain zone, each with the expression of its latest one."""

@@ -1,6 +1,7 @@
 """Would each query to the payments database succeed, mean what it seems to, and cost little?"""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import get_args
 
 from psycopg import sql
@@ -9,6 +10,7 @@ from exporters.postgres import Database, PostgresSettings, Question, Relations, 
 from exporters.postgres.failures import NoConnectionError
 from exporters.postgres.questions import column, schema_and_name, table
 from exporters.postgres.settings import QueryName
+from exporters.postgres.zones import next_repetition, repetition_at
 from exporters.process.finding import Finding, failed, fine, mend, note
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock, Reading, SampleError
@@ -91,7 +93,7 @@ async def diagnose_database(settings: PostgresSettings, clock: Clock, *, stripe:
         for some in questions(settings, LabelOverflow(), _Stripes(clock) if stripe else None).values()
         for question in some
     ]
-    database, relations = Database(settings), Relations(asked)
+    database, relations = Database(settings), Relations(asked, settings.time_zone)
     tried: list[str] = []
     try:
         for before in (_role(database, clock), _hidden_rows(settings, database, asked)):
@@ -264,8 +266,18 @@ async def _attempts(settings: PostgresSettings, database: Database, asked: list[
 async def _zones(
     settings: PostgresSettings, database: Database, relations: Relations, asked: list[Question], clock: Clock
 ) -> AsyncIterator[Finding]:
-    """How far the latest moment is away in each column that does not say its zone."""
-    told = set()
+    """How far the latest moment is away in each column that does not say its zone, and when no clock can tell."""
+    local = dict.fromkeys(of for question in asked for of in relations.local_times(question.reads))
+    repetition = next_repetition(settings.time_zone, clock()) if local else None
+    if repetition:
+        begins, ends = (datetime.fromtimestamp(at, UTC) for at in (repetition.begins, repetition.ends))
+        when = f"from {begins:%Y-%m-%d %H:%M} to {ends:%H:%M} UTC"
+        what = (
+            f"the clock of {settings.time_zone} says the time twice {when}: nothing is told then by {', '.join(local)}"
+        )
+        yield note("postgres.time_zone", what, "write moments with their zone or in UTC (docs/your-schema.md)")
+    ambiguous = local if repetition_at(settings.time_zone, clock()) else {}
+    told = set(ambiguous)
     for question in asked:
         for read, name, latest in relations.newest(question.reads):
             of = f"{read.table}.{name}"

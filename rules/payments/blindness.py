@@ -314,6 +314,10 @@ query_failing = Alert(
             Step("End the migration or the session that holds the lock."),
             Step("Grant what the log names, or name the column in the exporter's settings."),
             Step("A query of your own that asks too much is changed or taken out of postgres.queries."),
+            Step(
+                "Was the clock set back tonight? Where moments say no time zone, nothing can be told of the hour that it says "
+                "twice; it ends by itself."
+            ),
         ),
     ),
     hidden_by=(database.table_missing,),
