@@ -94,7 +94,7 @@ def _there(signal: Signal, known: Known) -> Iterator[TestGroup]:
 
 
 def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
-    """No series but those of another environment, service and job: only signals that speak of absence speak."""
+    """No series but those of another environment, service and job that would be read here: only absence speaks."""
     fed: dict[Series, str] = {}
     probes = []
     for signal in signals:
@@ -104,7 +104,8 @@ def nothing_there(signals: Sequence[Signal], known: Known) -> TestGroup:
         gives: list[Result] = [] if value is None else [({}, value)]
         probes.append(_probe(signal, known, gives, "nothing there"))
         for text, values in signal.example.series:
-            for other in known.of_others(Series.parse(text)):
+            here = known.scoped(Series.parse(text))
+            for other in known.of_others(here) if _read_by(known.reads(signal), here) else ():
                 fed.setdefault(other, values)
     return TestGroup("nothing there", signals[0].example.every, tuple(fed.items()), tuple(probes))
 
@@ -147,8 +148,9 @@ class _Case:
     def more_around(self, which: str = "", company: Fed = ()) -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
-        They have values that would show: larger ones where the largest counts. Nor does a label more on every series
-        change a value; it may come out. The `company` is fed too, or instead of the series of the same name.
+        They have values that would show: larger ones where the largest counts. What nobody reads here has no likes
+        there: only two mistakes together would read those. Nor does a label more on every series change a value; it may
+        come out. The `company` is fed too, or instead of the series of the same name.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
@@ -157,7 +159,7 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            if (which and series not in self._telling) or series in self._more_replicas:
+            if (which and series not in self._telling) or series in self._more_replicas or not _read_by(reads, series):
                 continue
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
