@@ -298,7 +298,7 @@ traffic_stopped = Alert(
             because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
         ),
     ),
-    guards=(_BUSY, CLOSING, *_AS_EVER, _STILL_ON),
+    guards=(_BUSY, CLOSING, _STILL_ON, *_AS_EVER),
     or_else=(
         or_when(
             attempts_10m,
@@ -307,8 +307,8 @@ traffic_stopped = Alert(
             "near opening and closing, twice as long without a customer is told where the shop was open at this time",
             _BUSY,
             unless(fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed, or closing"),
-            *_AS_EVER,
             _STILL_ON,
+            *_AS_EVER,
         ),
         or_when(
             attempts_20m,
@@ -317,8 +317,8 @@ traffic_stopped = Alert(
             "below 4 a minute, 20 are usual in 20 minutes",
             _BUSY_LATELY,
             CLOSING,
-            *_AS_EVER,
             _STILL_ON_LATELY,
+            *_AS_EVER,
         ),
         or_when(
             attempts_20m,
@@ -327,8 +327,8 @@ traffic_stopped = Alert(
             "an outage that outlasts the hours before it is still one",
             only_if(expected_weekly, ">=", 5, "a week ago this hour was busy, so it should be now"),
             CLOSING,
-            *_AS_EVER,
             _STILL_ON_WEEKLY,
+            *_AS_EVER,
         ),
         or_when(
             attempts_20m,
@@ -336,8 +336,8 @@ traffic_stopped = Alert(
             0,
             "a shop whose doors do not open in the morning has no hours before",
             only_if(fewest_at_this_time, ">=", 10, "yesterday and a week ago the shop was open at this time"),
-            *_AS_EVER,
             _STILL_ON_WEEKLY,
+            *_AS_EVER,
         ),
     ),
     stays_while=only_if(
