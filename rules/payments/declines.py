@@ -1,5 +1,6 @@
 """Declines and methods: whose fault is it that payments fail, and for whom?"""
 
+from decimal import Decimal
 from textwrap import indent
 
 from rules.payments import authentication, outcomes
@@ -23,6 +24,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    plain,
     unless,
 )
 
@@ -355,6 +357,10 @@ declines_of_usual = Signal(
 _SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
 
 _PAID_YESTERDAY, _PAID_BEFORE = _half_hour_of_yesterday(_SUCCEEDED), f"0.5 * {total(_SUCCEEDED, '1h', offset='30m')}"
+_COMPARABLE_HOUR = 15
+"""The fewest payments of an hour that a later ten minutes are compared with: of fewer, chance alone decides how many pay."""
+_COMPARABLE = f">= {plain(Decimal(_COMPARABLE_HOUR) / 2)}"
+"""The same of half an hour, in which both sides are counted."""
 
 
 def _as_usual(gives: str | None, successes: str) -> Example:
@@ -373,11 +379,12 @@ def _as_usual(gives: str | None, successes: str) -> Example:
 successes_as_usual = Signal(
     "payments:customer_successes:as_usual10m",
     "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had "
-    "fewer; an hour with less than 15, as after a long outage, is nothing to compare with, nor is a quiet time of yesterday's",
+    f"fewer; an hour with less than {_COMPARABLE_HOUR}, as after a long outage, is nothing to compare with, nor is a quiet "
+    "time of yesterday's",
     Unit.SHARE_OF_COUNTED,
     f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  min(\n"
     f'    label_replace({_PAID_YESTERDAY}, "of", "yesterday", "", "")\n'
-    f'    or label_replace({_PAID_BEFORE} >= 7.5, "of", "the hour before", "", "")\n  )\n  >= 7.5\n)',
+    f'    or label_replace({_PAID_BEFORE} {_COMPARABLE}, "of", "the hour before", "", "")\n  )\n  {_COMPARABLE}\n)',
     _as_usual("1.5", "0+18x744 13400+8x6 8+8x7 82+18x696 12622+12x10 12+12x4"),
     also=(
         _as_usual("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),

@@ -256,6 +256,9 @@ unpaid_payments_15m = Signal(
 )
 
 _SUCCESSES_BEFORE = total(SUCCESS_BY_CUSTOMERS, "30m", "rate", "10m")
+_ENOUGH_USUAL = 15
+"""So many successes must be usual in a window before what it holds is taken as a share of them: that fewer than a fifth of
+15 come, as `_OTHERS_PAY` asks, is chance once in 25,000 times, and of 5 already once in 150."""
 _DECLINES = attempts.where(initiator=BY_CUSTOMER, result=("issuer_declined", "blocked"))
 
 
@@ -279,11 +282,11 @@ def _declined(issuers: str, blocked: str) -> tuple[tuple[str, str], ...]:
 
 success_kept = Signal(
     "payments:customer_success:of_before",
-    "Customers' successes as a share of those before: over 2 minutes where 15 are usual in them, else over 15 minutes; "
+    f"Customers' successes as a share of those before: over 2 minutes where {_ENOUGH_USUAL} are usual in them, else over 15 minutes; "
     "and where fewer are usual in those, too, the share of declines, if it is above 80 %",
     Unit.SHARE_OF_COUNTED,
-    f"{total(SUCCESS_BY_CUSTOMERS, '2m')} / on () (120 * {_SUCCESSES_BEFORE} >= 15)\n"
-    f"or on ()\n{total(SUCCESS_BY_CUSTOMERS, '15m')} / on () (900 * {_SUCCESSES_BEFORE} >= 15)\n"
+    f"{total(SUCCESS_BY_CUSTOMERS, '2m')} / on () (120 * {_SUCCESSES_BEFORE} >= {_ENOUGH_USUAL})\n"
+    f"or on ()\n{total(SUCCESS_BY_CUSTOMERS, '15m')} / on () (900 * {_SUCCESSES_BEFORE} >= {_ENOUGH_USUAL})\n"
     f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '15m')}) > 0.8\n"
     f"or on ()\n({share(_DECLINES, BY_CUSTOMERS, '2m')}) > 0.8",
     _kept("0.5", "0+30x21 630x13 688+58x14 1515+15x9"),
@@ -318,12 +321,12 @@ def _days_after(gives: str | None, card: str, nobodys: str = "0+1x2032") -> Exam
 success_of_days_before = Signal(
     "payments:customer_success:of_days_before",
     "Customers' successes in 15 minutes as a share of yesterday's or last week's at this time, whichever had fewer; none where "
-    "fewer than 15 were usual",
+    f"fewer than {_ENOUGH_USUAL} were usual",
     Unit.SHARE_OF_COUNTED,
     f"{total(SUCCESS_BY_CUSTOMERS, '15m')}\n/ on () (\n  0.5 * min(\n"
     f'    label_replace({total(SUCCESS_BY_CUSTOMERS, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
     f'    or label_replace({total(SUCCESS_BY_CUSTOMERS, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n'
-    "  )\n  >= 15\n)",
+    f"  )\n  >= {_ENOUGH_USUAL}\n)",
     _days_after("0.4", "0+18x9 180+9x1 9+9x3 54+18x1722 31061+11x1 11+11x2 51+18x282 3+3x5"),
     also=(
         _days_after("0.4", "0+14x1738 24341+9x4 24391+14x282 28342+3x5"),
