@@ -142,7 +142,7 @@ class _Back:
         self.until = min(max(watermark.values()), self.now)
         # Of what was counted up to a moment, everything had happened by the watermark of that moment.
         first = next((i for i, moment in enumerate(grid) if watermark.get(moment, 0) >= since + grace), None)
-        last = max((i for i, moment in enumerate(grid) if moment in watermark), default=0)
+        last = max(i for i, moment in enumerate(grid) if moment in watermark)
         turn = max(i for i, moment in enumerate(grid) if moment <= since)
         # Not by the clock: while nothing is counted, no minute passes in which nobody paid.
         minutes = 0.0 if first is None else (watermark[grid[last]] - watermark[grid[first]]) / 60

@@ -57,6 +57,7 @@ BACK_IN_VAIN = at_stage(
 BACK_TO_0 = at_stage(
     0, name="back-to-0", percent_before=10, per_minute_before=12.5, per_minute=0, begins_before_end=900
 )
+BACK_AMID_A_MINUTE = replace(BACK_TO_0, name="back-amid-a-minute", begins_before_end=890)
 NOT_BACK = at_stage(0, name="not-back", percent_before=10, per_minute_before=12.5, per_minute=5, begins_before_end=900)
 KILLED_AT_10 = at_stage(
     10, name="killed-at-10", percent_before=10, per_minute_before=12.5, per_minute=0, begins_before_end=900, killed_at=0

@@ -238,9 +238,12 @@ def test_at_nothing_nobody_may_pay_two_minutes_later(live: Live) -> None:
 
 
 def test_a_look_just_after_the_step_waits_at_whatever_moment_it_is_made(live: Live) -> None:
-    """The step was twenty seconds ago, between two samples of the flag; clocks know finer moments than servers tell."""
-    seen = gone_back(live, stories.BACK_TO_0, 0, before_end=900 - 20 - 0.1234567)
+    """The step was twenty seconds ago, between two whole minutes, so that of its moments only the present is known; and
+    clocks know finer moments than servers tell."""
+    seen = gone_back(live, stories.BACK_AMID_A_MINUTE, 0, before_end=890 - 20 - 0.1234567)
+    assert seen.since == live.end - 870
     assert seen.decision is Decision.INCONCLUSIVE
+    assert "payments are counted up to" in told(seen, Weight.WAIT)
 
 
 def test_a_pulled_kill_switch_is_a_flag_at_nothing(live: Live) -> None:
