@@ -4,16 +4,18 @@ Nothing is left behind: Stripe's state is kept in memory, nobody stands for elec
 read-only transactions. The dozen reads of Stripe come out of the account's allotment.
 """
 
+import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import LiteralString
 
 import psycopg
 
 from exporters.configuration.secrets import Secret
 from exporters.configuration.settings import Settings
-from exporters.postgres.connection import is_pooled, opened, within
+from exporters.postgres.connection import Row, is_pooled, opened, within
 from exporters.postgres.failures import query_failure, silence
 from exporters.postgres.leader import LeaderSettings
 from exporters.probes.certificate import served_validity
@@ -31,6 +33,9 @@ from exporters.stripe.account import AccountSampler
 from exporters.stripe.reading.client import StripeReads
 from exporters.stripe.reading.governor import Governor
 from exporters.stripe.settings import StateSettings, StripeSettings
+from exporters.stripe.state import of_other_payments
+from exporters.stripe.storage.database import OWNER, CorruptError
+from exporters.stripe.storage.sqlite import owner_in
 from exporters.stripe.webhooks import WebhooksSampler
 from rules.catalog import PAYMENTS
 from rules.payments import account, monitoring
@@ -51,7 +56,10 @@ _ASKED_BY_QUERY = {Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION}
 
 _MONTH = timedelta(days=30).total_seconds()
 
-_STATE = "SELECT pg_is_in_recovery(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+_STATE = (
+    "SELECT pg_is_in_recovery(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),"
+    " to_regclass('paymon_marks') IS NOT NULL"
+)
 _STATE_SECONDS = 5.0
 
 
@@ -60,7 +68,7 @@ async def diagnose(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     if settings.stripe:
         for finding in _key(settings.stripe):
             yield finding
-        yield await _state(settings.stripe.state)
+        yield await _state(settings.stripe)
         if settings.leader and settings.stripe.state.backend == "sqlite":
             what = "sqlite keeps a file for each replica: one that leads later counts again from its own"
             yield note("stripe.state.backend", what, "use postgres where several replicas run")
@@ -116,9 +124,10 @@ def _deliveries(samplers: Sequence[Sampler], settings: StripeSettings) -> Iterat
             yield mend(where, "none that is enabled receives this account's events", f"{cure}stripe.event_destination")
 
 
-async def _state(settings: StateSettings) -> Finding:
+async def _state(stripe: StripeSettings) -> Finding:
+    settings = stripe.state
     if settings.dsn is not None:
-        return await _state_database(settings.dsn)
+        return await _state_database(settings.dsn, stripe)
     if settings.backend == "memory":
         how_to_fix = "use sqlite or postgres in production"
         return note("stripe.state.backend", "memory forgets every counter at each start", how_to_fix)
@@ -129,16 +138,25 @@ async def _state(settings: StateSettings) -> Finding:
     if settings.path.exists() and not (settings.path.is_file() and os.access(settings.path, os.R_OK | os.W_OK)):
         how_to_fix = "give it to the user that runs the exporter, or name another"
         return mend(where, f"{settings.path} is no file that this user can read and write", how_to_fix)
-    return fine(where, f"{folder} can be written to")
+    try:
+        owner = await asyncio.to_thread(owner_in, settings.path) if settings.path.exists() else None
+    except CorruptError as damage:
+        what = f"it is damaged ({damage}): the exporter sets it aside, and counters start again at 0"
+        return mend(where, what, "bring back a copy of it, if there is one")
+    except SampleError as error:
+        return failed(error, where)
+    refused = owner and of_other_payments(owner, stripe)
+    return failed(refused, where) if refused else fine(where, f"{folder} can be written to")
 
 
-async def _state_database(dsn: Secret) -> Finding:
+async def _state_database(dsn: Secret, stripe: StripeSettings) -> Finding:
     where = "stripe.state.dsn"
     try:
         connection = await opened(dsn, timedelta(seconds=_STATE_SECONDS), where)
         try:
             cursor = await within(_STATE_SECONDS, connection.execute(_STATE))
-            [(replica, may_create)] = await cursor.fetchall()
+            [(replica, may_create, there)] = await cursor.fetchall()
+            kept = await within(_STATE_SECONDS, _rows(connection, OWNER)) if there else []
             pooler = await within(_STATE_SECONDS, is_pooled(connection))
         except TimeoutError:
             raise silence(where) from None
@@ -153,10 +171,17 @@ async def _state_database(dsn: Secret) -> Finding:
     if not may_create:
         what = "the role may not create tables in the first schema of its search path"
         return mend(where, what, "grant it CREATE on that schema, or give it one of its own")
+    if refused := next((found for (owner,) in kept if (found := of_other_payments(owner, stripe))), None):
+        return failed(refused, where)
     if pooler:
         what = "a pooler answers: of two exporters that write this state, the one that came last counts"
         return note(where, what, "name Postgres itself, where its lock keeps a second one out")
     return fine(where, "can be connected to, and tables can be created there")
+
+
+async def _rows(connection: psycopg.AsyncConnection[Row], statement: LiteralString) -> list[Row]:
+    cursor = await connection.execute(statement)
+    return await cursor.fetchall()
 
 
 async def _election(settings: LeaderSettings) -> Finding:

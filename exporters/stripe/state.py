@@ -10,7 +10,7 @@ from exporters.stripe.storage.database import CorruptError, Database
 from exporters.stripe.storage.postgres import open_postgres
 from exporters.stripe.storage.sqlite import open_memory, open_sqlite
 
-__all__ = ["State", "open_ledger"]
+__all__ = ["State", "of_other_payments", "open_ledger"]
 
 
 def open_ledger(settings: StateSettings, clock: Clock, overflow: LabelOverflow, *, yielding: bool = False) -> Ledger:
@@ -79,27 +79,27 @@ class State:
 
     async def _identify(self, ledger: Ledger) -> None:
         """Raises SampleError where other payments were counted there than are read now."""
-        before, now = ledger.payments, self._stripe.payments
-        if before is None:
-            await asyncio.to_thread(ledger.belong_to, now)
-        elif before != now:
-            mode, other_mode = before.partition(" ")[0], now.partition(" ")[0]
-            what, back = "of another account than stripe.account names", "account"
-            if mode != other_mode:
-                what, back = f"in {mode} mode, and stripe.api_key reads {other_mode} payments", "key"
-            raise SampleError(
-                ErrorClass.BAD_DATA,
-                "state",
-                f"it was counted {what}",
-                "name another file or database in stripe.state, where counters begin at 0,"
-                f" or give back the {back} of before",
-            )
+        if ledger.payments is None:
+            await asyncio.to_thread(ledger.belong_to, self._stripe.payments)
+        elif refused := of_other_payments(ledger.payments, self._stripe):
+            raise refused
 
     async def release(self) -> None:
         """Let go of the ledger, so that another process may take it."""
         ledger, self._ledger = self._ledger, None
         if ledger is not None:
             await asyncio.to_thread(ledger.close)
+
+
+def of_other_payments(counted: str, settings: StripeSettings) -> SampleError | None:
+    """Why a state that counted those payments is not gone on from; None where they are the ones that are read now."""
+    mode, now = counted.partition(" ")[0], settings.payments.partition(" ")[0]
+    what, back = "of another account than stripe.account names", "account"
+    if mode != now:
+        what, back = f"in {mode} mode, and stripe.api_key reads {now} payments", "key"
+    how_to_fix = "name another file or database in stripe.state, where counters begin at 0, or give back the "
+    refused = SampleError(ErrorClass.BAD_DATA, "state", f"it was counted {what}", f"{how_to_fix}{back} of before")
+    return None if counted == settings.payments else refused
 
 
 def _close(opened: "asyncio.Future[Ledger]") -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "CorruptError", "Database"]
+__all__ = ["OWNER", "SCHEMA", "SCHEMA_VERSION", "CorruptError", "Database"]
 
 SCHEMA_VERSION = 3
 """Version 1 lacked `authorizations` and `refunds`, version 2 `received`: a state of that version gets them, and keeps
@@ -38,6 +38,9 @@ happened. `metric` of `unplaced` may name the network, too, under which one was 
 those that may turn out to be releases of an authorization, kept until that is certain. `amount` and `currency` of
 `received` are what a payment intent took in all, both NULL where only a refund of it was seen.
 """
+
+OWNER = "SELECT value FROM paymon_marks WHERE name = 'payments'"
+"""Whose payments are counted; no row where nobody has said it yet."""
 
 type_of_row = tuple[Any, ...]
 

@@ -9,15 +9,15 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from exporters.process.logs import LOGGER
 from exporters.sampling.model import Clock, ErrorClass, SampleError
-from exporters.stripe.storage.database import SCHEMA, SCHEMA_VERSION, CorruptError, Database, type_of_row
+from exporters.stripe.storage.database import OWNER, SCHEMA, SCHEMA_VERSION, CorruptError, Database, type_of_row
 
-__all__ = ["SqliteDatabase", "open_memory", "open_sqlite"]
+__all__ = ["SqliteDatabase", "open_memory", "open_sqlite", "owner_in"]
 
 _LOG = logging.getLogger(f"{LOGGER}.stripe.state")
 _WHERE = "state file"
@@ -97,6 +97,26 @@ def open_sqlite(path: Path, largest_bytes: int, clock: Clock, read: Callable[[Da
         raise
 
 
+def owner_in(path: Path) -> str | None:
+    """Whose payments the state in that file counts, read beside whoever writes it, and without a trace.
+
+    None where it does not say. Raises SampleError where this release would refuse it or it cannot be read now,
+    CorruptError where it is damaged.
+    """
+    log, shared = (Path(f"{path}{part}") for part in _PARTS[1:])
+    if log.exists() and not shared.exists():
+        what = "its log cannot be read without writing beside it"
+        raise SampleError(ErrorClass.INTERNAL, _WHERE, f"{path}: {what}", "look again while the exporter runs")
+    how = "mode=ro" if log.exists() else "immutable=1"
+    with _errors_of(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+        ((version,),) = connection.execute("PRAGMA user_version")
+        _known(version, path)
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'paymon_marks'").fetchall():
+            return None
+        found = connection.execute(OWNER).fetchall()
+    return found[0][0] if found else None
+
+
 def _read(path: Path, largest_bytes: int, lock: int, read: Callable[[Database], Read]) -> Read:
     database = _opened(path, largest_bytes, lock)
     try:
@@ -145,6 +165,16 @@ def _connected(name: str) -> sqlite3.Connection:
 
 def _prepare(database: Database, path: Path | None) -> None:
     ((version,),) = database.execute("PRAGMA user_version")
+    _known(version, path)
+    database.execute("BEGIN IMMEDIATE")
+    for statement in SCHEMA:
+        database.execute(f"{statement} WITHOUT ROWID" if "PRIMARY KEY (" in statement else statement)
+    database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    database.execute("COMMIT")
+
+
+def _known(version: int, path: Path | None) -> None:
+    """Raises SampleError for a version of the schema that a newer release wrote."""
     if not 0 <= version <= SCHEMA_VERSION:
         raise SampleError(
             ErrorClass.BAD_DATA,
@@ -152,11 +182,6 @@ def _prepare(database: Database, path: Path | None) -> None:
             f"{path} has schema version {version}, this release knows {SCHEMA_VERSION}",
             "run the release that wrote it, or name another file",
         )
-    database.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA:
-        database.execute(f"{statement} WITHOUT ROWID" if "PRIMARY KEY (" in statement else statement)
-    database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-    database.execute("COMMIT")
 
 
 def _locked(path: Path) -> int:

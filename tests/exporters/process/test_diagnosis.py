@@ -3,13 +3,17 @@
 import asyncio
 import logging
 import re
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg import conninfo
 
 from exporters.configuration.settings import load
 from exporters.process.assembly import assemble
@@ -17,7 +21,11 @@ from exporters.process.diagnosis import diagnose
 from exporters.process.finding import Finding, Verdict
 from exporters.process.logs import LOGGER
 from exporters.process.run import Exporter, report
+from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Clock
+from exporters.stripe.settings import StateSettings
+from exporters.stripe.state import open_ledger
+from exporters.stripe.storage.database import SCHEMA_VERSION
 from exporters.web.page import form_for
 from exporters.web.webconfig import WebConfigFile
 from paymon.doctor import doctor
@@ -218,6 +226,100 @@ def test_a_state_whose_file_cannot_be_written_is_named_though_its_folder_can(
         f"stripe.state.path: {there} is no file that this user can read and write; give it to the user that runs the"
         " exporter, or name another"
     ]
+
+
+OTHER_PAYMENTS = (
+    "it was counted in live mode, and stripe.api_key reads test payments; name another file or database in"
+    " stripe.state, where counters begin at 0, or give back the key of before"
+)
+
+
+@pytest.mark.parametrize("ends", ["runs", "stopped", "killed"])
+def test_a_state_file_of_other_payments_is_named_and_left_as_it_is(
+    around: Surroundings, tmp_path: Path, ends: str
+) -> None:
+    """Whatever became of the exporter that writes it."""
+    path = tmp_path / "stripe.sqlite3"
+    ledger = open_ledger(StateSettings(path=path), time.time, LabelOverflow())
+    ledger.belong_to("live")
+    if ends == "stopped":
+        ledger.close()
+    if ends == "killed":
+        copied = tmp_path / "volume"
+        shutil.copytree(tmp_path, copied)
+        path = copied / path.name
+
+    def files() -> dict[str, bytes]:
+        """The folder as it is; who reads at the moment is noted in the file of shared memory."""
+        return {
+            file.name: b"" if file.name.endswith("-shm") else file.read_bytes()
+            for file in path.parent.iterdir()
+            if file.is_file()
+        }
+
+    before = files()
+
+    def said(**more: str) -> list[str]:
+        found = findings({**around.environment, "PAYMON_STRIPE__STATE__PATH": str(path), **more})
+        return [str(one) for one in found if one.where == "stripe.state.path"]
+
+    assert said() == [f"stripe.state.path: {OTHER_PAYMENTS}"]
+    connected = said(PAYMON_STRIPE__API_KEY="rk_live_any", PAYMON_STRIPE__ACCOUNT="acct_1Another")
+    assert connected == [
+        "stripe.state.path: it was counted of another account than stripe.account names; name another file or database"
+        " in stripe.state, where counters begin at 0, or give back the account of before"
+    ]
+    assert said(PAYMON_STRIPE__API_KEY="rk_live_any") == [f"stripe.state.path: {path.parent} can be written to"]
+    assert files() == before
+    ledger.close()
+
+
+def test_a_state_file_that_the_exporter_would_set_aside_or_refuse_is_named(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    path = tmp_path / "stripe.sqlite3"
+
+    def said() -> str:
+        found = findings({**around.environment, "PAYMON_STRIPE__STATE__PATH": str(path)})
+        [line] = [str(one) for one in found if one.where == "stripe.state.path"]
+        return line
+
+    path.write_bytes(b"no database at all" * 1000)
+    assert said() == (
+        "stripe.state.path: it is damaged (file is not a database): the exporter sets it aside, and counters start"
+        " again at 0; bring back a copy of it, if there is one"
+    )
+    path.unlink()
+    open_ledger(StateSettings(path=path), time.time, LabelOverflow()).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    assert said() == (
+        f"stripe.state.path: {path} has schema version 4, this release knows 3; run the release that wrote it, or name"
+        " another file"
+    )
+
+
+def test_a_state_database_of_other_payments_is_named(around: Surroundings) -> None:
+    schema = "state_of_others"
+    dsn = conninfo.make_conninfo(around.dsn, options=f"-c search_path={schema}")
+    state = {"PAYMON_STRIPE__STATE__BACKEND": "postgres", "PAYMON_STRIPE__STATE__DSN": dsn}
+
+    def said(key: str) -> str:
+        found = findings({**around.environment, **state, "PAYMON_STRIPE__API_KEY": key})
+        [line] = [str(one) for one in found if one.where == "stripe.state.dsn"]
+        return line
+
+    with psycopg.connect(around.dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE SCHEMA {schema}")
+        try:
+            kept = StateSettings.model_validate({"backend": "postgres", "dsn": dsn})
+            with closing(open_ledger(kept, time.time, LabelOverflow())) as ledger:
+                ledger.belong_to("live")
+                assert said("rk_test_any") == f"stripe.state.dsn: {OTHER_PAYMENTS}"
+                well = "stripe.state.dsn: can be connected to, and tables can be created there"
+                assert said("rk_live_any") == well
+        finally:
+            admin.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 @pytest.mark.parametrize(
