@@ -290,15 +290,18 @@ query_failing = Alert(
             Priority.P3,
             lasting=minutes(10),
             keep_firing=minutes(10),
-            because="built-in queries run at least every five minutes: ten hold two failures in a row, and what was answered "
-            "before is no longer served; alerts that read it are quiet, and its source is fresh by the others",
+            because="a query that is asked more often than every ten minutes, as the built-in ones are unless set otherwise, has "
+            "failed twice in a row by then; one that is asked more seldom may have failed once, and its answer is still served. "
+            "Once that is older than max_age and than two of its intervals, alerts that read it are quiet, and nothing else "
+            "says so: its source is fresh by the others",
         ),
     ),
     summary="A query on the payments database fails.",
     description="The exporter's query {query} has had no complete answer for ten minutes.",
     runbook=Runbook(
         meaning="The database answers other questions, but not this one: a lock, a missing right or column, or too little time.",
-        impact="Alerts that read this query's answer cannot fire. A lock on payments also keeps customers from paying.",
+        impact="Once its last answer is no longer served, alerts that read it cannot fire. A lock on payments also keeps "
+        "customers from paying.",
         diagnosis=(
             Step(
                 "See who waits for whom.",
@@ -314,6 +317,9 @@ query_failing = Alert(
             Step("End the migration or the session that holds the lock."),
             Step("Grant what the log names, or name the column in the exporter's settings."),
             Step("A query of your own that asks too much is changed or taken out of postgres.queries."),
+            Step(
+                "One that is asked seldom counts as failing until it is asked again; the exporter asks all when it starts."
+            ),
             Step(
                 "Was the clock set back tonight? Where moments say no time zone, nothing can be told of the hour that it says "
                 "twice; it ends by itself."

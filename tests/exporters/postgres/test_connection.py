@@ -350,6 +350,27 @@ def test_each_answer_has_an_age_of_its_own(payments_database: PaymentsDatabase) 
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("interval", "served"), [(15, False), (300, False), (599, False), (600, True), (3600, True), (604_800, True)]
+)
+def test_ten_minutes_after_a_query_failed_its_answer_is_served_only_where_it_is_asked_no_oftener(
+    interval: int, served: bool, payments_database: PaymentsDatabase
+) -> None:
+    """So `PaymentDatabaseQueryFailing` says why it waits for that long."""
+    ours = custom("SELECT count(*) AS value FROM payments", interval=interval)
+
+    async def story() -> None:
+        async with asking(payments_database.dsn, max_age=120, queries=[ours]) as exporter:
+            assert (await exporter.sample(NOW)).value(SLEPT) == 0
+            payments_database.execute("ALTER TABLE payments RENAME TO gone")
+            await exporter.sample(NOW + interval)
+            seen = await exporter.sample(NOW + interval + 600)
+            assert seen.value(metrics.query_success, query="mine") == 0
+            assert seen.value(SLEPT) == (0 if served else None)
+
+    asyncio.run(story())
+
+
 def test_a_clock_that_goes_back_does_not_stop_the_questions(payments_database: PaymentsDatabase) -> None:
     async def story() -> None:
         async with asking(payments_database.dsn) as exporter:
