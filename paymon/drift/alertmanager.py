@@ -8,9 +8,10 @@ import yaml
 
 from generators.alertmanager import alertmanager_files
 from generators.rules import AlertingRule, rule_groups
+from paymon.drift.inhibitions import hidings
 from paymon.drift.layers import Layer, Verdict, layer
 from paymon.drift.routes import Place, matchers_of, places, takes
-from rules.vocabulary import Catalog
+from rules.vocabulary import Catalog, Priority
 
 __all__ = ["alertmanager"]
 
@@ -32,7 +33,8 @@ def alertmanager(
     if not isinstance(loaded, Mapping) or not isinstance(loaded.get("route"), Mapping):
         return Layer("alertmanager", Verdict.UNKNOWN, ("it does not tell its configuration",))
     ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
-    alerts = tuple(one for one in _alerts(catalog, *others) if environment in (None, one["environment"]))
+    every = tuple(_alerts(catalog, *others))
+    alerts = tuple(one for one in every if environment in (None, one["environment"]))
     findings: list[str] = []
     doubts: list[str] = []
     notes: list[str] = []
@@ -52,6 +54,14 @@ def alertmanager(
         kinds, there = _ways(one), _ways(receivers.get(one["name"], {}))
         if one["name"] in receivers and kinds != there:
             findings.append(f"receiver {one['name']} tells by {', '.join(there) or 'nothing'}, not {', '.join(kinds)}")
+    for priority in (Priority.P1, Priority.P2):
+        urgent = [one for one in alerts if one.get("priority") == priority.value]
+        for one in hidings(loaded.get("inhibit_rules") or (), urgent, every):
+            said = one.said(_told(one.hidden, urgent, f"every {priority.value} of ours"))
+            if priority is Priority.P1:
+                (findings if one.surely else doubts if one.as_ruled else notes).append(said)
+            elif one.surely:
+                notes.append(said)
     if doubts and not findings:
         return Layer("alertmanager", Verdict.UNKNOWN, tuple(doubts), tuple(notes))
     return layer("alertmanager", [*findings, *doubts], notes)
@@ -95,10 +105,10 @@ def _taken_perhaps(place: Place, alerts: Sequence[Labels]) -> Iterator[str]:
             yield f"the route for {_said(one)} comes before ours, and takes alerts to which something adds these labels"
 
 
-def _told(some: Sequence[Labels], of: Sequence[Labels]) -> str:
+def _told(some: Sequence[Labels], of: Sequence[Labels], all_: str = "every alert of ours") -> str:
     names = sorted({labels["alertname"] for labels in some})
     if len(some) == len(of):
-        return "every alert of ours"
+        return all_
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more of ours"
 
 

@@ -38,6 +38,10 @@ class Matcher:
             return None
         return same != self.how.startswith("!")
 
+    def holds_as_it_is(self, labels: Mapping[str, str]) -> bool:
+        """Whether it holds for an alert with these labels alone; to Alertmanager one that is missing is empty."""
+        return bool(self.holds({self.label: "", **labels}))
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

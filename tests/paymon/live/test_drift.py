@@ -17,6 +17,7 @@ from generators.alertmanager import alertmanager_files
 from generators.dashboards import CLASSIC, dashboard_files
 from generators.files import environment_files, generated_files
 from generators.revision import revision
+from generators.rules import AlertingRule, rule_groups
 from paymon.drift.alertmanager import alertmanager
 from paymon.drift.command import drift
 from paymon.drift.grafana import grafana
@@ -309,6 +310,142 @@ def test_alerts_of_other_environments_may_go_elsewhere(change: Callable[[Configu
     status = {"config": {"original": yaml.safe_dump(whole)}}
     assert alertmanager(status, CATALOG, environment="production").verdict is Verdict.SAME
     assert alertmanager(status, CATALOG, environment="staging").verdict is Verdict.DRIFT
+
+
+COMPLETE_FAILURE = next(
+    {**dict(rule.labels), "alertname": rule.alert.name}
+    for group in rule_groups(CATALOG, PRODUCTION)
+    for rule in group.rules
+    if isinstance(rule, AlertingRule) and rule.alert.name == "PaymentsCompleteFailure"
+)
+
+
+def _ours_besides(**labels: str) -> dict[str, str]:
+    return {**COMPLETE_FAILURE, **labels}
+
+
+NODE_DOWN = {"alertname": "NodeDown", "severity": "critical", "node": "a"}
+CRITICAL = ['severity="critical"']
+
+
+@pytest.mark.parametrize(
+    ("rule", "source", "hidden"),
+    [
+        ({"source_matchers": ['alertname="NodeDown"'], "target_matchers": CRITICAL}, NODE_DOWN, True),
+        ({"source_match": {"alertname": "NodeDown"}, "target_match_re": {"team": "pay.*|web"}}, NODE_DOWN, True),
+        ({"source_matchers": ['alertname="NodeDown"'], "target_matchers": ['team!="payments"']}, NODE_DOWN, False),
+        (
+            {"source_matchers": ['alertname="NodeDown"'], "target_matchers": CRITICAL, "equal": ["node"]},
+            NODE_DOWN,
+            False,
+        ),
+        (
+            {"source_matchers": ['team="web"'], "target_matchers": CRITICAL, "equal": ["team"]},
+            {"alertname": "WebDown", "team": "web"},
+            False,
+        ),
+        (
+            {"source_matchers": CRITICAL, "target_matchers": ['severity=~"critical|warning"'], "equal": ["service"]},
+            _ours_besides(alertname="PaymentsTrafficStopped"),
+            False,
+        ),
+        (
+            {"source_matchers": CRITICAL, "target_matchers": ['severity=~"warning|info"'], "equal": ["alertname"]},
+            _ours_besides(severity="warning"),
+            False,
+        ),
+        (
+            {
+                "source_matchers": ['environment="staging"'],
+                "target_matchers": ['priority="P1"'],
+                "equal": ["alertname"],
+            },
+            _ours_besides(environment="staging", priority="P3", severity="warning"),
+            True,
+        ),
+        (
+            {"source_matchers": ['alertname="PaymentsKillSwitchActive"'], "target_matchers": ['team="payments"']},
+            {**COMPLETE_FAILURE, "alertname": "PaymentsKillSwitchActive", "priority": "P4", "severity": "info"},
+            True,
+        ),
+        (
+            {"source_matchers": ['environment="staging"'], "target_matchers": ['environment="staging"']},
+            _ours_besides(environment="staging"),
+            False,
+        ),
+    ],
+)
+def test_an_inhibition_of_others_that_hides_a_p1_is_told_and_no_other(
+    rule: Configuration, source: Mapping[str, str], hidden: bool, tmp_path: Path
+) -> None:
+    """Whether it hides one, Alertmanager itself says of the alert that fires beside one of the others."""
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    with alertmanager_with(yaml.safe_dump({**whole, "inhibit_rules": [rule]}), tmp_path, "0.33") as url:
+        found = told_by(url)
+        access = Access(url=url)
+        with access.client() as client:
+            alerts = [{"labels": labels} for labels in (source, COMPLETE_FAILURE)]
+            client.post("/api/v2/alerts", json=alerts).raise_for_status()
+            for _ in range(100 if hidden else 20):
+                listed = [one for one in client.get("/api/v2/alerts").json() if one["labels"] == COMPLETE_FAILURE]
+                inhibited = [one["status"]["inhibitedBy"] for one in listed]
+                if inhibited and inhibited[0]:
+                    break
+                time.sleep(0.1)
+    assert len(inhibited) == 1
+    assert bool(inhibited[0]) == hidden
+    assert (found.verdict is Verdict.DRIFT) == hidden, found
+    assert bool(found.findings) == hidden
+    if hidden:
+        [line] = found.findings
+        assert "PaymentsCompleteFailure" in line or "every P1 of ours" in line
+
+
+def inhibiting(rule: Configuration, environment: str | None = None) -> Layer:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    status = {"config": {"original": yaml.safe_dump({**whole, "inhibit_rules": [rule]})}}
+    return alertmanager(status, CATALOG, environment=environment)
+
+
+def test_an_inhibition_is_named_by_whom_it_hides_and_behind_what() -> None:
+    found = inhibiting({"source_matchers": ['alertname="NodeDown"'], "target_matchers": ['priority="P1"']})
+    assert found.findings == (
+        'an inhibition hides every P1 of ours (priority="P1") while an alert with alertname="NodeDown" fires',
+    )
+    one = {"source_match": {"a": "b"}, "target_match": {"alertname": "PaymentsTrafficStopped"}, "equal": ["service"]}
+    assert inhibiting(one).findings == (
+        'an inhibition hides PaymentsTrafficStopped (alertname="PaymentsTrafficStopped") while an alert with a="b" and'
+        " the same service fires",
+    )
+
+
+def test_an_inhibition_of_another_environment_is_none_of_this_one_s() -> None:
+    rule = {"source_matchers": ["alertname=NodeDown"], "target_matchers": ["environment=staging"]}
+    assert inhibiting(rule, "production") == Layer("alertmanager", Verdict.SAME)
+
+
+def test_an_inhibition_that_turns_on_labels_that_no_rule_gives_is_told_as_such() -> None:
+    same_node = {"source_matchers": ["alertname=NodeDown"], "target_matchers": CRITICAL, "equal": ["node"]}
+    found = inhibiting(same_node)
+    assert found.verdict is Verdict.SAME
+    assert found.notes == (
+        'an inhibition hides every P1 of ours (severity="critical") while an alert with alertname="NodeDown" and the'
+        " same node fires; no rule of ours gives node, and something may",
+    )
+    of_theirs = {"source_matchers": ["alertname=NodeDown"], "target_matchers": ['namespace="web"']}
+    found = inhibiting(of_theirs)
+    assert found.verdict is Verdict.SAME
+    assert found.notes[0].endswith("no rule of ours gives namespace, and something may")
+    not_theirs = {"source_matchers": ["alertname=NodeDown"], "target_matchers": ['namespace!="web"']}
+    found = inhibiting(not_theirs)
+    assert found.verdict is Verdict.UNKNOWN
+    assert 'an inhibition hides every P1 of ours (namespace!="web")' in found.findings[0]
+
+
+def test_an_inhibition_of_what_wakes_people_after_a_p1_is_a_note() -> None:
+    found = inhibiting({"source_matchers": ["priority=P1"], "target_matchers": ["priority=P2"], "equal": ["service"]})
+    assert (found.verdict, found.findings) == (Verdict.SAME, ())
+    assert found.notes[0].startswith('an inhibition hides every P2 of ours (priority="P2") while an alert with')
 
 
 @pytest.mark.parametrize("original", ["", "a word", "[a, list]", "receivers: []", "route: a word", "a: [", 7])
