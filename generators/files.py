@@ -9,6 +9,7 @@ from generators.alertmanager import alertmanager_files
 from generators.checks import checks_files
 from generators.dashboards import dashboard_files
 from generators.deploy import deploy_files
+from generators.folders import OWNED
 from generators.manifest import manifest_files
 from generators.meanwhile import meanwhile
 from generators.revision import revision_files
@@ -20,11 +21,7 @@ from generators.traceability import traceability_files
 from generators.vocabulary import vocabulary_files
 from rules.vocabulary import Catalog, Environment
 
-__all__ = ["OWNED", "begun_files", "environment_files", "folder_of", "generated_files"]
-
-OWNED = "generated"
-"""The folder whose whole content is generated: what lies there and is not, is stale."""
-
+__all__ = ["begun_files", "environment_files", "folder_of", "generated_files"]
 
 _Tests = Mapping[tuple[str, str], Mapping[str, str]]
 """The tests of rules by the names of service and environment, each by its path below the environment's folder."""

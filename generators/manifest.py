@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 
+from generators.folders import MANIFEST
 from generators.revision import revision
 from generators.wording import spoken_bound
 from rules.composition import in_environment
 from rules.vocabulary import Alert, Catalog, Contact, Environment, prometheus_duration
 
-__all__ = ["FORMAT", "MANIFEST", "manifest", "manifest_files"]
+__all__ = ["FORMAT", "manifest", "manifest_files"]
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 """Raised when a reader of the former one would misread it."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from generators.alertmanager import alertmanager_problems
 from generators.dashboard_checks import dashboard_problems, panel_problems
 from generators.dashboards import dashboard_files
+from generators.folders import OF_ALL, OWNED
 from generators.rules import rule_groups
 from generators.runbook_pages import link_problems, runbook_files
 from rules.checks import Problem, check
@@ -43,6 +44,19 @@ def _drawn(catalog: Catalog) -> tuple[Problem, ...]:
     return dashboard_problems(dashboard_files(catalog))
 
 
+def _apart(catalog: Catalog) -> Iterator[Problem]:
+    """An environment's folder would be that of something else, and `--environment` would take the one for the other."""
+    organisation = catalog.organisation
+    environments = (("environment", one.name) for one in organisation.environments)
+    for what, name in (("service", organisation.service), *environments):
+        if name in OF_ALL:
+            yield Problem(
+                f"organisation: {what} {name}",
+                f"has the name of the folder {OWNED}/{name}, which is of all {what}s",
+                "give it another name",
+            )
+
+
 def _linked(catalog: Catalog) -> Iterator[Problem]:
     for environment in catalog.organisation.environments:
         yield from link_problems(
@@ -56,6 +70,7 @@ OUTPUT_CHECKS = (
         "output/panels", "Every signal is on a dashboard; a panel shows what belongs together.", panel_problems
     ),
     OutputCheck("output/dashboards", "Grafana's linter finds nothing, and no panel is cut off or overlaps.", _drawn),
+    OutputCheck("output/folders", "Each environment and each service has a folder to itself.", _apart),
     OutputCheck("output/links", "Every runbook address leads to a heading that is there.", _linked),
 )
 """What is promised of generated files, each under its name."""

@@ -66,7 +66,8 @@ def diff(
     judge, because Prometheus does not answer, answered in part, or cannot evaluate a rule.
     """
     from generators.files import folder_of, generated_files
-    from generators.manifest import MANIFEST, manifest
+    from generators.folders import MANIFEST
+    from generators.manifest import manifest
     from paymon.renames import renames
     from paymon.upgrade import changes, counted_files
 

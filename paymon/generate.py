@@ -43,7 +43,8 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
     catalogs = load_all()
-    from generators.files import OWNED, begun_files, folder_of
+    from generators.files import begun_files, folder_of
+    from generators.folders import OWNED
     from generators.output import OutputError, differences, write
     from paymon.gone import gone
     from paymon.versions import written_by_a_newer_one
@@ -122,7 +123,7 @@ def _write_vmalert_tests(root: Path, catalogs: tuple[Catalog, ...], environment:
 
 def _owned(catalogs: tuple[Catalog, ...], environment: str | None) -> str:
     """The folder of which nothing else may be left than what was asked for."""
-    from generators.files import OWNED
+    from generators.folders import OWNED
 
     if environment is None:
         return OWNED

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generators.manifest import MANIFEST
+from generators.folders import MANIFEST
 from paymon.versions import NotAManifest, read_manifest
 from rules.vocabulary import Catalog
 

@@ -44,7 +44,8 @@ def lint(promtool: str | None, amtool: str | None) -> None:
 
 def _by_programs(catalogs: tuple[Catalog, ...], folder: str, promtool: str | None, amtool: str | None) -> Iterator[str]:
     with definitions_read():
-        from generators.files import OWNED, generated_files
+        from generators.files import generated_files
+        from generators.folders import OWNED
     from generators.output import write
 
     files = {path: text for path, text in generated_files(*catalogs).items() if path.startswith(f"{OWNED}/")}

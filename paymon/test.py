@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from generators.files import OWNED, folder_of
+from generators.files import folder_of
+from generators.folders import OWNED
 from paymon.definitions import asked, home, load_all
 from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
 from paymon.rule_testing import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from generators.files import OWNED, folder_of
-from generators.manifest import MANIFEST
+from generators.files import folder_of
+from generators.folders import MANIFEST, OWNED
 from paymon.definitions import home, load_all
 from paymon.gone import Gone, gone, still_firing
 from paymon.live.access import Access, NoAnswerError, access_from, access_options

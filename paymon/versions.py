@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from generators.manifest import FORMAT, MANIFEST
+from generators.folders import MANIFEST
+from generators.manifest import FORMAT
 
 __all__ = [
     "NotAManifest",

@@ -6,6 +6,7 @@ from generators.alertmanager.messages import messages
 from generators.alertmanager.operator import operator_file
 from generators.alertmanager.receivers import mail_settings, receiver_as_data, secret_files
 from generators.alertmanager.routing import Routing, routing
+from generators.folders import ALERTMANAGER
 from generators.text import as_yaml, generated_header
 from rules.vocabulary import BusinessHours, Catalog, Delivery
 
@@ -49,7 +50,7 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     mail = mail_settings(delivery)
     rest = _receivers(catalog, routes)
     return {
-        "alertmanager/alertmanager.yml": header
+        f"{ALERTMANAGER}/alertmanager.yml": header
         + _CONFIGURATION.format(
             secrets=_secrets(routes, delivery), relay=delivery.relay_url, hours=_hours(organisation.business_hours)
         )
@@ -65,7 +66,7 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
             }
         )
         + rest,
-        "alertmanager/routes.yml": header
+        f"{ALERTMANAGER}/routes.yml": header
         + _FRAGMENT.format(
             secrets=_secrets(routes, delivery, without=str(mail["smtp_auth_password_file"])),
             relay=delivery.relay_url,
@@ -75,8 +76,8 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
         )
         + as_yaml({"routes": [routes.route.as_data()]})
         + rest,
-        "alertmanager/alertmanagerconfig.yaml": header + operator_file(catalog, routes),
-        "alertmanager/templates/paymon.tmpl": messages(organisation),
+        f"{ALERTMANAGER}/alertmanagerconfig.yaml": header + operator_file(catalog, routes),
+        f"{ALERTMANAGER}/templates/paymon.tmpl": messages(organisation),
     }
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from generators.dashboards.provisioning import provisioning_files
 from generators.dashboards.queries import Queries
 from generators.dashboards.schema_v2 import as_resource
+from generators.folders import GRAFANA
 from rules.vocabulary import Catalog
 
 __all__ = ["CLASSIC", "V2", "dashboard_files"]
 
-CLASSIC, V2 = "grafana/dashboards/", "grafana/dashboards-v2/"
+CLASSIC, V2 = f"{GRAFANA}/dashboards/", f"{GRAFANA}/dashboards-v2/"
 """The folders of the two schemas."""
 
 _LINE = 120

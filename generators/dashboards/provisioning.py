@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from generators.folders import GRAFANA
 from generators.text import as_yaml, generated_header
 from rules.vocabulary import Catalog, prometheus_duration
 
@@ -44,8 +45,8 @@ def provisioning_files(catalog: Catalog) -> Mapping[str, str]:
         ],
     }
     return {
-        "grafana/provisioning/dashboards.yml": _HEADER + _PLACES_DASHBOARDS + as_yaml(dashboards),
-        "grafana/provisioning/datasource.yml": _HEADER + _PLACES_DATASOURCE + as_yaml(datasource),
+        f"{GRAFANA}/provisioning/dashboards.yml": _HEADER + _PLACES_DASHBOARDS + as_yaml(dashboards),
+        f"{GRAFANA}/provisioning/datasource.yml": _HEADER + _PLACES_DATASOURCE + as_yaml(datasource),
     }
 
 

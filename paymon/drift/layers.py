@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from generators.files import OWNED, generated_files
+from generators.files import generated_files
+from generators.folders import OWNED
 from generators.output import differences
 from rules.vocabulary import Catalog
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from generators.folders import OF_ALL
 from rules.checks.values import CURRENCIES, PAYMENT_METHODS
 
 __all__ = ["Answers", "WrongAnswer"]
@@ -50,6 +51,8 @@ class Answers:
                         f"--{option} {name!r} cannot be part of labels and file names; "
                         "use lower-case letters, digits and hyphens"
                     )
+                if option != "team" and name in OF_ALL:
+                    raise WrongAnswer(f"--{option} {name!r} is the name of a folder that all share; choose another")
             if not names or len(set(names)) != len(names):
                 raise WrongAnswer(f"--{option} is given never, or twice the same; name each once")
         longest = max(map(len, self.services)) + max(map(len, self.environments)) + _LONGEST_AREA + 2

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from generators.files import begun_files, generated_files
+from generators.folders import OF_ALL
 from rules.catalog import catalog
 from rules.vocabulary import Branch, Catalog, Comparison, Example, Override, minutes
 from tests.rules.small import QUEUE, alert, area, signal
@@ -23,6 +24,15 @@ def with_shop(*overrides: Override) -> Catalog:
     production, staging = REAL.organisation.environments
     environments = (production, replace(staging, overrides=overrides))
     return replace(REAL, areas=(*REAL.areas, SHOP), organisation=replace(REAL.organisation, environments=environments))
+
+
+def test_what_is_generated_of_no_single_environment_or_service_has_a_name_that_none_can_have() -> None:
+    """In a project of one service, and in one of two that the same people watch."""
+    catalog_of_two = replace(REAL, organisation=replace(REAL.organisation, service="donations"))
+    tops = {path.split("/")[1] for path in generated_files(REAL) if path.startswith("generated/")}
+    assert tops - {one.name for one in REAL.organisation.environments} == set(OF_ALL)
+    tops = {path.split("/")[1] for path in generated_files(REAL, catalog_of_two) if path.startswith("generated/")}
+    assert tops - {REAL.organisation.service, "donations"} <= set(OF_ALL)
 
 
 def test_an_area_need_not_be_a_module_that_is_imported() -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from generators.problems import problems
 from rules.catalog import catalog
 from rules.payments.organisation import ON_CALL, ORGANISATION
@@ -75,6 +77,20 @@ def test_what_cannot_become_anything_is_named_beside_what_can() -> None:
 
     assert any("P3" in one and "policy" in one for one in said)
     assert any("has a title of 32 letters, of which 20 fit at 1280 pixels" in one for one in said)
+
+
+@pytest.mark.parametrize("name", ["alertmanager", "grafana"])
+def test_no_environment_and_no_service_takes_the_folder_of_what_is_generated_for_all(name: str) -> None:
+    production, staging = ORGANISATION.environments
+    renamed = replace(ORGANISATION, environments=(production, replace(staging, name=name)))
+    assert said_of(replace(CATALOG, organisation=renamed)) == [
+        f"organisation: environment {name} has the name of the folder generated/{name}, which is of all environments;"
+        " give it another name"
+    ]
+    assert said_of(replace(CATALOG, organisation=replace(ORGANISATION, service=name))) == [
+        f"organisation: service {name} has the name of the folder generated/{name}, which is of all services;"
+        " give it another name"
+    ]
 
 
 def test_what_a_dashboard_becomes_is_looked_at_too() -> None:

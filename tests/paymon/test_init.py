@@ -101,6 +101,8 @@ def test_production_is_known_by_its_name_and_the_only_environment_is_production(
         ({"organisation": " "}, "--organisation is empty"),
         ({"domain": "https://acme.example"}, "is no domain; write one such as shop.example"),
         ({"team": "The Till"}, "--team 'The Till' cannot be part of labels and file names"),
+        ({"services": ("grafana",)}, "--service 'grafana' is the name of a folder that all share; choose another"),
+        ({"environments": ("alertmanager",)}, "--environment 'alertmanager' is the name of a folder that all share"),
         ({"services": ("a", "a")}, "--service is given never, or twice the same"),
         ({"environments": ()}, "--environment is given never"),
         ({"environments": ("a-very-long-name-of-an-environment",)}, "shorten one"),
