@@ -90,7 +90,7 @@ def _own_incident_below_p1(catalog: Catalog) -> Iterator[Problem]:
                 yield Problem(
                     f"{area.module}: alert {alert.name}",
                     "is an incident of its own, which only a P1 has to be told to be",
-                    "leave own_incident out",
+                    "leave own_incident out, or override it with own_incident=False",
                 )
 
 

@@ -121,8 +121,9 @@ class Definitions:
 
         Of an alert's threshold: `value` (as text where it has a fraction), `lasting`, `keep_firing`, `severity`, `priority`,
         `respond_within`; `tier` says which one where it has several. Of the alert: `summary`, `description`, `runbook`,
-        `guards`, `hidden_by`, `told_at_once`, `own_incident`. Of a signal: `expr` and the `example` that proves it, `title`. Every text that
-        quotes a threshold follows. Raises ValueError for what does not exist, or cannot be changed.
+        `guards`, `hidden_by`, `told_at_once`, `own_incident`. Of a signal: `expr` and the `example` that proves it,
+        `title`. What is not named stays, and where that no longer fits, `paymon lint` says so. Every text that quotes a
+        threshold follows. Raises ValueError for what does not exist, or cannot be changed.
         """
         _reasoned("override()", because)
         found = self._named(what)
@@ -269,8 +270,6 @@ def _overridden_alert(alert: Alert, because: str, tier: str, changed: dict[str, 
         replace(one, because=because, **mine) if mine and one.tier == tier else one for one in alert.thresholds
     )
     other: Alert = _changed(alert, rest, of_threshold)
-    if "own_incident" not in rest and all(one.priority is not Priority.P1 for one in thresholds):
-        other = replace(other, own_incident=False)
     return replace(other, thresholds=thresholds)
 
 

@@ -21,9 +21,9 @@ from generators.alertmanager import alertmanager_files, alertmanager_problems
 from generators.alertmanager.routing import routing
 from generators.rules import AlertingRule, rule_groups
 from paymon.programs import find
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS, catalog
 from rules.payments import account, completion, disputes, health, monitoring, outcomes, rollout, silence
-from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION
+from rules.payments.organisation import DEAD_MAN, ON_CALL, ORGANISATION, PEOPLE, SERVICE
 from rules.payments.runbook.procedures import STRIPE_SUPPORT
 from rules.vocabulary import Alert, Catalog, Priority, PriorityPolicy, Severity
 from tests import servers
@@ -801,8 +801,20 @@ def test_an_alert_that_a_less_urgent_one_hides_is_a_problem() -> None:
 def test_an_incident_of_its_own_below_p1_is_a_problem() -> None:
     assert messages(with_alert(own_incident=True)) == [
         "rules.payments.health: alert PaymentHealthAnswerStale is an incident of its own, which only a P1 has to be "
-        "told to be; leave own_incident out"
+        "told to be; leave own_incident out, or override it with own_incident=False"
     ]
+
+
+def test_an_override_that_makes_an_incident_of_its_own_a_p2_says_that_it_is_none_any_more() -> None:
+    """As of one that makes an alert less urgent than those that it hides: what is not overridden stays as it was."""
+    name = outcomes.kill_switch_ineffective.name
+    less_urgent = PAYMENTS.override(name, priority=Priority.P2, because="the switch is somebody else's")
+    assert messages(less_urgent.of(PEOPLE, SERVICE)) == [
+        f"rules.payments.outcomes: alert {name} is an incident of its own, which only a P1 has to be told to be; "
+        "leave own_incident out, or override it with own_incident=False"
+    ]
+    said = less_urgent.override(name, own_incident=False, because="the switch is somebody else's")
+    assert messages(said.of(PEOPLE, SERVICE)) == []
 
 
 def test_problems_are_told_all_at_once() -> None:
