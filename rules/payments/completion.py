@@ -31,6 +31,7 @@ from rules.vocabulary import (
     minutes,
     only_if,
     or_when,
+    seconds,
     unless,
 )
 
@@ -105,6 +106,32 @@ completions_missed = Signal(
     serves=("SEV-P1",),
 )
 
+
+def _none_for(gives: str, latest: int) -> Example:
+    """9 and 1 attempts in five minutes yesterday, read at 608,550 seconds."""
+    return Example(
+        series=(
+            (outcomes.attempts.where(result="success", payment_method="card", initiator="api"), "_x1700 0+9x332"),
+            (outcomes.attempts.where(result="success", payment_method="link", initiator="unknown"), "_x1700 0+1x332"),
+            (last_completed.name, f"{latest}x2032"),
+        ),
+        every=minutes(5),
+        at=minutes(10142) + seconds(30),
+        gives=(("", gives),) if gives else (),
+    )
+
+
+missed_of_days_before = Signal(
+    "payments_db:completions_missed:of_days_before",
+    "Payments that 20 minutes would hold at the pace of yesterday's or of last week's half-hour around this time, whichever had "
+    "fewer, where none was completed in 20 minutes",
+    Unit.COUNT,
+    f"4 * {silence.expected_of_days_before}\nand on () ({since_completed} >= 1200)",
+    _none_for("40", 607_350),
+    also=(_none_for("", 607_351),),
+    serves=("SEV-P1",),
+)
+
 none_completed = Alert(
     "PaymentsNoneCompleted",
     watches=completions_missed,
@@ -125,6 +152,16 @@ none_completed = Alert(
             120,
             "a webhook that is late by a minute is no outage; and Stripe's data may be old for another reason, "
             "a revoked key, while payments go on",
+        ),
+    ),
+    or_else=(
+        or_when(
+            missed_of_days_before,
+            ">=",
+            20,
+            "what began longer ago than the half-hour before, and perhaps while nobody could look, has days to compare with",
+            only_if(unseen_gap, ">", 120, "where Stripe's events are read, they tell who pays"),
+            *silence.AS_ON_OTHER_DAYS,
         ),
     ),
     stays_while=only_if(

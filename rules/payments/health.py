@@ -34,6 +34,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    or_when,
     seconds,
     unless,
 )
@@ -303,6 +304,20 @@ headers = Signal(
 )
 
 _STRIPE = Source.STRIPE_EVENTS.value
+_STRIPE_IS_SILENT = only_if(
+    monitoring.source_age,
+    ">=",
+    STALE_AFTER_INTERVALS,
+    "where the exporter reaches Stripe, what it counts says more than the service's word",
+    source=_STRIPE,
+)
+_NO_DATABASE_TELLS = unless(
+    completion.since_completed,
+    ">=",
+    0,
+    "a database that says when the latest payment was completed knows better; one that answers other questions "
+    "alone does not",
+)
 
 stripe_unreachable = Alert(
     "PaymentsStripeUnreachable",
@@ -319,20 +334,20 @@ stripe_unreachable = Alert(
         ),
     ),
     guards=(
-        only_if(
-            monitoring.source_age,
-            ">=",
-            STALE_AFTER_INTERVALS,
-            "where the exporter reaches Stripe, what it counts says more than the service's word",
-            source=_STRIPE,
-        ),
+        _STRIPE_IS_SILENT,
         only_if(silence.expected_recently, ">=", 20, "where hardly anybody pays, nobody is kept from it"),
-        unless(
-            completion.since_completed,
-            ">=",
-            0,
-            "a database that says when the latest payment was completed knows better; one that answers other questions "
-            "alone does not",
+        _NO_DATABASE_TELLS,
+    ),
+    or_else=(
+        or_when(
+            stripe_reachable,
+            "<",
+            1,
+            "what began longer ago than the half-hour before, and perhaps while nobody could look, has days to compare with",
+            _STRIPE_IS_SILENT,
+            only_if(silence.expected_of_days_before, ">=", 20, "where hardly anybody pays, nobody is kept from it"),
+            *silence.AS_ON_OTHER_DAYS,
+            _NO_DATABASE_TELLS,
         ),
     ),
     summary="Neither the payments service nor the exporter reaches Stripe.",

@@ -19,6 +19,7 @@ from rules.vocabulary import (
     minutes,
     only_if,
     or_when,
+    seconds,
     unless,
 )
 
@@ -216,6 +217,34 @@ weekly_after_rollback = Signal(
 )
 
 
+def _days_after(gives: str, card: str, nobodys: str = "0+1x2032") -> Example:
+    """Attempts every five minutes for a week and an hour, and renewals."""
+    return Example(
+        series=((_CARD_SUCCESS, card), (_NOBODYS_SUCCESS, nobodys), (_RENEWALS, "0+7x2032")),
+        every=minutes(5),
+        at=minutes(10142) + seconds(30),
+        gives=(("", gives),),
+    )
+
+
+expected_of_days_before = Signal(
+    "payments:attempts_expected:of_days_before",
+    "Attempts by customers that 5 minutes would hold at the pace of yesterday's or of last week's half-hour around this time, "
+    "whichever had fewer",
+    Unit.COUNT,
+    "min (\n"
+    f'  label_replace({total(outcomes.BY_CUSTOMERS, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
+    f'  or label_replace({total(outcomes.BY_CUSTOMERS, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n) / 6',
+    # 3 and 1 every five minutes, in the half-hour that had fewer; just outside both half-hours, far more.
+    _days_after("4", "0+18x10 183+3x4 213+18x1722 31218+9x4 31272+18x288"),
+    also=(
+        _days_after("4", "0+18x10 189+9x4 243+18x1722 31242+3x4 31272+18x288"),
+        _days_after("10", "_x1000 0+9x1032", "_x1000 0+1x1032"),
+    ),
+    steady=True,
+)
+
+
 def fewest(around: str, until: str) -> str:
     """PromQL for the fewest attempts that ten minutes held within a stretch of the past that ended `until` ago.
 
@@ -284,6 +313,13 @@ CLOSING = unless(
     "there was a time a week ago, up to an hour earlier or later in case clocks were changed since, when nobody paid for "
     "ten minutes: this may be closing time",
 )
+AS_ON_OTHER_DAYS = (
+    CLOSING,
+    OPEN,
+    IN_SERVICE,
+    unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers"),
+)
+"""Guards without which other days do not tell how many customers are to be expected today."""
 
 
 traffic_stopped = Alert(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import blindness, completion, database, declines, monitoring, outcomes
+from rules.payments import blindness, completion, database, declines, health, monitoring, outcomes
 from rules.vocabulary import Source, minutes, seconds
 from tests.rules.playing import play
 
@@ -92,4 +92,52 @@ def test_a_complete_failure_that_outlasts_a_gap_in_the_data_is_taken_up_after_it
         until=minutes(end),
         every=minutes(1),
         without=(Source.STRIPE_EVENTS,),
+    )
+
+
+@pytest.mark.parametrize("blind_for", [8, 16, 40], ids=lambda lasts: f"{lasts} minutes")
+@pytest.mark.parametrize("database_tells", [True, False], ids=["with a database", "without one"])
+def test_no_word_from_stripe_for_hours_is_a_complete_failure_again_after_a_gap_in_the_data(
+    blind_for: int, database_tells: bool, promtool: Promtool, tmp_path: Path
+) -> None:
+    """Of 60 payments a minute none is completed for three hours; after the first the exporter is away for a while.
+
+    What customers did in the half-hour before tells nothing by then: yesterday does. It is told within three minutes,
+    or four by the health endpoint alone; and once it is seen again, at the next evaluation or two minutes after it.
+    """
+    began, away, end = 26 * 60, 27 * 60, 29 * 60
+    back = away + blind_for
+    moments = range(end + 1)
+
+    def held(values: list[int]) -> str:
+        return " ".join("stale" if at == away else "_" if away < at < back else str(values[at]) for at in moments)
+
+    answered = Source.POSTGRES if database_tells else Source.HEALTH
+    says = (
+        (completion.last_completed.name, [60 * min(at, began) for at in moments])
+        if database_tells
+        else (health.check_ok.where(check="stripe_api"), [int(at < began) for at in moments])
+    )
+    fed = {
+        outcomes.attempts.where(result="success", payment_method="card", initiator="api"): held(
+            [60 * min(at, began) for at in moments]
+        ),
+        says[0]: held(says[1]),
+        monitoring.watermark.where(source=Source.STRIPE_EVENTS.value): held([60 * min(at, began) for at in moments]),
+        monitoring.watermark.where(source=answered.value): held([60 * at for at in moments]),
+        **{monitoring.interval.where(source=one.value): f"15x{end}" for one in (Source.STRIPE_EVENTS, answered)},
+    }
+    alert, waits = (completion.none_completed, 0) if database_tells else (health.stripe_unreachable, 2)
+    first = (minutes(began + 3 + waits // 2), minutes(away + 9))
+    again = (minutes(back + 1 + waits), minutes(end))
+    whole = ((first[0], again[1]),) if blind_for < 10 else (first, again)
+
+    play(
+        promtool,
+        tmp_path,
+        fed,
+        {alert: whole},
+        until=minutes(end),
+        every=minutes(1),
+        without=(Source.STRIPE_EVENTS, answered),
     )

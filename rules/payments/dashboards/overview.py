@@ -417,7 +417,11 @@ OVERVIEW = Dashboard(
                         Curve(silence.attempts_5m, "attempts in 5 minutes"),
                         Curve(silence.expected_recently, "expected in 5 minutes, from the past half-hour"),
                         Curve(silence.expected_weekly, "expected in 5 minutes, from a week ago"),
+                        Curve(silence.expected_of_days_before, "expected in 5 minutes, from yesterday and a week ago"),
                         Curve(completion.completions_missed, "payments that should have been completed since the last"),
+                        Curve(
+                            completion.missed_of_days_before, "payments that 20 minutes without any should have held"
+                        ),
                         Curve(f"{silence.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
                         Curve(f"{silence.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
                     ),
