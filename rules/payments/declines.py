@@ -330,8 +330,8 @@ def _half_hour_of_yesterday(series: str) -> str:
 _USUAL_DECLINES = f"{total(_DECLINED, '1d', offset='30m')} / 48"
 
 
-def _six_times_as_many(gives: str, declines: str) -> Example:
-    """Declines since half an hour, for each one of the day before; in yesterday's half-hour, two of them or none."""
+def _declined_before(gives: str, declines: str) -> Example:
+    """Declines every six minutes for two days; samples 249 to 253 hold yesterday's half-hour, 486 to 490 the present one."""
     return Example(
         series=(
             (_CARD_SUCCESS, "0+9x490"),
@@ -350,8 +350,16 @@ declines_of_usual = Signal(
     Unit.SHARE_OF_COUNTED,
     f"{declines_30m}\n/ on () clamp_min(\n  (\n    {_USUAL_DECLINES}\n    > on () {_half_hour_of_yesterday(_DECLINED)}\n  )\n"
     f"  or on () {_half_hour_of_yesterday(_DECLINED)}\n  or on () {_USUAL_DECLINES},\n  1\n)",
-    _six_times_as_many("3", "0+1x248 250+2x4 259+1x230 495+6x5"),
-    also=(_six_times_as_many("6.10212765957447", "0+1x248 248x3 249+1x232 487+6x4"),),
+    # Yesterday's half-hour a little above the mean one: 31.2 of 5.2, where 239.2 x 240 / 239 / 48 are the mean.
+    _declined_before("6", "0+1x248 249.04+1.04x4 254.2+1x231 491.44+6.24x4"),
+    also=(
+        # A little below it: 30 of 238.8 x 240 / 239 / 48, where yesterday had 4.8. Counted anew at some moment.
+        _declined_before("6.00502512562814", "0+1x248 248.96+0.96x4 253.8+1x115 1+1x115 122+6x4"),
+        # No sample of yesterday's half-hour: 145 of the 14.5 that the day's 696 are on average.
+        _declined_before("10", "100+1x245 _x8 400+3x115 3+3x115 377+29x4"),
+        # Hardly any, of which one is the least to be told of.
+        _declined_before("15", "7x485 10+3x4"),
+    ),
 )
 
 _SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
@@ -389,6 +397,9 @@ successes_as_usual = Signal(
     also=(
         _as_usual("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),
         _as_usual("1", "_x1300 0+18x171"),
+        # The hour before had 7.53 in half an hour, which count, or 7.47; yesterday had 270.
+        _as_usual("1", "0+18x1426 25668.502+0.502x44"),
+        _as_usual("1", "0+18x1426 25668.498+0.498x29 25700.94+18x14"),
         # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425.
         _as_usual("1", "0+0.5x760 380x704 380.5+0.5x6"),
         _as_usual(None, "0+0.495x760 376.2x704 376.695+0.495x6"),
