@@ -13,6 +13,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     at_most,
+    excluding,
     minutes,
     only_if,
     or_when,
@@ -51,13 +52,15 @@ requested_10m = Signal(
 
 happened_10m = Signal(
     "stripe_webhooks:attempts_to_tell_of:increase10m",
-    "Attempts that ended at Stripe in the 10 minutes that ended 2 minutes ago: each is an event to be sent",
+    "Attempts that ended at Stripe in the 10 minutes that ended 2 minutes ago: each is an event to be sent; of those that were "
+    "abandoned, which is known an hour later, Stripe sends none",
     Unit.COUNT,
-    f"sum(max without (instance, pod) (increase({outcomes.attempts}[10m] offset 2m)))",
+    outcomes.total(outcomes.attempts.where(result=excluding("abandoned")), "10m", offset="2m"),
     Example(
         series=(
             (outcomes.attempts.where(result="success", payment_method="card", initiator="api"), "0+4x10 40+1x4"),
             (outcomes.attempts.where(result="success", payment_method="card", initiator="automatic"), "0+1x14"),
+            (outcomes.attempts.where(result="abandoned", payment_method="card", initiator="api"), "0+9x14"),
         ),
         every=minutes(2),
         at=minutes(23),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import completion, outcomes, rollout, silence
+from rules.payments import arrival, completion, outcomes, rollout, silence, webhooks
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
@@ -64,6 +64,25 @@ def test_what_was_abandoned_before_the_switch_is_no_failure_after_it(promtool: P
         {SUCCESS: "0+5x120 600x100", ABANDONED: "0+1x220", KILLED: "0x119 1x100", ROLLOUT: "1x220"},
         {outcomes.complete_failure: (), outcomes.kill_switch_ineffective: (), silence.traffic_stopped: ()},
         until=minutes(100),
+    )
+
+
+def test_customers_who_are_given_up_after_the_switch_are_nothing_that_stripe_tells_of(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """Twenty pay and four leave each minute until payments are off; of each payment come three webhooks."""
+    play(
+        promtool,
+        tmp_path,
+        {
+            SUCCESS: "0+10x120 1200x120",
+            ABANDONED: "0+2x240",
+            webhooks.delivery_delay.counted(event_type="other"): "0+30x121 3630x119",
+            webhooks.events.where(outcome="processed"): "0+30x121 3630x119",
+            KILLED: "0x119 1x120",
+        },
+        {arrival.silent: ()},
+        until=minutes(115),
     )
 
 
