@@ -46,7 +46,7 @@ class Showing:
     ) -> None:
         self._catalog = catalog
         self._seconds = seconds
-        watch = Watch(stack.prometheus, stack.alertmanager, stack.inbox, stack.channels, environment)
+        watch = Watch(stack.prometheus, stack.alertmanager, stack.inbox, stack.channels, catalog, environment)
         self._play = Play(stack, watch, speed, incidents)
         self._begun = time.monotonic()
 

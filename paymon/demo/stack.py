@@ -127,7 +127,7 @@ def running(
         settings = prometheus_settings(organisation, environment, rules, speed, targets)
         prometheus = stack.enter_context(_prometheus(programs, settings, folder, targets["prometheus"]))
         alertmanager.wait_until_answers(f"{addresses['alertmanager']}/-/ready")
-        prometheus.wait_until(lambda: _settled(addresses["prometheus"]), _SETTLES_WITHIN, or_else_go_on=True)
+        prometheus.wait_until(lambda: _settled(addresses["prometheus"], catalog), _SETTLES_WITHIN, or_else_go_on=True)
         yield Stack(
             shop=shop,
             inbox=inbox,
@@ -159,11 +159,12 @@ def _counts(page: str) -> bool:
     return counted > 0 and sum(ups) >= len(ups) - _LATE_SOURCES
 
 
-def _settled(prometheus: str) -> bool:
+def _settled(prometheus: str, catalog: Catalog) -> bool:
     """Whether the heartbeat fires, and nothing else."""
     answer = fetched(f"{prometheus}/api/v1/alerts")
     alerts = answer.json()["data"]["alerts"] if answer else []
-    return [one["labels"]["alertname"] for one in alerts] == [monitoring.watchdog.name]
+    always = sorted(alert.name for alert in catalog.alerts if alert.always)
+    return sorted(one["labels"]["alertname"] for one in alerts) == always
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

@@ -11,15 +11,13 @@ import httpx
 
 from paymon.demo.inbox import Inbox, Notification
 from paymon.demo.scene import Firing, Notice
-from paymon.now.key_metrics import KEY_METRICS, KeyMetric, Reading
-from rules.payments import monitoring
-from rules.vocabulary import Environment
+from paymon.now.key_metrics import KeyMetric, Reading, key_metrics
+from rules.vocabulary import Catalog, Environment
 
 __all__ = ["Seen", "Watch"]
 
 _HISTORY = 120
 """Looks that are remembered, a second apart."""
-_HEARTBEAT = monitoring.watchdog.name
 _RULES_LATE = (
     "time() - min(prometheus_rule_group_last_evaluation_timestamp_seconds)"
     " - max(prometheus_rule_group_interval_seconds)"
@@ -28,7 +26,6 @@ _LATE = 5.0
 """Seconds by which a look or the rules may be late; with more, the shortest windows are not what they should be."""
 _FELT = 30.0
 """Seconds for which a stretch of slowness may still be seen in what fires."""
-_KEY_VALUES = f"""max by (__name__) ({{__name__=~"{"|".join(one.alert.watches.name for one in KEY_METRICS)}"}})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,7 @@ class Watch:
     alertmanager: str
     inbox: Inbox
     channels: Mapping[str, str]
+    catalog: Catalog
     environment: Environment
     clock: Callable[[], float] = time.time
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=2, trust_env=False, verify=False))  # noqa: S501 - loopback, no TLS
@@ -62,6 +60,13 @@ class Watch:
     _starved: tuple[float, float] = (-_FELT, 0.0)
     """When it was last too slow, and by how many seconds."""
     _seen: Seen = Seen((), (), (), None)
+    _metrics: tuple[KeyMetric, ...] = field(init=False)
+    _heartbeats: frozenset[str] = field(init=False)
+    """The alerts that always fire."""
+
+    def __post_init__(self) -> None:
+        self._metrics = key_metrics(self.catalog)
+        self._heartbeats = frozenset(alert.name for alert in self.catalog.alerts if alert.always)
 
     def look(self) -> Seen:
         """Everything as it is now; what was seen last, with the trouble, where somebody does not answer."""
@@ -72,7 +77,7 @@ class Watch:
         try:
             self._past = self._past or self._remembered()
             values = self._values()
-            readings = tuple(self._reading(metric, values) for metric in KEY_METRICS)
+            readings = tuple(self._reading(metric, values) for metric in self._metrics)
             alerts = self._alerts()
             starved = self._is_starved(max(late, self._rules_are_late()))
             self._seen = Seen(readings, alerts, notices, heartbeat, self._about_slowness(starved), starved)
@@ -111,18 +116,23 @@ class Watch:
         now = self.clock()
         found = self._get(
             f"{self.prometheus}/api/v1/query_range",
-            query=_KEY_VALUES,
+            query=self._key_values,
             start=f"{now - _HISTORY}",
             end=f"{now}",
             step="1",
         )["data"]["result"]
-        past = {metric.alert.watches.name: deque[float](maxlen=_HISTORY) for metric in KEY_METRICS}
+        past = {metric.alert.watches.name: deque[float](maxlen=_HISTORY) for metric in self._metrics}
         for series in found:
             past[series["metric"]["__name__"]].extend(float(value) for _, value in series["values"])
         return past
 
+    @property
+    def _key_values(self) -> str:
+        names = "|".join(metric.alert.watches.name for metric in self._metrics)
+        return f'max by (__name__) ({{__name__=~"{names}"}})'
+
     def _values(self) -> dict[str, float]:
-        found = self._get(f"{self.prometheus}/api/v1/query", query=_KEY_VALUES)["data"]["result"]
+        found = self._get(f"{self.prometheus}/api/v1/query", query=self._key_values)["data"]["result"]
         return {series["metric"]["__name__"]: float(series["value"][1]) for series in found}
 
     def _reading(self, metric: KeyMetric, values: Mapping[str, float]) -> Reading:
@@ -139,7 +149,7 @@ class Watch:
         found: dict[str, Firing] = {}
         for one in raw:
             labels = one["labels"]
-            if labels["alertname"] == _HEARTBEAT:
+            if labels["alertname"] in self._heartbeats:
                 continue
             firing = Firing(
                 name=labels["alertname"],
@@ -168,7 +178,7 @@ class Watch:
         heartbeat = None
         notices = []
         for one in self.inbox.all:
-            if _HEARTBEAT in one.firing + one.ended:
+            if self._heartbeats.intersection((*one.firing, *one.ended)):
                 heartbeat = one.at
             else:
                 notices.append(self._notice(one))

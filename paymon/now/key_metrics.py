@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from generators.wording import spoken_value
 from rules.payments import budget, completion, disputes, latency, outcomes, webhooks
-from rules.vocabulary import Alert, Comparison, Environment, Unit
+from rules.vocabulary import Alert, Catalog, Comparison, Environment, Unit
 
-__all__ = ["KEY_METRICS", "KeyMetric", "Reading"]
+__all__ = ["KeyMetric", "Reading", "key_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,23 @@ class KeyMetric:
         return threshold.comparison, threshold.value
 
 
-KEY_METRICS = (
-    KeyMetric("Payment success rate", outcomes.success_rate_low),
-    KeyMetric("Attempts that succeed", outcomes.complete_failure),
-    KeyMetric("Failed payments an hour", budget.failures_per_hour),
-    KeyMetric("API requests over 0.5 s", latency.api_latency_high),
-    KeyMetric("Webhooks over 3 s", webhooks.delay),
-    KeyMetric("Dispute rate", disputes.dispute_rate_high),
-    KeyMetric("Refund rate", disputes.refund_rate_high),
-    KeyMetric("Since the last payment", completion.processing_lag_high),
+_TITLES = (
+    ("Payment success rate", outcomes.success_rate_low),
+    ("Attempts that succeed", outcomes.complete_failure),
+    ("Failed payments an hour", budget.failures_per_hour),
+    ("API requests over 0.5 s", latency.api_latency_high),
+    ("Webhooks over 3 s", webhooks.delay),
+    ("Dispute rate", disputes.dispute_rate_high),
+    ("Refund rate", disputes.refund_rate_high),
+    ("Since the last payment", completion.processing_lag_high),
 )
 """The runbook's key metrics and its database check, with the rate that a page for complete failure looks at."""
+
+
+def key_metrics(catalog: Catalog) -> tuple[KeyMetric, ...]:
+    """Those whose alert the catalog has, each with the alert as it has it: under the team's own bound."""
+    known = {alert.name: alert for alert in catalog.alerts}
+    return tuple(KeyMetric(title, known[alert.name]) for title, alert in _TITLES if alert.name in known)
 
 
 @dataclass(frozen=True, slots=True)

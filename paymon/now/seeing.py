@@ -10,7 +10,7 @@ from generators.rules import Expressions
 from paymon.backtest.as_data import as_data
 from paymon.backtest.ruleset import AlertRule, Ruleset
 from paymon.live.prometheus import Prometheus
-from paymon.now.key_metrics import KEY_METRICS, KeyMetric, Reading
+from paymon.now.key_metrics import KeyMetric, Reading, key_metrics
 from rules.payments import account, database, declines, latency, monitoring, outcomes, rollout
 from rules.vocabulary import STALE_AFTER_INTERVALS, Catalog, Environment, Metric, matchers, prometheus_duration
 
@@ -85,7 +85,7 @@ class Check:
 
     @property
     def unknown(self) -> bool:
-        return bool(self.doubts) or any(one.mark is Mark.UNKNOWN for one in self.metrics)
+        return bool(self.doubts) or not self.metrics or any(one.mark is Mark.UNKNOWN for one in self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,6 @@ class _Look:
         classes = self._grown(declines.failures, span, "class")
         failed = self._grown(outcomes.attempts, span, "payment_method", result="technical_failure")
         of = self._grown(outcomes.attempts, span, "payment_method")
-        users = self.prometheus.query(f"max({self.expressions.scoped(str(database.affected_users))})", self.at)
         return Check(
             self.environment.name,
             self.at,
@@ -162,7 +161,7 @@ class _Look:
             _parts(attempts, total),
             _parts(classes, total),
             tuple(Part(name, failed.get(name, 0.0), count) for name, count in sorted(of.items()) if count >= 0.5),
-            users[0].value if users else None,
+            self._highest(database.affected_users),
             tuple(one.name for one in sources if not one.fresh),
             (*self.prometheus.doubts, *self.prometheus.clock_doubts),
         )
@@ -170,7 +169,7 @@ class _Look:
     def around(self) -> Status:
         sources = self._sources()
         budget = self._value(self.rules.alerts, account.read_budget.name)
-        killed = self._highest(str(rollout.killed))
+        killed = self._highest(rollout.killed)
         return Status(
             self.environment.name,
             self.at,
@@ -179,8 +178,8 @@ class _Look:
             self._beats(),
             sources,
             budget,
-            self._highest(str(rollout.rollout)),
-            self._highest(str(rollout.expected)),
+            self._highest(rollout.rollout),
+            self._highest(rollout.expected),
             None if killed is None else killed == 1,
             tuple(self._changes()),
             (*self.prometheus.doubts, *self.prometheus.clock_doubts),
@@ -190,7 +189,9 @@ class _Look:
 
     def _metrics(self, sources: Sequence[Source]) -> Iterator[KeyReading]:
         fresh = {one.name for one in sources if one.fresh}
-        for metric in KEY_METRICS:
+        for metric in key_metrics(self.catalog):
+            if self._elsewhere(metric):
+                continue
             comparison, bound = metric.bound(self.environment)
             rule = next(one for one in self.rules.alerts if one.name == metric.alert.name)
             watched = next(one for one in rule.branches[0] if one.watched)
@@ -199,6 +200,10 @@ class _Look:
             worst = (max if comparison.upward else min)(found, default=None)
             reading = Reading(metric, comparison, bound, worst)
             yield self._judged(metric, rule, reading, fresh)
+
+    def _elsewhere(self, metric: KeyMetric) -> bool:
+        """Whether it comes from what nobody samples in this environment."""
+        return not self.expressions.sources(metric.alert.watches).isdisjoint(self.environment.without_sources)
 
     def _judged(self, metric: KeyMetric, rule: AlertRule, reading: Reading, fresh: set[str]) -> KeyReading:
         signal = metric.alert.watches
@@ -224,6 +229,8 @@ class _Look:
         ]
 
     def _grown(self, metric: Metric, span: str, by: str, **where: str) -> dict[str, float]:
+        if self._is_left_out(metric):
+            return {}
         selector = self.expressions.scoped(f"{metric}{matchers(**where)}")
         expr = f"sum by ({by}) (max without (instance, pod) (increase({selector}[{span}])))"
         return {one.labels.get(by, ""): one.value for one in self.prometheus.query(expr, self.at)}
@@ -232,7 +239,7 @@ class _Look:
 
     def _sources(self) -> tuple[Source, ...]:
         age = self.expressions.index.source_age
-        sampled = sorted({metric.source.value for metric in self.catalog.metrics if metric.source.sampled})
+        sampled = sorted(source.value for source in self.catalog.sampled_in(self.environment))
         if age is None:
             return ()
         name = age.name
@@ -247,9 +254,15 @@ class _Look:
         found = self.prometheus.query(self.rules.series_text(watched, self._recorded), self.at)
         return max((one.value for one in found), default=None)
 
-    def _highest(self, selector: str) -> float | None:
-        found = self.prometheus.query(f"max({self.expressions.scoped(selector)})", self.at)
+    def _highest(self, metric: Metric) -> float | None:
+        if self._is_left_out(metric):
+            return None
+        found = self.prometheus.query(f"max({self.expressions.scoped(str(metric))})", self.at)
         return found[0].value if found else None
+
+    def _is_left_out(self, metric: Metric) -> bool:
+        """Whether the team has left it out: what there is of that name is another service's."""
+        return self.expressions.index.is_unknown(metric.series_names[0])
 
     @property
     def _ours(self) -> str:
@@ -278,16 +291,20 @@ class _Look:
     def _changes(self) -> Iterator[Change]:
         start = self.at - 3600
         watched = (
-            (str(rollout.rollout), "rollout {0:.0%} -> {1:.0%}"),
-            (str(rollout.expected), "plan {0:.0%} -> {1:.0%}"),
-            (str(rollout.killed), "kill switch {0:.0f} -> {1:.0f}"),
+            (rollout.rollout, "rollout {0:.0%} -> {1:.0%}"),
+            (rollout.expected, "plan {0:.0%} -> {1:.0%}"),
+            (rollout.killed, "kill switch {0:.0f} -> {1:.0f}"),
         )
         found = []
-        for selector, words in watched:
-            for course in self.prometheus.range(f"max({self.expressions.scoped(selector)})", start, self.at, 60):
+        for metric, words in watched:
+            if self._is_left_out(metric):
+                continue
+            for course in self.prometheus.range(f"max({self.expressions.scoped(str(metric))})", start, self.at, 60):
                 pairs = zip(course.moments[1:], course.values, course.values[1:], strict=False)
                 found += [Change(at, words.format(old, new)) for at, old, new in pairs if old != new]
         for metric, what in ((latency.application_build, "payments service"), (monitoring.build, "exporter")):
+            if self._is_left_out(metric):
+                continue
             expr = f"max by (version) ({self.expressions.scoped(str(metric))})"
             for course in self.prometheus.range(expr, start, self.at, 60):
                 if course.moments[0] > start + 300:

@@ -90,7 +90,9 @@ def _exit_status(seen: Status) -> int:
     loud = any(one.fires and one.priority in ("P1", "P2") for one in seen.alarms)
     if loud or any(one.mark is Mark.BREACH for one in seen.metrics):
         return 1
-    unknown = seen.doubts or not seen.heartbeat or any(one.mark is Mark.UNKNOWN for one in seen.metrics)
+    unknown = (
+        seen.doubts or not seen.heartbeat or not seen.metrics or any(one.mark is Mark.UNKNOWN for one in seen.metrics)
+    )
     return CANNOT_JUDGE if unknown else 0
 
 

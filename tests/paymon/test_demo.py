@@ -40,7 +40,7 @@ from paymon.demo.scene import Address, Firing, Key, Notice, Scene
 from paymon.demo.shortening import TooFastError, shortened_routing, shortened_rules
 from paymon.demo.view import changes, rendered
 from paymon.demo.watching import Seen, Watch
-from paymon.now.key_metrics import KEY_METRICS, Reading
+from paymon.now.key_metrics import Reading, key_metrics
 from paymon.promtool import Promtool
 from rules.catalog import catalog
 from rules.payments import monitoring
@@ -347,7 +347,7 @@ def test_what_is_missing_is_the_alert_and_then_its_notification() -> None:
 
 def scene() -> Scene:
     readings = []
-    for number, metric in enumerate(KEY_METRICS):
+    for number, metric in enumerate(key_metrics(CATALOG)):
         comparison, bound = metric.bound(PRODUCTION)
         value = (0.12, 0.02, 431.0, 0.001, 0.0, None, 0.012, 3.0)[number]
         readings.append(Reading(metric, comparison, bound, value, (1.0,) * 200))
@@ -457,7 +457,7 @@ def watched(folder: Path, rules: str, version: str) -> Iterator[Watch]:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         config = f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{folder / 'rules.yml'}]\n"
         with prometheus(programs.find("prometheus", version), config, folder) as url:
-            watch = Watch(url, f"http://127.0.0.1:{server.server_address[1]}", inbox, {}, PRODUCTION)
+            watch = Watch(url, f"http://127.0.0.1:{server.server_address[1]}", inbox, {}, CATALOG, PRODUCTION)
             yield watch
             watch.close()
         server.shutdown()

@@ -12,6 +12,8 @@ import yaml
 from exporters.stripe.settings import StripeSettings
 from paymon.init.answers import Answers, WrongAnswer
 from paymon.init.files import project_files
+from paymon.programs import find
+from tests import servers
 
 GIVEN: dict[str, Any] = {
     "organisation": 'Acme "Payments" Ltd',
@@ -31,7 +33,11 @@ GIVEN: dict[str, Any] = {
 
 
 def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from paymon.cli import main; main()", "init", *arguments]
+    return paymon(folder, "init", *arguments)
+
+
+def paymon(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from paymon.cli import main; main()", *arguments]
     no_terminal = subprocess.DEVNULL
     return subprocess.run(
         command, cwd=folder, stdin=no_terminal, capture_output=True, text=True, timeout=300, check=False
@@ -138,3 +144,22 @@ def test_without_a_terminal_it_asks_nothing(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "cd new && paymon generate && paymon test" in result.stdout
     assert 'currencies=("usd",)' in (tmp_path / "new/monitoring.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("answers", "lacks"),
+    [
+        ((), {"Webhooks over 3 s"}),
+        (("--no-postgres", "--no-flag"), {"Webhooks over 3 s", "Since the last payment"}),
+    ],
+    ids=["defaults", "neither-postgres-nor-flag"],
+)
+def test_check_and_status_answer_in_a_repository_as_it_was_written(
+    answers: tuple[str, ...], lacks: set[str], tmp_path: Path
+) -> None:
+    assert init(tmp_path, "new", "--domain", "acme.example", *answers).returncode == 0
+    with servers.prometheus(find("prometheus", "3.5"), "global: {}\n", tmp_path / "server") as url:
+        for command in ("check", "status"):
+            said = paymon(tmp_path / "new", command, "--prometheus", url)
+            assert (said.returncode, "Payment success rate" in said.stdout) == (3, True), said.stderr
+            assert [title for title in lacks if title in said.stdout] == []

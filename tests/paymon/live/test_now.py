@@ -1,6 +1,7 @@
 """How do payments stand at this moment? As seen on live servers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,18 @@ from click.testing import CliRunner
 
 from paymon.live.access import Access
 from paymon.live.prometheus import Prometheus
+from paymon.now import seeing
 from paymon.now.check import check
-from paymon.now.key_metrics import KEY_METRICS
-from paymon.now.seeing import Alarm, Change, KeyReading, Mark, Source, Status, look_around, look_closely
+from paymon.now.key_metrics import key_metrics
+from paymon.now.seeing import Alarm, Change, KeyReading, Mark, Status, look_around, look_closely
 from paymon.now.status import rendered, status
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS, catalog
 from rules.payments import latency
-from rules.vocabulary import Environment, minutes
+from rules.payments.organisation import PEOPLE, SERVICE
+from rules.vocabulary import Environment, Source, minutes
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
-from tests.paymon.live.world import Story, serving, soon
+from tests.paymon.live.world import Story, at_stage, server, serving, soon
 
 CATALOG = catalog()
 NO_SERVER = ["--prometheus", "http://127.0.0.1:1"]
@@ -74,7 +77,7 @@ def test_what_the_rules_do_not_read_is_unknown_though_others_measure_it(tmp_path
     with serving("3.5", series, tmp_path) as url, Prometheus(Access(url=url)) as prometheus:
         for name in ("unused", "renamed", "neighbour", "unrecorded"):
             seen = look_closely(prometheus, CATALOG, Environment(name=name, pages=True), minutes(15), end)
-            (one,) = (one for one in seen.metrics if one.reading.metric.alert is latency.api_latency_high)
+            (one,) = (one for one in seen.metrics if one.reading.metric.title == "API requests over 0.5 s")
             found[name] = (one.mark, one.why, one.reading.value)
     missing = f"{latency.api_request_duration.name}_bucket is not there"
     assert found == {
@@ -83,6 +86,74 @@ def test_what_the_rules_do_not_read_is_unknown_though_others_measure_it(tmp_path
         "neighbour": (Mark.UNKNOWN, missing, None),
         "unrecorded": (Mark.BREACH, "", 1.0),
     }
+
+
+def test_a_team_s_own_bound_is_shown_and_judges(tmp_path: Path) -> None:
+    """Four in a hundred fail: 96 % is fine where 95 % is promised, and is not where 97 % is."""
+    story, end = at_stage(100, fails=lambda at: 0.04), soon() - 600
+    ours = PAYMENTS.override("PaymentSuccessRateLow", value="0.97", because="our contract promises 97 %")
+    found = {}
+    with server("3.5", [story], end, tmp_path) as url, Prometheus(Access(url=url)) as prometheus:
+        for name, definitions in (("shipped", PAYMENTS), ("ours", ours)):
+            seen = look_closely(prometheus, definitions.of(PEOPLE, SERVICE), story.environment, minutes(15), end)
+            (one,) = (one for one in seen.metrics if one.reading.metric.title == "Payment success rate")
+            found[name] = (one.mark, one.reading.bound_shown)
+            assert one.reading.value == pytest.approx(0.96, abs=0.01)
+    assert found == {"shipped": (Mark.FINE, "< 95 %"), "ours": (Mark.BREACH, "< 97 %")}
+
+
+def test_a_key_metric_whose_alert_a_team_leaves_out_has_no_line_and_the_others_stay(tmp_path: Path) -> None:
+    story, end = at_stage(100), soon() - 600
+    left_out: dict[str, set[str]] = {
+        "PaymentSuccessRateLow": {"Payment success rate"},
+        "PaymentsCompleteFailure": {"Attempts that succeed"},
+        "PaymentFailuresPerHourHigh": {"Failed payments an hour"},
+        "PaymentApiLatencyHigh": {"API requests over 0.5 s"},
+        "StripeWebhookDelay": {"Webhooks over 3 s"},
+        "PaymentDisputeRateHigh": {"Dispute rate"},
+        "PaymentRefundRateHigh": {"Refund rate"},
+        "PaymentProcessingLagHigh": {"Since the last payment"},
+    }
+    every = {title for titles in left_out.values() for title in titles}
+    changes: list[tuple[str | Source, set[str]]] = [*left_out.items(), (Source.WEBHOOK_INBOX, {"Webhooks over 3 s"})]
+    with server("3.5", [story], end, tmp_path) as url, Prometheus(Access(url=url)) as prometheus:
+        for what, titles in changes:
+            ours = PAYMENTS.without(what, because="another team has it").of(PEOPLE, SERVICE)
+            check_ = look_closely(prometheus, ours, story.environment, minutes(15), end)
+            screen = look_around(prometheus, ours, story.environment, end)
+            for seen in (check_, screen):
+                assert {one.reading.metric.title for one in seen.metrics} == every - titles, what
+
+
+def test_what_a_team_leaves_out_is_never_read_from_another_service(tmp_path: Path) -> None:
+    """The other one has a flag that is pulled and customers who are affected; here nobody has a flag or a database."""
+    end = soon() - 600
+    labels = 'environment="production",service="other",job="other-exporter"'
+    series = [
+        (f"{name}{{{labels}}}", [(end - 60.0 * back, value) for back in range(60, -1, -1)])
+        for name, value in (
+            ("payments_feature_flag_killed", 1.0),
+            ("payments_feature_flag_rollout_ratio", 0.5),
+            ("payments_db_affected_users", 7.0),
+        )
+    ]
+    ours = PAYMENTS.without(Source.FLAG, Source.POSTGRES, because="we have neither").of(PEOPLE, SERVICE)
+    production = ours.organisation.environments[0]
+    with serving("3.5", series, tmp_path) as url, Prometheus(Access(url=url)) as prometheus:
+        assert look_closely(prometheus, ours, production, minutes(15), end).affected_users is None
+        screen = look_around(prometheus, ours, production, end)
+    assert (screen.rollout, screen.killed) == (None, None)
+
+
+def test_what_an_environment_does_not_sample_is_neither_old_nor_missing_there(live: Live) -> None:
+    """Nobody samples the database and the inbox of webhooks there: no line of either could ever be judged."""
+    there = replace(stories.PRODUCTION.environment, without_sources=(Source.POSTGRES, Source.WEBHOOK_INBOX))
+    with live.ask() as prometheus:
+        seen = look_around(prometheus, CATALOG, there, live.end - 600)
+    assert {"postgres", "webhook_inbox"}.isdisjoint(one.name for one in seen.sources)
+    titles = {one.reading.metric.title for one in seen.metrics}
+    assert {"Webhooks over 3 s", "Since the last payment"}.isdisjoint(titles)
+    assert "Payment success rate" in titles
 
 
 def test_the_window_is_split_by_result_and_method(live: Live) -> None:
@@ -132,8 +203,9 @@ def test_a_full_screen_fits_into_eighty_columns_and_twenty_four_rows_and_says_wh
 
     from paymon.now.key_metrics import Reading
 
-    comparison, bound = KEY_METRICS[0].bound(CATALOG.organisation.environments[0])
-    reading = Reading(KEY_METRICS[0], comparison, Decimal(bound), 0.123)
+    metric = key_metrics(CATALOG)[0]
+    comparison, bound = metric.bound(CATALOG.organisation.environments[0])
+    reading = Reading(metric, comparison, Decimal(bound), 0.123)
     seen = Status(
         environment="production",
         at=1e9,
@@ -142,7 +214,9 @@ def test_a_full_screen_fits_into_eighty_columns_and_twenty_four_rows_and_says_wh
         ),
         alarms=tuple(Alarm(f"PaymentAlertWithAVeryLongName{n}", "P2", True, 1e9 - 500) for n in range(12)),
         heartbeat=True,
-        sources=tuple(Source(name, 1.0) for name in ("stripe_events", "stripe_account", "stripe_webhooks", "postgres")),
+        sources=tuple(
+            seeing.Source(name, 1.0) for name in ("stripe_events", "stripe_account", "stripe_webhooks", "postgres")
+        ),
         read_budget=0.4,
         rollout=0.1,
         planned=0.1,
