@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-__all__ = ["Drift", "DriftKind", "OutputError", "differences", "write"]
+from generators.text import is_generated
+
+__all__ = ["Drift", "DriftKind", "OutputError", "differences", "of_others", "write"]
 
 
 _BESIDE = ".paymon"
@@ -55,6 +57,8 @@ class Drift:
 def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
     """Write the files below `root` and remove what else lies in its folder `owned`; gives how many of each.
 
+    Elsewhere what says that it was generated is removed where a file of its name has another place now.
+
     A file is written beside its place and renamed, so that it is old or new, never half; an unchanged one is left
     alone. Stale files go last, and what a run that was killed left beside a file. Raises OutputError at the first that
     fails.
@@ -83,6 +87,9 @@ def write(root: Path, files: Mapping[str, str], owned: str) -> tuple[int, int]:
         except OSError as error:
             raise OutputError(root / path, error.strerror or str(error), "remove it by hand") from error
         removed += 1
+        if not PurePosixPath(path).is_relative_to(owned):
+            with contextlib.suppress(OSError):  # not empty
+                (root / path).parent.rmdir()
     _remove_empty_folders(root / owned)
     return written, removed
 
@@ -112,6 +119,18 @@ def differences(root: Path, files: Mapping[str, str], owned: str) -> tuple[Drift
     return tuple(sorted(found, key=lambda drift: drift.path))
 
 
+def of_others(root: Path, files: Mapping[str, str], owned: str) -> tuple[str, ...]:
+    """What paymon did not write and `write` would lose.
+
+    That is what lies in `owned` where nothing there says that it was generated, and what it would overwrite elsewhere.
+    """
+    below = [path for path in sorted(_files_below(root, owned)) if not path.rpartition("/")[2].startswith(".")]
+    ours = any(is_generated(_read(root / path) or "") for path in below)
+    outside = (path for path in files if not PurePosixPath(path).is_relative_to(owned))
+    overwritten = (path for path in outside if (text := _read(root / path)) is not None and not is_generated(text))
+    return (*(() if ours else below), *overwritten)
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_bytes().decode()
@@ -134,8 +153,15 @@ def _replace(target: Path, beside: Path, text: str) -> None:
 
 
 def _present(root: Path, files: Mapping[str, str], owned: str) -> set[str]:
-    """What lies in the owned folder; elsewhere those of the files that exist, and what a killed run left beside one."""
+    """What lies in the owned folder; elsewhere those of the files that exist, and what a killed run left beside one.
+
+    Elsewhere, too, what was generated under one of their names in another folder, as before a service came or went.
+    """
     found = set(_files_below(root, owned))
+    for top, name in {(path.parts[0], path.name) for path in map(PurePosixPath, files)}:
+        if top != PurePosixPath(owned).parts[0]:
+            places = [root / top / name, *(root / top).glob(f"*/{name}")]
+            found |= {one.relative_to(root).as_posix() for one in places if is_generated(_read(one) or "")}
     for path in map(PurePosixPath, files):
         if not path.is_relative_to(owned):
             places = [root / path, *(root / path.parent).glob(f".{path.name}.*{_BESIDE}")]

@@ -10,7 +10,7 @@ import yaml
 
 from rules.vocabulary import Area
 
-__all__ = ["as_yaml", "file_of", "generated_header", "indented"]
+__all__ = ["as_yaml", "file_of", "generated_header", "indented", "is_generated"]
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -89,10 +89,18 @@ def indented(block: str) -> str:
     return re.sub(r"^(?=.)", "  ", block, flags=re.MULTILINE)
 
 
+_BY_US = "Written by `paymon generate` from the definitions"
+
+
 def generated_header(source: str = "", comment: str = "#") -> str:
     """The line that says where a generated file comes from; `source` where that is a part of the definitions."""
     where = f" ({source})" if source else ""
-    return f"{comment} Written by `paymon generate` from the definitions{where}; change these, not this file.\n"
+    return f"{comment} {_BY_US}{where}; change these, not this file.\n"
+
+
+def is_generated(text: str) -> bool:
+    """Whether the file says in its first line that it was generated; not all that are do."""
+    return _BY_US in text.partition("\n")[0]
 
 
 def file_of(area: Area) -> str:

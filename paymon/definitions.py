@@ -50,12 +50,14 @@ def definitions_read() -> Iterator[None]:
 
 def _say_if_made_by_a_newer_one() -> None:
     """What an older paymon cannot read may be no mistake at all."""
-    from paymon.versions import written_by_a_newer_one
+    from paymon.versions import written_by_newer_ones
 
     generated = home() / "generated"
-    newer = [found for place in (generated, *generated.glob("*/")) if (found := written_by_a_newer_one(place))]
+    newer = written_by_newer_ones(generated)
     if newer:
-        click.echo(f"{generated} was written by paymon {newer[0]}, and this is {version('paymon')}", err=True)
+        click.echo(
+            f"{generated} was written by paymon {next(iter(newer.values()))}, and this is {version('paymon')}", err=True
+        )
 
 
 def home() -> Path:

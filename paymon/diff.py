@@ -87,7 +87,7 @@ def diff(
     new = json.loads(json.dumps(manifest(catalog)))
     if asked and not comparable:
         click.echo(f"{revision} has no environment {place.name}: what would have fired there is not compared", err=True)
-    found = list(changes(old, new, renames((catalog,))))
+    found = list(changes(old, new, renames((catalog,)), folder_of(catalog, catalogs)))
     now = generated_files(*catalogs)
     names = {name for _, lines in found for line in lines if (name := _alert_of(line, old, new))}
     follow = {name: followers(name, before, now, catalog, folder_of(catalog, catalogs)) for name in sorted(names)}

@@ -43,11 +43,12 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     The definitions are checked first; if anything is wrong with them, every problem is listed and nothing is written.
     """
     catalogs = load_all()
-    from generators.files import begun_files, folder_of
+    from generators.files import begun_files
     from generators.folders import OWNED
-    from generators.output import OutputError, differences, write
+    from generators.output import OutputError, differences, of_others, write
     from paymon.gone import gone
-    from paymon.versions import written_by_a_newer_one
+    from paymon.moved import moved
+    from paymon.versions import written_by_newer_ones
 
     root = home() if out is None else out
     with begun_files(*catalogs) as every_file:
@@ -58,16 +59,14 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
             raise click.UsageError(str(error)) from error
         owned = _owned(catalogs, environment)
         files = {path: text for path, text in every_file().items() if not environment or path.startswith(f"{owned}/")}
-    own = [root / folder_of(catalog, catalogs) for catalog in catalogs]
-    for folder in own:
-        if newer := written_by_a_newer_one(folder):
-            ours = version("paymon")
-            if not older and not check:
-                raise click.ClickException(
-                    f"{folder} was written by paymon {newer}, and this is {ours}; install {newer}, "
-                    f"or see what going back changes with `paymon upgrade` and write it with --older"
-                )
-            click.echo(f"{folder} was written by paymon {newer}, and this is {ours}", err=True)
+    for folder, newer in written_by_newer_ones(root / OWNED).items():
+        ours = version("paymon")
+        if not older and not check:
+            raise click.ClickException(
+                f"{folder} was written by paymon {newer}, and this is {ours}; install {newer}, "
+                f"or see what going back changes with `paymon upgrade` and write it with --older"
+            )
+        click.echo(f"{folder} was written by paymon {newer}, and this is {ours}", err=True)
     if check and vmalert_tests:
         raise click.UsageError("--check writes nothing; leave --vmalert-tests away")
     if vmalert_tests and (root / OWNED).resolve() in (vmalert_tests.resolve(), *vmalert_tests.resolve().parents):
@@ -77,7 +76,10 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     if check:
         _report(differences(root, files, owned), _cure(files, environment, out))
         return
-    missing = gone(root / OWNED, catalogs) if environment is None else ()
+    _refuse_to_lose(root, of_others(root, files, owned), owned)
+    whole = environment is None
+    missing = gone(root / OWNED, catalogs) if whole else ()
+    elsewhere = list(moved(root, catalogs, home())) if whole else []
     try:
         written, removed = write(root, files, owned)
     except OutputError as error:
@@ -90,8 +92,25 @@ def generate(check: bool, environment: str | None, out: Path | None, vmalert_tes
     if vmalert_tests:
         count = _write_vmalert_tests(vmalert_tests, catalogs, environment)
         click.echo(f"{count} test files for vmalert-tool in {vmalert_tests}")
-    for line in (*map(str, missing), *mentions(home(), renames(catalogs))):
+    for line in (*map(str, missing), *mentions(home(), renames(catalogs)), *elsewhere):
         click.echo(line, err=True)
+
+
+def _refuse_to_lose(root: Path, theirs: tuple[str, ...], owned: str) -> None:
+    """Ends the program with 1 where somebody else's files would be overwritten or removed."""
+    below = [path for path in theirs if path.startswith(f"{owned}/")]
+    if below:
+        count = f"{len(below)} file{'' if len(below) == 1 else 's'}"
+        raise click.ClickException(
+            f"{root / owned} has {count} that paymon did not write, {below[0]}{' ...' if len(below) > 1 else ''}, and"
+            f" would lose {'it; move that' if len(below) == 1 else 'them; move those'} elsewhere, or name another"
+            " folder with --out"
+        )
+    if theirs:
+        raise click.ClickException(
+            f"{root / theirs[0]} was not written by paymon and would be overwritten; move it elsewhere, or name another"
+            " folder with --out"
+        )
 
 
 def _write_vmalert_tests(root: Path, catalogs: tuple[Catalog, ...], environment: str | None) -> int:

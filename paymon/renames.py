@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rules.vocabulary import Catalog, Former
 
-__all__ = ["Rename", "mentions", "renames"]
+__all__ = ["Rename", "lines_of", "mentions", "renames"]
 
 _TEXTS = frozenset({".json", ".md", ".py", ".toml", ".yaml", ".yml"})
 _NOT_THEIRS = frozenset({"build", "dist", "docs", "generated", "node_modules"})
+_PIPELINES = frozenset({".github", ".gitlab-ci.yml"})
 _LARGEST = 1_000_000
 
 
@@ -49,16 +50,22 @@ def _of(catalog: Catalog) -> Iterator[Rename]:
 def mentions(folder: Path, renamed: Iterable[Rename]) -> Iterator[str]:
     """Where the files in the team's folder say a name that is another one now; a line that says both knows of it."""
     renamed = tuple(renamed)
-    for path in sorted(folder.rglob("*")) if renamed else ():
+    for place, line in lines_of(folder) if renamed else ():
+        for one in renamed:
+            if one.former.said_in(line) and "Former(" not in line and one.new not in line:
+                yield f"{place}: {one.old} is now {one.new}; write that before {one.former.until}"
+
+
+def lines_of(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every line of the texts that a team writes itself in its folder, each behind its file and number."""
+    for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
-        if path.suffix not in _TEXTS or _NOT_THEIRS & set(inside) or any(part.startswith(".") for part in inside):
+        hidden = any(part.startswith(".") for part in inside if part not in _PIPELINES)
+        if path.suffix not in _TEXTS or _NOT_THEIRS & set(inside) or hidden:
             continue
         try:
             text = path.read_text() if path.stat().st_size <= _LARGEST else ""
         except (OSError, UnicodeDecodeError):
             continue
-        for one in renamed:
-            for number, line in enumerate(text.splitlines(), 1):
-                if one.former.said_in(line) and "Former(" not in line and one.new not in line:
-                    place = f"{path.relative_to(folder)}:{number}"
-                    yield f"{place}: {one.old} is now {one.new}; write that before {one.former.until}"
+        for number, line in enumerate(text.splitlines(), 1):
+            yield f"{path.relative_to(folder)}:{number}", line

@@ -12,6 +12,7 @@ from generators.folders import MANIFEST, OWNED
 from paymon.definitions import home, load_all
 from paymon.gone import Gone, gone, still_firing
 from paymon.live.access import Access, NoAnswerError, access_from, access_options
+from paymon.moved import manifest_of, moved
 from paymon.renames import Rename, mentions, renames
 from paymon.versions import NotAManifest, newer, read_manifest
 from rules.vocabulary import Catalog
@@ -56,7 +57,7 @@ def upgrade(out: Path | None, **_access: Any) -> None:
     told = False
     for catalog in catalogs:
         new = json.loads(json.dumps(manifest(catalog)))
-        place = _manifest_of(catalog, catalogs, root)
+        place = manifest_of(catalog, catalogs, root)
         if not place.exists() and any((root / OWNED).glob(f"**/{MANIFEST}")):
             click.echo(f"{catalog.organisation.service} is a new service: `paymon generate` writes its files")
             told = True
@@ -67,7 +68,13 @@ def upgrade(out: Path | None, **_access: Any) -> None:
             raise click.ClickException(str(error)) from error
         if len(catalogs) > 1:
             click.echo(f"{'' if catalog is catalogs[0] else chr(10)}{catalog.organisation.service}")
-        told = _say(old, new, renames((catalog,))) or told
+        told = _say(old, new, renames((catalog,)), folder_of(catalog, catalogs)) or told
+    elsewhere = list(moved(root, catalogs, root))
+    if elsewhere:
+        told = True
+        click.echo("\nFiles that move")
+        for line in elsewhere:
+            click.echo(f"  {line}")
     if renamed:
         click.echo("\nNames that your files still say")
         for line in renamed:
@@ -116,15 +123,6 @@ def _say_what_goes(missing: tuple[Gone, ...], access: Access | None) -> None:
         click.echo(f"  {line}")
 
 
-def _manifest_of(catalog: Catalog, catalogs: tuple[Catalog, ...], root: Path) -> Path:
-    """Where the catalog's manifest lies, or lay while its project had another number of services."""
-    place = root / folder_of(catalog, catalogs) / MANIFEST
-    service = catalog.organisation.service
-    others = (root / OWNED / service / MANIFEST, root / OWNED / MANIFEST)
-    known = (one for one in others if one.exists() and f'"service": "{service}"' in one.read_text())
-    return place if place.exists() else next(known, place)
-
-
 def _shipped_renames() -> tuple[Rename, ...]:
     """Those of the shipped definitions; none where these cannot be read."""
     try:
@@ -135,12 +133,12 @@ def _shipped_renames() -> tuple[Rename, ...]:
         return ()
 
 
-def _say(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> bool:
+def _say(old: Manifest, new: Manifest, renamed: Iterable[Rename], folder: str) -> bool:
     """Say what differs; whether anything does."""
     click.echo(f"generated/ was written by paymon {old['paymon']}, this is {new['paymon']}")
     if newer(old["paymon"], new["paymon"]):
         click.echo("it is the older one: what follows is what going back changes")
-    sections = list(changes(old, new, renamed))
+    sections = list(changes(old, new, renamed, folder))
     for title, lines in sections:
         click.echo(f"\n{title}")
         for line in lines:
@@ -148,13 +146,16 @@ def _say(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> bool:
     return bool(sections)
 
 
-def changes(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> Iterator[tuple[str, list[str]]]:
-    """What differs between two manifests, in titled groups of sentences; a group without any is left out."""
+def changes(old: Manifest, new: Manifest, renamed: Iterable[Rename], folder: str) -> Iterator[tuple[str, list[str]]]:
+    """What differs between two manifests, in titled groups of sentences; a group without any is left out.
+
+    `folder` is where the new one lies.
+    """
     renamed = tuple(renamed)
     kinds = ("metric", "label", "signal", "alert")
     of = {kind: {one.old: one for one in renamed if one.kind == kind} for kind in kinds}
     for title, lines in (
-        ("Environments", _environments(old, new)),
+        ("Environments", _environments(old, new, folder)),
         ("People", _people(old, new)),
         ("Alerts", _alerts(old, new, of["alert"])),
         ("Numbers", _numbers(old, new, {one.old: one.new for one in of["alert"].values()})),
@@ -166,10 +167,10 @@ def changes(old: Manifest, new: Manifest, renamed: Iterable[Rename]) -> Iterator
             yield title, found
 
 
-def _environments(old: Manifest, new: Manifest) -> Iterator[str]:
+def _environments(old: Manifest, new: Manifest, folder: str) -> Iterator[str]:
     for name in new["environments"]:
         if name not in old["environments"]:
-            yield f"new: {name}; its rules fire once its Prometheus loads generated/{name}/rules/"
+            yield f"new: {name}; its rules fire once its Prometheus loads {folder}/{name}/rules/"
     for name in old["environments"]:
         if name not in new["environments"]:
             yield (

@@ -15,6 +15,7 @@ __all__ = [
     "newer",
     "read_manifest",
     "written_by_a_newer_one",
+    "written_by_newer_ones",
 ]
 
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
@@ -57,6 +58,12 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if any(not isinstance(found.get(part), list | dict) for part in _PARTS):
         raise NotAManifest(f"{path} lacks a part; restore it from your repository")
     return found
+
+
+def written_by_newer_ones(generated: Path) -> dict[Path, str]:
+    """The folders of generated files that a newer version wrote, each with it; also those of services that are gone."""
+    places = (generated, *sorted(generated.glob("*/")))
+    return {place: wrote for place in places if (wrote := written_by_a_newer_one(place))}
 
 
 def written_by_a_newer_one(folder: Path) -> str | None:

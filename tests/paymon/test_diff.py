@@ -42,7 +42,7 @@ def test_a_bound_is_told_with_what_would_have_fired_and_what_follows() -> None:
     lines = list(
         markdown(
             "main",
-            list(changes(OLD, NEW, ())),
+            list(changes(OLD, NEW, (), "generated")),
             {"PaymentsDegraded": follow},
             {"PaymentsDegraded": (3, 1), "PaymentsStuck": (0, 2), "PaymentBackupOld": (1, 1)},
             "30.0 d",

@@ -358,6 +358,106 @@ def test_a_service_that_comes_and_one_that_goes_are_told(tmp_path: Path) -> None
     assert not (folder / "generated/donations").exists()
 
 
+def _with(folder: Path, catalog: str) -> None:
+    """Let the project be of that catalog, or of those catalogs."""
+    project = folder / "pyproject.toml"
+    project.write_text(re.sub(r"monitoring:\w+", f"monitoring:{catalog}", project.read_text()))
+
+
+def test_when_a_second_service_comes_and_goes_nothing_is_left_of_where_files_were_before(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    theirs = folder / "docs/handbook/checks.md"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("# What we check by hand\n")
+    assert paymon(folder, "generate").returncode == 0
+    before = written(folder / "generated") | written(folder / "docs")
+
+    _with(folder, "TWO")
+    said = paymon(folder, "generate", "--check")
+    assert said.returncode == 1
+    assert "\ndocs/thresholds.md is no longer generated\n" in said.stdout
+    assert paymon(folder, "generate").returncode == 0
+    assert {path for path in written(folder / "docs") if path.count("/") == 0} == set()
+    assert paymon(folder, "generate", "--check").returncode == 0
+
+    _with(folder, "CATALOG")
+    assert "docs/donations/thresholds.md is no longer generated" in paymon(folder, "generate", "--check").stdout
+    assert paymon(folder, "generate").returncode == 0
+    assert written(folder / "generated") | written(folder / "docs") == before
+    assert not (folder / "docs/shop").exists()
+    assert theirs.read_text() == "# What we check by hand\n"
+
+
+def test_files_that_move_as_a_second_service_comes_are_told_with_what_still_names_their_old_place(
+    tmp_path: Path,
+) -> None:
+    """Whatever loads `generated/staging/rules/*.yml` finds nothing there any more, and no alert fires."""
+    folder = acme(tmp_path)
+    assert paymon(folder, "generate").returncode == 0
+    (folder / "prometheus.yml").write_text("rule_files:\n  - generated/staging/rules/*.yml\n")
+    _with(folder, "TWO")
+    moved = (
+        "the files of shop move from generated/ to generated/shop/: whatever loads them (Prometheus' rule_files,"
+        " Grafana, Kustomize, the exporter's allow_lists.file) has to look there"
+    )
+    named = "prometheus.yml:2: names generated/staging, which is generated/shop/staging now"
+    assert all(one in paymon(folder, "upgrade").stdout for one in (moved, named))
+    assert paymon(folder, "generate").stderr.splitlines()[-2:] == [moved, named]
+    assert "the files of" not in paymon(folder, "generate").stderr
+
+    (folder / "prometheus.yml").write_text("rule_files:\n  - generated/shop/staging/rules/*.yml\n")
+    _with(folder, "CATALOG")
+    said = paymon(folder, "generate").stderr.splitlines()
+    assert said[-2].startswith("the files of shop move from generated/shop/ to generated/: whatever loads them")
+    assert said[-1] == "prometheus.yml:2: names generated/shop, which is generated now"
+
+
+def test_what_a_newer_paymon_wrote_is_not_overwritten_as_a_second_service_comes_or_goes(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    for was, becomes in (("CATALOG", "TWO"), ("TWO", "CATALOG")):
+        _with(folder, was)
+        assert paymon(folder, "generate", "--older").returncode == 0
+        for manifest in (folder / "generated").rglob("manifest.json"):
+            manifest.write_text(manifest.read_text().replace('"paymon": "', '"paymon": "9'))
+        before = written(folder / "generated")
+        _with(folder, becomes)
+
+        refused = paymon(folder, "generate")
+
+        assert refused.returncode == 1
+        assert "was written by paymon 9" in refused.stderr
+        assert written(folder / "generated") == before
+
+
+def test_files_that_somebody_else_wrote_are_neither_overwritten_nor_removed(tmp_path: Path) -> None:
+    folder = acme(tmp_path)
+    theirs = {folder / "generated/api/client.py": "import grpc\n", folder / "docs/checks.md": "# What we check\n"}
+    for path, text in theirs.items():
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+    refused = paymon(folder, "generate")
+
+    assert (refused.returncode, refused.stderr.splitlines()[1:]) == (
+        1,
+        [
+            f"Error: {folder}/generated has 1 file that paymon did not write, generated/api/client.py, and would lose"
+            " it; move that elsewhere, or name another folder with --out"
+        ],
+    )
+    assert {path: path.read_text() for path in theirs} == theirs
+    (folder / "generated").rename(folder / "theirs")
+    refused = paymon(folder, "generate")
+    assert refused.stderr.splitlines()[1:] == [
+        f"Error: {folder}/docs/checks.md was not written by paymon and would be overwritten; move it elsewhere, or name"
+        " another folder with --out"
+    ]
+    (folder / "docs/checks.md").unlink()
+    assert paymon(folder, "generate").returncode == 0
+    (folder / "generated/manifest.json").unlink()
+    assert paymon(folder, "generate").returncode == 0, "what it began itself, it goes on with"
+
+
 def test_a_problem_of_people_or_environments_names_the_line_of_the_team_s_own_file(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     monitoring = folder / "monitoring.py"

@@ -46,7 +46,7 @@ def written(*areas: Area, **changed: Any) -> dict[str, Any]:
 
 
 def told(old: dict[str, Any], new: dict[str, Any], *renamed: Rename) -> dict[str, list[str]]:
-    return dict(changes(old, new, renamed))
+    return dict(changes(old, new, renamed, "generated"))
 
 
 BEFORE = written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH,)))
