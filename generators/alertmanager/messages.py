@@ -11,12 +11,13 @@ from rules.vocabulary import Organisation
 __all__ = ["messages"]
 
 _SHARED = """
-{{/* [P1 FIRING] Fewer than 5 % of payment attempts succeed. (production, 2 alerts) */}}
+{{/* [P1 FIRING] Fewer than 5 % of payment attempts succeed. Nobody tries to pay. (production, 2 alerts) */}}
 {{ define "paymon.title" -}}
 {{ $shown := or .Alerts.Firing .Alerts -}}
-{{ with index $shown 0 -}}
-[{{ with .Labels.priority }}{{ . }} {{ end }}{{ .Status | toUpper }}] {{ template "paymon.summary" . }}
-{{- end }} ({{ with .CommonLabels.environment }}{{ . }}, {{ end -}}
+{{ with index $shown 0 }}[{{ with .Labels.priority }}{{ . }} {{ end }}{{ .Status | toUpper }}]{{ end -}}
+{{ $said := "" -}}
+{{ range $shown }}{{ if ne .Labels.alertname $said }} {{ template "paymon.summary" . }}{{ end -}}
+{{ $said = .Labels.alertname }}{{ end }} ({{ with .CommonLabels.environment }}{{ . }}, {{ end -}}
 {{ len $shown }} {{ if eq (len $shown) 1 }}alert{{ else }}alerts{{ end }})
 {{- end }}
 

@@ -589,6 +589,56 @@ def test_a_p1_that_asks_for_another_act_calls_anew_while_another_is_open(
     assert len(others - {failing}) == 2
 
 
+def test_of_several_p1s_in_one_message_each_is_named_in_the_subject_and_told_in_full(
+    delivering: tuple[Alertmanager, Inbox[Mail]],
+) -> None:
+    server, mails = delivering
+    rules = [rule_for(one) for one in (outcomes.complete_failure, account.account_disabled, silence.traffic_stopped)]
+    texts = [annotations_of(rule) for rule in rules]
+
+    def sent(count: int, *ended: AlertingRule) -> Mail:
+        about = [
+            firing(rule, environment="several") | ({"endsAt": datetime.now(UTC).isoformat()} if rule in ended else {})
+            for rule in rules
+        ]
+        server.post(*about)
+        return mails.first(
+            lambda mail: (
+                f"(several, {count} alert" in mail.message["Subject"]
+                and sum(one["description"] in content(mail, "plain") for one in texts) == len(rules)
+            )
+        )
+
+    def content(mail: Mail, kind: str) -> str:
+        part = mail.message.get_body((kind,))
+        assert part is not None
+        return html.unescape(str(part.get_content()))
+
+    mail = sent(3)
+    subject = mail.message["Subject"]
+    assert sorted(subject.find(one["summary"]) for one in texts)[0] == len("[P1 FIRING] ")
+    assert subject.endswith(" (several, 3 alerts)")
+    for kind in ("plain", "html"):
+        for rule, one in zip(rules, texts, strict=True):
+            assert f"Alert: {rule.alert.name} (several)" in content(mail, kind)
+            assert all(one[name] in content(mail, kind) for name in ("summary", "description", "runbook_url"))
+
+    left = sent(2, rules[0])
+    assert texts[0]["summary"] not in left.message["Subject"]
+    assert all(one["summary"] in left.message["Subject"] for one in texts[1:])
+    assert f"Resolved\n\n{texts[0]['summary']}" in content(left, "plain").replace("\r\n", "\n")
+
+
+@every_version
+def test_hosts_that_share_an_alert_are_named_once_in_the_title(version: str, folder: Path) -> None:
+    ends = rule_for(disputes.dispute_rate_high)
+    (receiver,) = (one for one in CONFIG["receivers"] if one["name"] == "payments-p1")
+    title = receiver["slack_configs"][0]["title"]
+    summary = annotations_of(ends)["summary"]
+    found = rendered(version, folder, title, message_of((ends, "firing"), (ends, "firing")))
+    assert found == f"[{dict(ends.labels)['priority']} FIRING] {summary} (production, 2 alerts)"
+
+
 def test_the_end_of_an_alert_is_told_with_its_moment(delivering: tuple[Alertmanager, Inbox[Mail]]) -> None:
     server, _ = delivering
     rule = rule_for(health.health_down)
