@@ -23,6 +23,8 @@ IDLE_SECONDS = 120
 DRAIN_SECONDS = 5
 BACKLOG = 1024
 _METHODS = ("GET", "HEAD")
+_HEALTHY, _READY = _HEALTH = ("/-/healthy", "/-/ready")
+"""What a kubelet asks, which has no password: the answers say nothing else."""
 
 _LANDING = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Payments exporter</title></head>
@@ -56,7 +58,7 @@ def application(page: Page, is_ready: Callable[[], bool], version: str) -> ASGIA
         text = _LANDING.format(version=html.escape(version))
         return Answer(text.encode(), content_type="text/html; charset=utf-8")
 
-    pages = {"/": landing, "/metrics": metrics, "/-/healthy": healthy, "/-/ready": ready}
+    pages = {"/": landing, "/metrics": metrics, _HEALTHY: healthy, _READY: ready}
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         asked = pages.get(scope["path"])
@@ -72,7 +74,7 @@ def application(page: Page, is_ready: Callable[[], bool], version: str) -> ASGIA
 
 
 class _Gate:
-    """What every request passes first: rate limit, client names, basic authentication; it adds the headers too."""
+    """What a request passes first: rate limit, and but for the health pages authentication; it adds the headers too."""
 
     def __init__(self, app: ASGIApp, web: WebConfigFile) -> None:
         self._app = app
@@ -94,8 +96,10 @@ class _Gate:
         app = self._app
         if not self._bucket.takes(config.rate_limit.interval.total_seconds(), config.rate_limit.burst, now):
             app = Answer(b"Too many requests.\n", 429)
-        elif config.basic_auth_users and not await self._auth.allows(
-            config.basic_auth_users, header(scope, "authorization")
+        elif (
+            config.basic_auth_users
+            and scope["path"] not in _HEALTH
+            and not await self._auth.allows(config.basic_auth_users, header(scope, "authorization"))
         ):
             app = Answer(b"Unauthorized\n", 401, headers=(("www-authenticate", "Basic"),))
         await app(scope, receive, send_with_headers)

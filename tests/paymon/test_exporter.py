@@ -226,6 +226,41 @@ def test_sighup_counts_by_other_allow_lists_as_soon_as_the_page_says_so(config: 
         assert f'stripe_balance_minor_units{{currency="{unknown}"' not in page
 
 
+def test_a_kubelet_without_a_password_finds_it_healthy_and_ready_while_the_page_asks_for_one(
+    config: Path, tmp_path: Path
+) -> None:
+    """A container whose health page answers 401 is restarted for ever."""
+    web = tmp_path / "web.yaml"
+    web.write_text((Path(__file__).parents[2] / "examples/web-config.yaml").read_text())
+    with running(config, "--web.config.file", str(web)) as at:
+        at.becomes_ready()
+        assert at.get("/-/healthy").status_code == 200
+        assert at.get("/metrics").status_code == 401
+        page = httpx.get(f"{at.url}/metrics", auth=("prometheus", "example"), trust_env=False, timeout=100)
+        assert 'payments_exporter_source_up{source="declared"} 1.0' in page.text
+
+
+def test_where_clients_need_a_certificate_a_kubelet_can_tell_only_whether_the_port_is_open(
+    config: Path, tmp_path: Path
+) -> None:
+    """It has none to show; a probe of the kind tcpSocket needs none."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ours = authority.issue_cert("127.0.0.1")
+    ours.private_key_and_cert_chain_pem.write_to_path(tmp_path / "exporter.pem")
+    web = tmp_path / "web.yaml"
+    web.write_text(
+        "tls_server_config: {cert_file: exporter.pem, key_file: exporter.pem, client_ca_file: ca.pem,"
+        " client_auth_type: RequireAndVerifyClientCert}\n"
+    )
+    with running(config, "--web.config.file", str(web)) as at:
+        host, _, port = at.url.removeprefix("https://").partition(":")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{at.url}/-/healthy", verify=False, trust_env=False, timeout=100)
+        with socket.create_connection((host, int(port)), timeout=100):
+            pass
+
+
 def test_a_declared_file_that_is_missing_or_wrong_is_found_by_the_check(config: Path, tmp_path: Path) -> None:
     declared = tmp_path / "declared.yaml"
     declared.write_text("backup: {\n")

@@ -223,16 +223,26 @@ def test_a_certificate_that_became_unusable_is_reported_and_the_old_one_stays(
     asyncio.run(story())
 
 
-def test_basic_authentication_lets_nobody_else_in_not_even_to_the_health_pages(tmp_path: Path) -> None:
+def test_basic_authentication_lets_nobody_else_in_but_to_the_health_pages(tmp_path: Path) -> None:
     config = written(tmp_path, f"basic_auth_users:\n  prometheus: {HASH}\n")
 
     async def story() -> None:
         async with served(config) as at, at.client() as client:
             for auth in (None, ("prometheus", "wrong"), ("nobody", "open sesame"), ("", "")):
-                for path in ("/metrics", "/", "/-/healthy", "/nowhere"):
+                for path in (
+                    "/metrics",
+                    "/",
+                    "/nowhere",
+                    "/-/",
+                    "/-/healthy/",
+                    "/-/healthy/../../metrics",
+                    "//metrics",
+                ):
                     answer = await client.get(path, auth=auth)
                     assert answer.status_code == 401
                     assert answer.headers["www-authenticate"] == "Basic"
+                assert (await client.get("/-/healthy", auth=auth)).text == "The exporter is healthy.\n"
+                assert (await client.get("/-/ready", auth=auth)).status_code == 200
             assert (await client.get("/metrics", auth=("prometheus", "open sesame"))).status_code == 200
             for header in ("Basic", "Basic !", "Bearer x", "Basic " + base64.b64encode(b"no colon").decode()):
                 assert (await client.get("/metrics", headers={"Authorization": header})).status_code == 401
