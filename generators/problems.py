@@ -26,7 +26,7 @@ def problems(catalog: Catalog) -> tuple[Problem, ...]:
         try:
             became.extend(replace(problem, check=become.name) for problem in become.problems(catalog))
         except Exception:
-            if not found:
+            if not found and not became:
                 raise
     return tuple(dict.fromkeys((*found, *became)))
 
@@ -57,6 +57,16 @@ def _apart(catalog: Catalog) -> Iterator[Problem]:
             )
 
 
+def _beating(catalog: Catalog) -> Iterator[Problem]:
+    """Silence says nothing where no alert always fires, and dashboards have no series that tells of the rules."""
+    if not any(alert.always for alert in catalog.alerts):
+        yield Problem(
+            f"organisation: service {catalog.organisation.service}",
+            "has no alert that always fires, so that nobody would see that its rules are not evaluated",
+            "keep the one that was there, or define one with always=True in an area of your own",
+        )
+
+
 def _linked(catalog: Catalog) -> Iterator[Problem]:
     for environment in catalog.organisation.environments:
         yield from link_problems(
@@ -65,6 +75,7 @@ def _linked(catalog: Catalog) -> Iterator[Problem]:
 
 
 OUTPUT_CHECKS = (
+    OutputCheck("output/heartbeat", "An alert always fires: its absence tells that rules are not evaluated.", _beating),
     OutputCheck("output/alertmanager", "Every alert reaches somebody, by a way that suits it.", alertmanager_problems),
     OutputCheck(
         "output/panels", "Every signal is on a dashboard; a panel shows what belongs together.", panel_problems

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from generators.problems import problems
-from rules.catalog import catalog
-from rules.payments.organisation import ON_CALL, ORGANISATION
+from rules.catalog import PAYMENTS, catalog
+from rules.payments.organisation import ON_CALL, ORGANISATION, PEOPLE, SERVICE
 from rules.vocabulary import Catalog, Dashboard, Organisation, Priority
 
 CATALOG = catalog()
@@ -99,4 +99,13 @@ def test_what_a_dashboard_becomes_is_looked_at_too() -> None:
     assert said_of(broken) == [
         "dashboard paymon-overview: panel 1 'Payments succeed, or so it seems' has a title of 32 letters, of which 20 "
         "fit at 1280 pixels; shorten it, or make the panel wider"
+    ]
+
+
+def test_an_alert_that_always_fires_is_asked_for() -> None:
+    silent = PAYMENTS.without("PaymentsWatchdog", because="Prometheus Operator brings one").of(PEOPLE, SERVICE)
+
+    assert said_of(silent) == [
+        "organisation: service payments has no alert that always fires, so that nobody would see that its rules are "
+        "not evaluated; keep the one that was there, or define one with always=True in an area of your own"
     ]

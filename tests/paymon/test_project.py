@@ -66,6 +66,21 @@ def test_an_alert_that_is_left_out_takes_all_that_was_made_of_it_along(generated
     assert [path for path, text in generated.items() if "PaymentTimeouts" in text or "PaymentTimeouts" in path] == []
 
 
+def test_the_alert_that_always_fires_cannot_be_left_out_and_the_place_is_told(tmp_path: Path) -> None:
+    folder = acme(tmp_path / "acme")
+    monitoring = folder / "monitoring.py"
+    text = monitoring.read_text().replace('.without("PaymentTimeouts"', '.without("PaymentsWatchdog"')
+    monitoring.write_text(text)
+
+    result = paymon(folder, "generate")
+
+    assert result.returncode == 1
+    line = text[: text.index('service("shop")')].count("\n") + 1
+    assert f"monitoring.py:{line}: service shop has no alert that always fires" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "generated").exists()
+
+
 def test_a_source_that_is_left_out_takes_its_rules_panels_and_pages_along(generated: dict[str, str]) -> None:
     assert [path for path, text in generated.items() if "payments_db_" in text] == []
     assert "us-production/rules/database.yml" not in generated
