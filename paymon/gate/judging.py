@@ -455,7 +455,7 @@ class _Gate:
             self._say(
                 Weight.FOREIGN,
                 "nobody has said how many attempts a minute there are at 100 %, so it is unknown whether these are the "
-                "stage's; give --baseline, or baseline_per_minute in the stages",
+                "stage's; give --baseline, or attempts_per_minute in the definitions of the service",
             )
             return
         least, most = (float(factor) for factor in self.stage.traffic)

@@ -74,6 +74,7 @@ def project_files(answers: Answers) -> Mapping[str, str]:
             timezone=answers.timezone,
             pagerduty=answers.pagerduty,
             slack=answers.slack,
+            flag=answers.flag,
             without=answers.without,
             because=answers.because,
         ),

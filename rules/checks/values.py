@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields
 from datetime import timedelta
+from decimal import Decimal
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -394,6 +395,13 @@ def quantities(index: Index) -> Iterator[Problem]:
                 f"asks for a response within {policy.respond_within}",
                 "give a time above 0",
             )
+    attempts = organisation.attempts_per_minute
+    if attempts is not None and not (Decimal(attempts).is_finite() and attempts > 0):
+        yield Problem(
+            f"{PLACE}: attempts_per_minute",
+            "is not above 0",
+            "give the mean of attempts a minute at 100 %, or leave it away where nobody knows",
+        )
     if organisation.rate_limit_per_minute <= 0:
         yield Problem(
             f"{PLACE}: rate_limit_per_minute", "is not above 0", "give the requests a minute that one may make"

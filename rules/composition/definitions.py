@@ -7,6 +7,7 @@ something that it takes away, is told at once as a ValueError with the cure.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
+from decimal import Decimal
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
@@ -84,7 +85,7 @@ class Definitions:
             dashboards=_of_service(with_the_rest(own.dashboards, own.areas), service.service),
             narrowings=own.narrowings,
             marks=own.marks,
-            rollout=own.rollout,
+            rollout=own._rollout_of(service),
         )
         return filled(catalog, words_everywhere(organisation))
 
@@ -163,6 +164,12 @@ class Definitions:
         if dashboard.uid in {one.uid for one in self.dashboards}:
             raise ValueError(f"two dashboards have the uid {dashboard.uid}; choose another for yours")
         return replace(self, dashboards=(*self.dashboards, dashboard))
+
+    def _rollout_of(self, service: Service) -> Rollout | None:
+        """The stages by that service's own traffic, where it says how much there is."""
+        if self.rollout is None or service.attempts_per_minute is None:
+            return self.rollout
+        return replace(self.rollout, baseline_per_minute=Decimal(service.attempts_per_minute))
 
     def _items_of(self, people: People) -> tuple[Item, ...]:
         """The runbook's items, with why those are left to people that nothing serves which these people kept.

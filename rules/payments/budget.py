@@ -249,7 +249,7 @@ failures_per_hour = Alert(
             Priority.P2,
             lasting=seconds(30),
             keep_firing=minutes(10),
-            because="key metrics table: more than 50 an hour is critical; at 125 payments a minute that is 0.67 %",
+            because="key metrics table: more than 50 an hour is critical: 0.67 % of 125 payments a minute, 67 % of 1.25",
         ),
     ),
     guards=(
@@ -257,7 +257,7 @@ failures_per_hour = Alert(
             burn_1h,
             ">",
             plain(DAY.factor),
-            "3 times the budget is 45 an hour at 125 payments a minute; at more traffic 50 may be within the promise",
+            "50 an hour are 3 times the budget at 139 payments a minute; at more traffic they may be within the promise",
         ),
         only_if(
             burn_30m, ">", "1.5", "a fault that is over half an hour ago needs nobody, though the hour still holds it"

@@ -180,6 +180,7 @@ SERVICE = Service(
     currencies=("usd", "eur", "gbp", "cad", "aud", "jpy"),
     jobs=Jobs(exporter=("payments-exporter",), application=("payments",)),
     rate_limit_per_minute=100,
+    attempts_per_minute=125,
     feature_flag="payments_live_v1",
 )
 

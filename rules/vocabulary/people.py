@@ -288,6 +288,11 @@ class Service:
     payment_methods: tuple[str, ...]
     currencies: tuple[str, ...]
     rate_limit_per_minute: int
+    attempts_per_minute: Decimal | int | None = None
+    """Mean attempts a minute once every customer has live payments, by which a rollout's stage is known.
+
+    None where nobody knows, so that no stage can be judged.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

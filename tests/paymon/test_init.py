@@ -146,6 +146,22 @@ def test_without_a_terminal_it_asks_nothing(tmp_path: Path) -> None:
     assert 'currencies=("usd",)' in (tmp_path / "new/monitoring.py").read_text()
 
 
+def test_the_gate_knows_no_traffic_but_what_the_team_says(tmp_path: Path) -> None:
+    assert init(tmp_path, "new", "--domain", "acme.example", "--flag").returncode == 0
+    read = "import monitoring; print(monitoring.CATALOG.rollout.baseline_per_minute)"
+    monitoring = tmp_path / "new/monitoring.py"
+
+    def baseline() -> str:
+        ran = subprocess.run(
+            [sys.executable, "-c", read], cwd=tmp_path / "new", capture_output=True, text=True, timeout=300, check=True
+        )
+        return ran.stdout.strip()
+
+    assert baseline() == "None"
+    monitoring.write_text(monitoring.read_text().replace("# attempts_per_minute=40", "attempts_per_minute=40"))
+    assert baseline() == "40"
+
+
 @pytest.mark.parametrize(
     ("answers", "lacks"),
     [

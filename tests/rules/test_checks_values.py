@@ -1,6 +1,7 @@
 """Is a value that no server would take told, and one that it would take left alone?"""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ def said(**changed: Any) -> list[str]:
 @pytest.mark.parametrize("name", ["Payments", "our team", "payments_eu", "-x", "x-", "a" * 31, "zahlung\u00e4", ""])
 def test_a_name_must_fit_into_files_labels_and_addresses(name: str) -> None:
     assert any("has a name that cannot be part of labels" in one for one in said(team=name))
+
+
+@pytest.mark.parametrize("attempts", [0, -3, Decimal("NaN"), Decimal("Infinity")])
+def test_the_traffic_by_which_a_stage_is_known_is_a_number_above_nothing(attempts: Decimal | int) -> None:
+    assert said(attempts_per_minute=attempts) == [
+        "attempts_per_minute is not above 0; give the mean of attempts a minute at 100 %, or leave it away where "
+        "nobody knows"
+    ]
+    assert said(attempts_per_minute=Decimal("0.125")) == said(attempts_per_minute=None) == []
 
 
 def test_business_hours_are_alertmanager_s() -> None:

@@ -70,7 +70,7 @@ ROLLOUT = Rollout(
     killed=rollout.killed,
     planned=rollout.expected,
     attempts=outcomes.BY_CUSTOMERS,
-    baseline_per_minute=Decimal(125),
+    baseline_per_minute=None,
     target_up=monitoring.target_up,
     watermark=monitoring.watermark.where(source=outcomes.attempts.source.value),
     stages=(

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from paymon.gate.going_back import StepBack, step_back
 from paymon.gate.judging import Decision, Judgement, Weight, judge
 from paymon.gate.report import as_lines
 from paymon.gate.sequential import Crossing, Ratio, exact_interval, first_crossing
-from rules.catalog import catalog
+from rules.catalog import PAYMENTS, catalog
+from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import SequentialTest, Stage
 from tests.paymon.acme import acme
 from tests.paymon.live import stories
@@ -145,6 +147,22 @@ def test_no_baseline_cannot_be_judged_and_a_given_one_can(live: Live) -> None:
     seen = judged(live, stories.TOO_MANY, baseline=2000)
     assert told(seen, Weight.FOREIGN) == ""
     assert seen.decision is Decision.PASS
+
+
+@pytest.mark.parametrize(
+    ("attempts_per_minute", "decision"), [(None, Decision.CANNOT_JUDGE), (2000, Decision.PASS)], ids=["unsaid", "said"]
+)
+def test_a_stage_is_known_by_the_traffic_that_a_team_says_it_has_and_by_nobody_elses(
+    live: Live, attempts_per_minute: int | None, decision: Decision
+) -> None:
+    """The story has as many attempts as 1 % of 2000 a minute brings."""
+    ours = PAYMENTS.of(PEOPLE, replace(SERVICE, attempts_per_minute=attempts_per_minute))
+    assert ours.rollout is not None
+    story = stories.TOO_MANY
+    with live.ask() as prometheus:
+        seen = judge(prometheus, ours, story.environment, ours.rollout.stage(1), live.end - 600)
+    assert ("nobody has said how many attempts" in told(seen, Weight.FOREIGN)) is (attempts_per_minute is None)
+    assert seen.decision is decision
 
 
 @pytest.mark.parametrize(
