@@ -119,9 +119,10 @@ class _Condition:
 
     @property
     def favourable(self) -> Decimal | None:
-        """A value with which the alert fires, as far as this condition goes."""
-        chosen = self.failing if self.forbids else self.holding
-        return chosen[0] if chosen else MISSING
+        """A value with which the alert fires, as far as this condition goes; the nearest to what would forbid it."""
+        if not self.forbids:
+            return self.holding[0]
+        return min(self.failing, key=lambda value: abs(value - self.holding[-1]), default=MISSING)
 
     @property
     def adverse(self) -> tuple[Decimal, ...]:

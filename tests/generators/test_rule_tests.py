@@ -214,6 +214,22 @@ def test_every_wait_is_tested_at_a_pace_at_which_one_evaluation_less_would_show(
 def test_a_wait_or_a_window_over_louder_alerts_that_is_off_by_an_evaluation_is_noticed(
     aspect: str, said: str, wrong: str, noticed_by: str, production: dict[str, str], promtool: Promtool, tmp_path: Path
 ) -> None:
+    assert _failing_with(aspect, said, wrong, production, promtool, tmp_path) == [noticed_by]
+
+
+def test_a_guard_that_forbids_at_its_bound_already_is_noticed(
+    production: dict[str, str], promtool: Promtool, tmp_path: Path
+) -> None:
+    """A rollout of exactly 95 % of what it was has not gone back."""
+    below = 'least_of_most3h{environment="production",service="payments"} < 0.95'
+    failing = _failing_with("expr", below, below.replace("<", "<="), production, promtool, tmp_path)
+    assert "PaymentAttemptsFallen.yml" in failing
+
+
+def _failing_with(
+    aspect: str, said: str, wrong: str, production: dict[str, str], promtool: Promtool, folder: Path
+) -> list[str]:
+    """The test files of PaymentAttemptsFallen that fail where it says that instead."""
     (traffic,) = (group for group in rule_groups(CATALOG, PRODUCTION) if group.area.name == "traffic")
     (group,) = yaml.safe_load(rule_file(traffic))["groups"]
     (alone,) = (rule for rule in group["rules"] if rule.get("alert") == "PaymentAttemptsFallen")
@@ -222,10 +238,10 @@ def test_a_wait_or_a_window_over_louder_alerts_that_is_off_by_an_evaluation_is_n
     names = ("PaymentAttemptsFallen.yml", "PaymentAttemptsFallen-waits.yml")
     texts = {"rules/traffic.yml": as_yaml({"groups": [group | {"rules": [off]}]})}
     for path, text in (texts | {f"tests/{one}": production[one] for one in names}).items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text)
-    results = promtool.run_tests([tmp_path / "tests" / one for one in names])
-    assert [one for one, result in zip(names, results, strict=True) if result.failures] == [noticed_by]
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    results = promtool.run_tests([folder / "tests" / one for one in names])
+    return [one for one, result in zip(names, results, strict=True) if result.failures]
 
 
 def test_a_tier_ends_the_tiers_that_it_passes(production: dict[str, str]) -> None:
