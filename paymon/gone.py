@@ -63,15 +63,14 @@ def _before(folder: Path) -> Iterator[tuple[str, str]]:
 
 def still_firing(missing: Sequence[Gone], access: Access) -> Iterator[str]:
     """What of these environments Alertmanager still has, one line for each alert. Raises NoAnswerError."""
-    from paymon.live.http import asked_for
+    from paymon.live.http import alerts
 
     with access.client() as client:
         for one in missing:
             query = {"active": "true", "filter": f'environment="{one.environment}"'}
-            alerts = asked_for(client, access, "/api/v2/alerts", query)
             ours = [
-                alert["labels"] | {"since": alert["startsAt"]}
-                for alert in alerts or ()
+                {**alert["labels"], "since": str(alert.get("startsAt", "nobody knows when"))}
+                for alert in alerts(client, access, query)
                 if alert["labels"].get("service") == one.service
             ]
             for labels in sorted(ours, key=lambda its: (its.get("priority", ""), its["alertname"])):

@@ -18,7 +18,7 @@ from generators.rules import AlertingRule, rule_groups
 from paymon.definitions import load
 from paymon.live.access import Access, NoAnswerError, access_from, access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option, unanswered
-from paymon.live.http import asked_for, sent
+from paymon.live.http import alerts, sent
 from paymon.not_judged import Judging
 from rules.vocabulary import Catalog, Environment, Priority
 
@@ -183,7 +183,7 @@ def _firing(client: httpx.Client, access: Access, catalog: Catalog) -> list[str]
     """The team's real alerts that fire, the heartbeat aside."""
     always = {alert.name for alert in catalog.alerts if alert.always}
     team = f'team="{catalog.organisation.team}"'
-    found = asked_for(client, access, "/api/v2/alerts", {"filter": team}) or []
+    found = alerts(client, access, {"filter": team})
     names = {one["labels"].get("alertname", "") for one in found if one["labels"].get(REHEARSAL) != "true"}
     return sorted(names - always)
 
@@ -255,8 +255,7 @@ def _firing_until_left(
 
 def _there(client: httpx.Client, access: Access, one: Rehearsal) -> Mapping[str, Any] | None:
     """It as Alertmanager has it; one of the same name may be rehearsed for another environment or service."""
-    query = {"filter": f'{REHEARSAL}="true"'}
-    found = asked_for(client, access, "/api/v2/alerts", query) or []
+    found = alerts(client, access, {"filter": f'{REHEARSAL}="true"'})
     sent_labels = {name: value for name, value in one.labels.items() if value}
     return next((there for there in found if there["labels"] == sent_labels), None)
 

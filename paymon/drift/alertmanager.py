@@ -31,7 +31,7 @@ def alertmanager(
     except (KeyError, TypeError, AttributeError, yaml.YAMLError):
         loaded = None
     if not isinstance(loaded, Mapping) or not isinstance(loaded.get("route"), Mapping):
-        return Layer("alertmanager", Verdict.UNKNOWN, ("it does not tell its configuration",))
+        return Layer("alertmanager", Verdict.UNKNOWN, ("its configuration has no route; see what it runs with",))
     ours = yaml.safe_load(alertmanager_files(catalog, *others)["alertmanager/routes.yml"])
     every = tuple(_alerts(catalog, *others))
     alerts = tuple(one for one in every if environment in (None, one["environment"]))
@@ -62,9 +62,7 @@ def alertmanager(
                 (findings if one.surely else doubts if one.as_ruled else notes).append(said)
             elif one.surely:
                 notes.append(said)
-    if doubts and not findings:
-        return Layer("alertmanager", Verdict.UNKNOWN, tuple(doubts), tuple(notes))
-    return layer("alertmanager", [*findings, *doubts], notes)
+    return layer("alertmanager", findings, notes, doubts)
 
 
 def _alerts(*catalogs: Catalog) -> Iterator[Labels]:

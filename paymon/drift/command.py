@@ -18,7 +18,7 @@ from paymon.drift.revision import revision_that_runs
 from paymon.drift.rules import prometheus_rules
 from paymon.live.access import NoAnswerError, access_from, access_options
 from paymon.live.asking import CANNOT_JUDGE, as_json, environment_named, environment_option
-from paymon.live.http import asked_for
+from paymon.live.http import configuration, dashboard
 from paymon.live.prometheus import Prometheus
 from paymon.not_judged import Judging
 from rules.vocabulary import Catalog, Environment
@@ -100,8 +100,7 @@ def _layers(catalogs: tuple[Catalog, ...], catalog: Catalog, environment: Enviro
         with access.client() as client:
             same = (one for one in catalogs if one.organisation.people == catalog.organisation.people)
             try:
-                status = asked_for(client, access, "/api/v2/status") or {}
-                yield alertmanager(status, *same, environment=environment.name)
+                yield alertmanager(configuration(client, access), *same, environment=environment.name)
             except NoAnswerError as error:
                 yield Layer("alertmanager", Verdict.UNKNOWN, (str(error),))
     access = access_from(context, "grafana")
@@ -109,8 +108,7 @@ def _layers(catalogs: tuple[Catalog, ...], catalog: Catalog, environment: Enviro
         with access.client() as client:
             try:
                 uids = [Path(path).stem for path in dashboard_files(catalog) if path.startswith(CLASSIC)]
-                found = {uid: asked_for(client, access, f"/api/dashboards/uid/{uid}") for uid in uids}
-                yield grafana(catalog, {uid: one.get("dashboard") if one else None for uid, one in found.items()})
+                yield grafana(catalog, {uid: dashboard(client, access, uid) for uid in uids})
             except NoAnswerError as error:
                 yield Layer("grafana", Verdict.UNKNOWN, (str(error),))
 

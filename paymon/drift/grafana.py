@@ -15,7 +15,7 @@ def grafana(catalog: Catalog, models: Mapping[str, Mapping[str, Any] | None]) ->
     """Are the dashboards in Grafana, by uid, those that are generated? None stands for one that is not there."""
     findings = []
     if not any(models.values()):
-        said = f"none of the {len(models)} dashboards is there; see the address, with the path below which Grafana is"
+        said = f"none of the {len(models)} dashboards is there; load them, or see whether this is the right Grafana"
         return Layer("grafana", Verdict.DRIFT, (said,))
     for path, text in dashboard_files(catalog).items():
         if not path.startswith(CLASSIC):

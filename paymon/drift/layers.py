@@ -31,9 +31,10 @@ class Layer:
     notes: tuple[str, ...] = ()
 
 
-def layer(name: str, findings: Sequence[str], notes: Sequence[str] = ()) -> Layer:
-    """The layer as these findings have it: the same where there are none."""
-    return Layer(name, Verdict.DRIFT if findings else Verdict.SAME, tuple(findings), tuple(notes))
+def layer(name: str, findings: Sequence[str], notes: Sequence[str] = (), doubts: Sequence[str] = ()) -> Layer:
+    """The layer as these findings have it: the same where there are none, and no doubts of what cannot be told."""
+    verdict = Verdict.DRIFT if findings else Verdict.UNKNOWN if doubts else Verdict.SAME
+    return Layer(name, verdict, (*findings, *doubts), tuple(notes))
 
 
 def files(root: Path, *catalogs: Catalog) -> Layer:

@@ -18,7 +18,7 @@ def presence(prometheus: Prometheus, catalog: Catalog, environment: Environment,
     scraped = {name for name, metric in index.by_series.items() if metric.source is not Source.RULES}
     read = sorted({one.name for signal in catalog.signals for one in index.reads(signal)} & scraped)
     every = catalog.organisation.scrape_interval.total_seconds()
-    findings, notes = [], []
+    findings, notes, doubts = [], [], []
     for name in read:
         scoped = expressions.scoped(name)
         wanted = set(index.jobs(name, environment))
@@ -31,13 +31,20 @@ def presence(prometheus: Prometheus, catalog: Catalog, environment: Environment,
         strangers = sorted(jobs - wanted) if wanted else []
         if strangers:
             notes.append(f"{', '.join(strangers)} exports {name} too; the rules leave it aside")
-        seen = prometheus.query(f"max(count_over_time({scoped}[{round(every * 10)}s]))", at)
+        window = f"{round(every * 10)}s"
+        counted = f"count_over_time({scoped}[{window}])"
+        seen = prometheus.query(f"max({counted})", at)
         if seen and seen[0].value < 7:
-            findings.append(
-                f"{name} is scraped {seen[0].value:.0f} times in {every * 10:.0f} s, where {every:.0f} s apart gives 10"
-            )
+            before = prometheus.query(f"max({counted} and {scoped} offset {window})", at)
+            if before:
+                findings.append(
+                    f"{name} is scraped {before[0].value:.0f} times in {window}, where {every:.0f} s apart gives 10"
+                )
+            else:
+                doubts.append(f"{name} began less than {window} ago: ask again then whether it is scraped often enough")
         labels = {label for one in prometheus.series(scoped, start=at - 300, end=at)[:50] for label in one}
-        lacking = sorted(index.declared(name) - labels - {"le"})
+        perhaps = {label.name for label in index.by_series[name].labels if label.optional}
+        lacking = sorted(index.declared(name) - labels - perhaps - {"le"})
         if lacking:
             findings.append(f"{name} lacks the label {', '.join(lacking)}")
-    return layer("metrics", findings, notes)
+    return layer("metrics", findings, notes, doubts)

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
-__all__ = ["Access", "NoAnswerError", "access_from", "access_options", "secret", "went_wrong"]
+__all__ = ["Access", "NoAnswerError", "access_from", "access_options", "no_answer", "secret"]
 
 _LARGEST_SECRET = 64 * 1024
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*:\s*([^\r\n]*)\Z")
+_NO_TLS = ("WRONG_VERSION_NUMBER", "record layer failure")
+"""How OpenSSL calls the answer of a server that does not speak TLS, before and from 3.2 on."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -43,6 +45,8 @@ class Access:
     key: Path | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     timeout_seconds: float = 30.0
+    server: str = "prometheus"
+    """Whose address it is, as the options are named."""
 
     def client(self) -> httpx.Client:
         """A client that sends all of that. Raises click.UsageError where a certificate cannot be read."""
@@ -163,6 +167,7 @@ def access_from(context: click.Context, server: str) -> Access | None:
         key=given("key"),
         headers=tuple(_header(text, server) for text in given("header") or ()),
         timeout_seconds=given("timeout"),
+        server=server,
     )
 
 
@@ -222,8 +227,22 @@ def secret(path: Path | None, variable: str, *, in_header: bool = False) -> str:
     return text
 
 
-def went_wrong(error: httpx.HTTPError) -> str:
-    """Why no answer came, in one line, with nothing of what was sent: that may be a secret."""
+def no_answer(access: Access, error: httpx.HTTPError) -> tuple[str, str]:
+    """Why no answer came, and what to do about it, with nothing of what was sent: that may be a secret."""
+    if isinstance(error, httpx.TimeoutException):
+        return (
+            f"{access.url} did not answer within {access.timeout_seconds:g} s",
+            f"See whether it is overloaded, or allow it longer with --{access.server}-timeout",
+        )
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    if "CERTIFICATE" in said.upper():
+        return (
+            f"{access.url} shows a certificate that nobody here vouches for: {said}",
+            f"Name who does with --{access.server}-ca, or correct the host in the address",
+        )
+    cure = "See whether it runs, and whether the address is right"
     if isinstance(error, httpx.LocalProtocolError):
-        return "what would be sent is no HTTP"
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        said = "what would be sent is no HTTP"
+    elif any(sign in said for sign in _NO_TLS):
+        said, cure = "it does not speak TLS", "Write http:// in the address if it is meant to, or let it serve TLS"
+    return f"{access.url} cannot be reached: {said}", cure

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from paymon.live.access import Access, NoAnswerError, went_wrong
+from paymon.live.access import Access, NoAnswerError, no_answer
 
 __all__ = ["Course", "Prometheus", "PrometheusError", "RefusedError", "Sample", "TooLargeError"]
 
@@ -230,15 +230,12 @@ class Prometheus:
                 else:
                     response = self._client.get(path, params=dict(parameters))
             except httpx.TimeoutException as error:
-                late = TooLargeError(
-                    f"{self.url} did not answer within {self.access.timeout_seconds:g} s",
-                    "See whether it is overloaded, or allow it longer with --prometheus-timeout",
-                )
+                late = TooLargeError(*no_answer(self.access, error))
                 late.waited = True
                 raise late from error
             except httpx.TransportError as error:
                 if last:
-                    raise self._unreachable(error) from error
+                    raise PrometheusError(*no_answer(self.access, error)) from error
             except (httpx.HTTPError, ValueError) as error:
                 raise PrometheusError(f"{self.url} cannot be asked: {_short(str(error))}", _SEE_ADDRESS) from error
             else:
@@ -256,17 +253,6 @@ class Prometheus:
         except (KeyError, ValueError, TypeError):
             return
         self._ahead = (said - self.clock(), said + 1 - asked_at)  # a Date is of whole seconds
-
-    def _unreachable(self, error: httpx.TransportError) -> PrometheusError:
-        said = went_wrong(error)
-        if "CERTIFICATE" in said.upper():
-            return PrometheusError(
-                f"{self.url} shows a certificate that nobody here vouches for: {said}",
-                "Name who does with --prometheus-ca, or correct the host in the address",
-            )
-        return PrometheusError(
-            f"{self.url} cannot be reached: {said}", "See whether it runs, and whether the address is right"
-        )
 
     def _understood(self, response: httpx.Response, what: str) -> Any:
         status = response.status_code

@@ -203,7 +203,7 @@ notifications_dropped = Counter(
     "Alerts that Prometheus could not hand to any Alertmanager; from 3.10 on counted for each of them",
     Unit.COUNT,
     Source.PROMETHEUS,
-    labels=(Label("alertmanager", bounded_by="the Alertmanagers that Prometheus discovers"),),
+    labels=(Label("alertmanager", bounded_by="the Alertmanagers that Prometheus discovers", optional=True),),
 )
 
 alertmanagers_discovered = Gauge(
@@ -220,8 +220,8 @@ notifications_failed = Counter(
     Source.ALERTMANAGER,
     labels=(
         Label("integration", bounded_by="the kinds of receivers that Alertmanager knows"),
-        Label("receiver_name", bounded_by="the receivers that Alertmanager has"),
-        Label("reason", bounded_by="the reasons that Alertmanager counts by, from 0.26 on"),
+        Label("receiver_name", bounded_by="the receivers that Alertmanager has", optional=True),
+        Label("reason", bounded_by="the reasons that Alertmanager counts by, from 0.26 on", optional=True),
     ),
 )
 

@@ -98,6 +98,8 @@ class Label:
     bounded_by: str = ""
     formerly: Former | None = None
     """The name that it had before; the exporter's series carry both."""
+    optional: bool = False
+    """Whether only some versions or features of those who export the metric set it."""
 
     def __post_init__(self) -> None:
         if not _LABEL_NAME.match(self.name) or self.name in _LABEL_NAMES_OF_OTHERS:

@@ -27,7 +27,7 @@ from paymon.drift.revision import revision_that_runs
 from paymon.drift.routes import takes
 from paymon.drift.rules import prometheus_rules
 from paymon.live.access import Access
-from paymon.live.http import asked_for
+from paymon.live.http import configuration
 from paymon.live.prometheus import Prometheus
 from paymon.programs import find
 from rules.catalog import catalog
@@ -35,6 +35,7 @@ from tests import servers
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
 from tests.paymon.live.test_prometheus import Answer, answering
+from tests.paymon.live.world import serving
 from tests.servers import prometheus
 from tests.versions import ALERTMANAGER, PROMETHEUS
 
@@ -143,7 +144,52 @@ def test_metrics_that_are_missing_or_of_another_job_are_told(live: Live) -> None
     assert "payment_attempts_total is scraped" in text  # the stories have a sample every 30 s
 
 
+@pytest.mark.parametrize(("version", "of_prometheus"), [("0.25", "2.42"), ("0.33", "3.5")])
+def test_labels_that_only_some_versions_and_features_give_are_no_drift(
+    version: str, of_prometheus: str, tmp_path: Path
+) -> None:
+    text = alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"]
+    with alertmanager_with(text, tmp_path / "alertmanager", version) as url:
+        config = f"""
+global: {{scrape_interval: 1s}}
+scrape_configs:
+- job_name: alertmanager
+  static_configs: [{{targets: ["{url.removeprefix("http://")}"]}}]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{url.removeprefix("http://")}"]}}]}}]}}
+"""
+        folder = tmp_path / "prometheus"
+        with prometheus(find("prometheus", of_prometheus), config, folder) as scraping, asked_of(scraping) as asked:
+            deadline = time.monotonic() + 300
+            name = "alertmanager_notifications_failed_total"
+            while not asked.query(f"max(count_over_time({name}[150s])) >= 10", time.time()):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            found = presence(asked, CATALOG, PRODUCTION, time.time())
+    assert "payment_attempts_total is not there" in found.findings
+    assert not [line for line in found.findings if name in line]
+
+
+def test_how_often_a_metric_that_has_just_come_is_scraped_cannot_be_told_and_is_no_drift(tmp_path: Path) -> None:
+    now = float(int(time.time()))
+    labels = 'alertname="a",environment="production",service="payments",job="alertmanager",integration="slack"'
+    series = f"alertmanager_notifications_failed_total{{{labels}}}"
+    for began, verdict in ((now - 10, "told"), (now - 400, "seldom")):
+        samples = [(at, 1.0) for at in (began, now - 10)]
+        with serving("3.5", [(series, sorted(set(samples)))], tmp_path / verdict) as url, asked_of(url) as asked:
+            found = presence(asked, CATALOG, PRODUCTION, now)
+        lines = [line for line in found.findings if "alertmanager_notifications_failed_total" in line]
+        if verdict == "seldom":
+            assert "is scraped 1 times in 150s" in lines[0]
+        else:
+            assert "began less than 150s ago" in lines[0]
+        assert len(lines) == 1
+
+
 # Alertmanager
+
+
+def asked_of(url: str) -> Prometheus:
+    return Prometheus(Access(url=url))
 
 
 @contextmanager
@@ -159,7 +205,7 @@ def alertmanager_with(text: str, folder: Path, version: str) -> Iterator[str]:
 def told_by(url: str) -> Layer:
     access = Access(url=url)
     with access.client() as client:
-        return alertmanager(asked_for(client, access, "/api/v2/status"), CATALOG)
+        return alertmanager(configuration(client, access), CATALOG)
 
 
 @pytest.mark.parametrize("version", ALERTMANAGER)
@@ -558,6 +604,40 @@ def test_where_no_dashboard_of_ours_is_the_address_may_be_wrong(grafana_url: str
     found = grafana_layer(grafana_url.removesuffix("/grafana"), tmp_path, "glsa_right")
     assert found["verdict"] == "DRIFT"
     assert "none of the" in str(found["findings"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(404, "<html>404</html>"),
+        Answer(404, {"hello": "world"}),
+        Answer(404, {"message": "Not found"}),
+        Answer(404, ["dashboard"]),
+        Answer(200, {"hello": "world"}),
+        Answer(200, []),
+        Answer(200, {"dashboard": 7}),
+        Answer(200, None),
+        Answer(404, {"status": "error", "errorType": "not_found", "error": "page not found"}),
+    ],
+)
+def test_a_server_that_is_no_grafana_cannot_be_told(answer: Answer, tmp_path: Path) -> None:
+    with answering(lambda *_: answer) as server:
+        found = CliRunner().invoke(drift, ["--grafana", server.url, "--json", "--files", str(tmp_path)])
+    [layer] = [one for one in json.loads(found.stdout)["layers"] if one["layer"] == "grafana"]
+    assert layer["verdict"] == "CANNOT TELL"
+    assert server.url in layer["findings"][0]
+    assert "See whether the address is Grafana's" in layer["findings"][0]
+    assert found.exit_code == 3
+
+
+@pytest.mark.parametrize("answer", [Answer(200, {"a": 1}), Answer(200, []), Answer(200, None), Answer(404, {})])
+def test_a_server_that_is_no_alertmanager_cannot_be_told(answer: Answer, tmp_path: Path) -> None:
+    with answering(lambda *_: answer) as server:
+        found = CliRunner().invoke(drift, ["--alertmanager", server.url, "--json", "--files", str(tmp_path)])
+    [layer] = [one for one in json.loads(found.stdout)["layers"] if one["layer"] == "alertmanager"]
+    assert layer["verdict"] == "CANNOT TELL"
+    assert server.url in layer["findings"][0]
+    assert "See whether the address is Alertmanager's" in layer["findings"][0]
 
 
 def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path) -> None:

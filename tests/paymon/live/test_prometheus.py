@@ -1,10 +1,11 @@
 """What does the client make of a Prometheus, and of what is none?"""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from paymon.live.access import Access, NoAnswerError, access_from, access_options
-from paymon.live.http import asked_for
+from paymon.live.http import asked_for, sent
 from paymon.live.prometheus import Prometheus, PrometheusError, TooLargeError
 from tests.paymon.live.conftest import Live
 
@@ -266,6 +267,35 @@ def _by_prometheus(access: Access) -> None:
 def _by_http(access: Access) -> None:
     with access.client() as client:
         asked_for(client, access, "/api/v2/status")
+
+
+def _by_sending(access: Access) -> None:
+    with access.client() as client:
+        sent(client, access, "/api/v2/alerts", [])
+
+
+@pytest.mark.parametrize("ask", [_by_prometheus, _by_http, _by_sending])
+def test_a_server_that_hangs_is_not_called_unreachable(ask: Callable[[Access], None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        access = Access(url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout_seconds=0.5)
+        server = "prometheus" if ask is _by_prometheus else "alertmanager"
+        with pytest.raises(NoAnswerError, match=rf"did not answer within 0.5 s\. See .* with --{server}-timeout"):
+            ask(replace(access, server=server))
+
+
+@pytest.mark.parametrize("ask", [_by_prometheus, _by_http, _by_sending])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_that_is_too_busy_is_told_as_such(ask: Callable[[Access], None], status: int) -> None:
+    with answering(lambda *_: Answer(status, "busy")) as server, pytest.raises(NoAnswerError) as told:
+        ask(Access(url=server.url))
+    assert str(told.value) == f"{server.url} is too busy ({status}). Try again in a while"
+
+
+@pytest.mark.parametrize("ask", [_by_prometheus, _by_http, _by_sending])
+def test_an_address_with_https_of_a_server_without_names_http(ask: Callable[[Access], None]) -> None:
+    with answering(lambda *_: Answer(200, VECTOR)) as server, pytest.raises(NoAnswerError) as told:
+        ask(Access(url=server.url.replace("http:", "https:")))
+    assert "it does not speak TLS. Write http:// in the address" in str(told.value)
 
 
 @pytest.mark.parametrize("ask", [_by_prometheus, _by_http])

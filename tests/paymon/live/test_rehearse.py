@@ -21,6 +21,7 @@ from generators.alertmanager.routing import Route, routing
 from paymon.rehearse import rehearse
 from rules.catalog import catalog
 from tests.paymon.live.test_drift import alertmanager_with
+from tests.paymon.live.test_prometheus import Answer, answering
 from tests.versions import ALERTMANAGER
 
 CATALOG = catalog()
@@ -121,6 +122,26 @@ def test_one_alert_of_each_priority_reaches_its_people_before_a_launch(version: 
         assert {alert["labels"].get("rehearsal") for message in seen.told for alert in message["alerts"]} == {"true"}
         left = httpx.get(f"{url}/api/v2/alerts", params={"active": "true"}).json()
         assert all(datetime.fromisoformat(one["endsAt"]) <= datetime.now(UTC) for one in left)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {"a": 1}),
+        Answer(200, [1]),
+        Answer(200, [{"labels": []}]),
+        Answer(200, None),
+        Answer(404, "404 page not found"),
+        Answer(404, {"status": "error"}),
+    ],
+)
+def test_nothing_is_sent_to_a_server_that_is_no_alertmanager(answer: Answer) -> None:
+    with answering(lambda *_: answer) as server:
+        status, output = run(server.url, "PaymentsCompleteFailure", "--yes")
+        assert [one for one, *_ in server.asked] == ["GET /api/v2/alerts"]
+    assert status == 3
+    assert f"cannot judge: {server.url} " in output
+    assert "See whether the address is Alertmanager's" in output
 
 
 def test_it_is_refused_while_anything_real_of_the_team_fires(tmp_path: Path) -> None:
