@@ -16,7 +16,7 @@ from exporters.probes.certificate import Validity, served_validity
 from exporters.probes.fetch import Answer, Fetcher, NoAnswerError
 from exporters.probes.settings import ProbedHost, ProbeSettings
 from exporters.process.logs import LOGGER
-from exporters.sampling.model import ErrorClass, Reading, SampleError, Sampler, Snapshot, reading
+from exporters.sampling.model import Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot, reading
 from rules.payments import health, webhooks
 from rules.vocabulary import Source
 
@@ -61,6 +61,7 @@ class ProbeSampler(Sampler):
         self._within = settings.timeout.total_seconds()
         self._fetcher = Fetcher(verify=False, proxies_of_environment=False)
         self._said: frozenset[_Unknown] = frozenset()
+        self._sent = 0
 
     @property
     def source(self) -> Source:
@@ -92,6 +93,10 @@ class ProbeSampler(Sampler):
         """What the latest sample could not find out while it found out something else."""
         return tuple(gap.error() for gap in sorted(self._said, key=lambda gap: gap.where))
 
+    def about(self) -> tuple[Reading | Distribution, ...]:
+        """How many requests without a signature the payments service may have counted that nobody forged."""
+        return (reading(webhooks.unsigned_sent, self._sent),) if self._settings.webhook_url else ()
+
     async def close(self) -> None:
         """Let go of the HTTP client."""
         await self._fetcher.close()
@@ -114,6 +119,7 @@ class ProbeSampler(Sampler):
 
     async def _unsigned_webhook(self, url: str) -> tuple[_Finding, ...]:
         answer = await _attempt(self._ask("POST", url, content=_UNSIGNED))
+        self._sent += not isinstance(answer, NoAnswerError) or answer.connected
         return (_rejects_unsigned(answer),)
 
     async def _ask(self, method: str, url: str, content: bytes | None = None) -> Answer:

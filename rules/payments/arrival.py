@@ -35,19 +35,23 @@ received_10m = Signal(
     ),
 )
 
+_SIGNED = webhooks.events.where(outcome=excluding("invalid_signature"))
+
 requested_10m = Signal(
     "stripe_webhooks:requests:increase10m",
-    "Webhook requests in 10 minutes that the payments service received, whatever became of them",
+    "Webhook requests in 10 minutes whose signature the payments service found right, whatever became of them",
     Unit.COUNT,
-    f"sum(increase({webhooks.events}[10m]))",
+    f"sum(increase({_SIGNED}[10m]))\nor 0 * sum(increase({webhooks.events}[10m]))",
     Example.over(
         minutes(10),
         (
             (webhooks.events.name + '{outcome="processed",pod="a"}', "0x5 1 1 3 5 5"),
             (webhooks.events.name + '{outcome="failed",pod="b"}', "0x5 2 2 4 8 10"),
+            (webhooks.events.name + '{outcome="invalid_signature",pod="b"}', "0+9x10"),
         ),
         (("", "15"),),
     ),
+    also=(Example.over(minutes(10), ((webhooks.events.where(outcome="invalid_signature"), "0+1x10"),), (("", "0"),)),),
 )
 
 happened_10m = Signal(

@@ -31,13 +31,15 @@ def play(
     every: timedelta = timedelta(seconds=30),
     last_read: Mapping[Source, timedelta] | None = None,
     without: tuple[Source, ...] = (),
+    never_pending: tuple[Alert, ...] = (),
 ) -> None:
     """Assert for each alert that it fires from one moment to another, both included, and at no other evaluation.
 
     What happens shortly before and after is left open: records of another group may be an evaluation late, and versions
     of Prometheus differ on samples at a window's edge. `series` have a value every `every`; every source is as fresh
-    as can be, but for those that were `last_read` at some moment, and those that are not there at all. Played in two
-    orders: each group before those whose records it reads, and after them.
+    as can be, but for those that were `last_read` at some moment, and those that are not there at all. What the alerts
+    of `never_pending` ask for holds at no evaluation. Played in two orders: each group before those whose records it
+    reads, and after them.
     """
     groups = rules_of(tuple(expected))
     for group in groups:
@@ -62,6 +64,14 @@ def play(
         }
         for alert, spans in expected.items()
         for begin, end, fires in _stretches(spans, until, every)
+    ]
+    probes += [
+        {
+            "expr": f'count_over_time(ALERTS{{alertname="{alert.name}"}}[{prometheus_duration(until)}])',
+            "eval_time": prometheus_duration(until),
+            "exp_samples": [],
+        }
+        for alert in never_pending
     ]
     names = [group.name for group in groups]
     for number, order in enumerate((names, names[::-1])):

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from exporters.probes.probe import ProbeSampler
 from exporters.probes.settings import ProbedHost, ProbeSettings
-from exporters.sampling.model import ErrorClass, Reading, SampleError, Snapshot
+from exporters.sampling.model import Distribution, ErrorClass, Reading, SampleError, Snapshot, reading
 from rules.payments import health, webhooks
 from rules.vocabulary import Source
 from simulator.payments_service import PaymentsService, redirect_to_https
@@ -293,6 +293,30 @@ def test_an_unreachable_webhook_endpoint_is_absent(
         found = values(sampled(hosts=[door(https)], webhook_url=f"https://{HOST}:1/api/webhooks/stripe"))
     assert "payments_webhook_rejects_unsigned" not in found
     assert "probe.webhook_url: not known: no connection" in caplog.messages
+
+
+def test_each_unsigned_request_that_went_out_is_counted_and_one_that_found_nobody_is_not(
+    service: PaymentsService, certificate: Path
+) -> None:
+    async def counts(https: int) -> list[tuple[Reading | Distribution, ...]]:
+        found = []
+        for port in (https, 1):
+            url = f"https://{HOST}:{port}/api/webhooks/stripe"
+            sampler = ProbeSampler(ProbeSettings.model_validate({"hosts": [door(https)], "webhook_url": url}))
+            found.append(sampler.about())
+            for service.webhook_status in (None, 500):
+                await sampler.sample(NOW)
+                found.append(sampler.about())
+            await sampler.close()
+        return found
+
+    with serving(service.application(), certificate=certificate) as https:
+        found = asyncio.run(counts(https))
+    assert found == [(reading(webhooks.unsigned_sent, sent),) for sent in (0, 1, 2, 0, 0, 0)]
+
+
+def test_where_no_webhook_is_asked_none_is_counted() -> None:
+    assert ProbeSampler(ProbeSettings.model_validate({"hosts": [HOST]})).about() == ()
 
 
 def test_one_host_that_is_down_takes_nothing_from_the_others(service: PaymentsService, certificate: Path) -> None:
