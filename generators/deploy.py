@@ -15,6 +15,9 @@ EXPORTER_PORT = 9877
 EXPORTER_LABELS: Mapping[str, str] = {"app.kubernetes.io/name": "paymon"}
 """What every pod and Service that carries the exporter is labelled with in Kubernetes, and nothing else is."""
 
+OF_SERVICE = "app.kubernetes.io/part-of"
+"""The label that names the service, by which exporters of several are told apart."""
+
 APPLICATION_PORT = 8080
 PROMETHEUS_PORT = 9090
 ALERTMANAGER_PORT = 9093
@@ -46,6 +49,9 @@ _ONE_OF_TWO = """\
 # Apply this or {other}, never both: each series would be there twice.
 # It selects {selects}
 """
+_OF_SEVERAL = f"""\
+# There are exporters of several services: label this one's pods, and its Service, with {OF_SERVICE}.
+"""
 _PODS = "pods, so that it fits the exporter both as a sidecar and on its own."
 _SERVICES = "Services: the singleton's, and the application's with a port named http. A sidecar has none."
 
@@ -60,16 +66,20 @@ def deploy_files(catalog: Catalog, beside: Sequence[Catalog] = ()) -> Mapping[st
         folder = f"{environment.name}/deploy"
         groups = all_groups_text(catalog, environment)
         namespace = _namespace(catalog, environment)
+        several = _OF_SEVERAL if beside else ""
         texts = {
             "prometheus.yml": _SCRAPES + as_yaml(_prometheus(catalog, environment, shared=bool(beside))),
             "prometheusrule.yaml": _prometheus_rule(catalog, environment, groups),
             "podmonitor.yaml": _ONE_OF_TWO.format(other="servicemonitor.yaml", selects=_PODS)
-            + _monitors(catalog, environment, "PodMonitor"),
+            + several
+            + _monitors(catalog, environment, "PodMonitor", shared=bool(beside)),
             "servicemonitor.yaml": _ONE_OF_TWO.format(other="podmonitor.yaml", selects=_SERVICES)
-            + _monitors(catalog, environment, "ServiceMonitor"),
+            + several
+            + _monitors(catalog, environment, "ServiceMonitor", shared=bool(beside)),
             "mimir.yml": as_yaml({"namespace": namespace}) + groups,
             "scrape-annotated-pods.yml": _ANNOTATED.format(namespace=namespace)
-            + as_yaml(_annotated(catalog, environment)),
+            + several
+            + as_yaml(_annotated(catalog, environment, shared=bool(beside))),
             "scrape-agent.yml": _AGENT + as_yaml(_agent(catalog, environment)),
             "scrape-federation.yml": _FEDERATION + as_yaml(_federation(catalog, environment)),
             "allow-lists.yaml": _ALLOW_LISTS + as_yaml(_allow_lists(catalog)),
@@ -109,12 +119,19 @@ def _prometheus(catalog: Catalog, environment: Environment, *, shared: bool) -> 
     }
 
 
-def _jobs(catalog: Catalog, environment: Environment) -> tuple[tuple[str, int, Mapping[str, str]], ...]:
+def _exporter_labels(catalog: Catalog, *, shared: bool) -> Mapping[str, str]:
+    """What the exporter's pods are labelled with: where there are exporters of several services, with their own too."""
+    return {**EXPORTER_LABELS, **({OF_SERVICE: catalog.organisation.service} if shared else {})}
+
+
+def _jobs(
+    catalog: Catalog, environment: Environment, *, shared: bool = False
+) -> tuple[tuple[str, int, Mapping[str, str]], ...]:
     """Every job of ours with its port and the labels of its pods."""
     organisation = catalog.organisation
     jobs = organisation.jobs_in(environment)
     return (
-        *((job, EXPORTER_PORT, EXPORTER_LABELS) for job in jobs.exporter),
+        *((job, EXPORTER_PORT, _exporter_labels(catalog, shared=shared)) for job in jobs.exporter),
         *((job, APPLICATION_PORT, {"app": organisation.service}) for job in jobs.application),
     )
 
@@ -125,7 +142,7 @@ def _set(catalog: Catalog, environment: Environment, job: str) -> list[dict[str,
     return [{"target_label": label, "replacement": value, "action": "replace"} for label, value in wanted.items()]
 
 
-def _annotated(catalog: Catalog, environment: Environment) -> dict[str, object]:
+def _annotated(catalog: Catalog, environment: Environment, *, shared: bool) -> dict[str, object]:
     meta = "__meta_kubernetes_pod_"
     annotation = f"{meta}annotation_prometheus_io_"
     of_exporter = (_keep(f"{meta}container_port_name", "paymon"),)
@@ -158,7 +175,7 @@ def _annotated(catalog: Catalog, environment: Environment) -> dict[str, object]:
                     *_set(catalog, environment, job),
                 ],
             }
-            for job, port, pods in _jobs(catalog, environment)
+            for job, port, pods in _jobs(catalog, environment, shared=shared)
         ]
     }
 
@@ -210,7 +227,7 @@ def _target(port: int, labels: dict[str, str]) -> dict[str, object]:
 def _metadata(catalog: Catalog, environment: Environment, name: str) -> dict[str, object]:
     return {
         "name": f"{name}-{environment.name}",
-        "labels": {**EXPORTER_LABELS, "app.kubernetes.io/part-of": catalog.organisation.service},
+        "labels": {**EXPORTER_LABELS, OF_SERVICE: catalog.organisation.service},
     }
 
 
@@ -223,12 +240,12 @@ def _prometheus_rule(catalog: Catalog, environment: Environment, groups: str) ->
     return as_yaml(heading) + "spec:\n" + indented(groups)
 
 
-def _monitors(catalog: Catalog, environment: Environment, kind: str) -> str:
+def _monitors(catalog: Catalog, environment: Environment, kind: str, *, shared: bool) -> str:
     """One document for the exporter and one for the application: they may share a pod, and need not."""
     organisation = catalog.organisation
     jobs = organisation.jobs_in(environment)
     watched = (
-        *((job, "paymon", EXPORTER_LABELS) for job in jobs.exporter),
+        *((job, "paymon", _exporter_labels(catalog, shared=shared)) for job in jobs.exporter),
         *((job, "http", {"app": organisation.service}) for job in jobs.application),
     )
     return "---\n".join(as_yaml(_monitor(catalog, environment, kind, *one)) for one in watched)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from generators.files import folder_of
 from generators.rules import AlertingRule, Expressions, rule_groups
 from generators.text import file_of
 from generators.wording import spoken_value
-from paymon.definitions import load
+from paymon.definitions import asked_one, load, load_all
 from rules.promql import PromqlError, selectors
 from rules.vocabulary import (
     Alert,
@@ -44,7 +45,8 @@ def explain(name: str) -> None:
     Shows the expression down to raw metrics, thresholds and why they are there, guards, runbook, tests, and the lines
     of the runbook that it serves.
     """
-    catalog = load()
+    catalogs = load_all()
+    catalog = asked_one(catalogs)
     found = list(catalog.named(name))
     if not found:
         near = difflib.get_close_matches(name, catalog.names, n=3, cutoff=0.5)
@@ -53,7 +55,7 @@ def explain(name: str) -> None:
     for definition in found:
         match definition:
             case Alert():
-                lines = _alert(definition, catalog)
+                lines = _alert(definition, catalog, folder_of(catalog, catalogs))
             case Signal():
                 lines = _signal(definition, catalog)
             case Metric():
@@ -89,7 +91,7 @@ def list_definitions(kind: str | None, area: str | None) -> None:
                 click.echo(f"  metric       {metric.name:50} {metric.kind}, {metric.source.value}")
 
 
-def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
+def _alert(alert: Alert, catalog: Catalog, generated: str) -> Iterator[str]:
     area = catalog.area_of(alert)
     yield click.style(f"{alert.name} - {alert.watches.title}", bold=True)
     yield f"  defined in {file_of(area)}"
@@ -120,7 +122,7 @@ def _alert(alert: Alert, catalog: Catalog) -> Iterator[str]:
     if alert.hidden_by:
         yield f"\nhidden by     {', '.join(other.name for other in alert.hidden_by)}"
     first = catalog.organisation.environments[0].name
-    yield f"\ntests         generated/{first}/tests/{alert.name}.yml"
+    yield f"\ntests         {generated}/{first}/tests/{alert.name}.yml"
     yield _serves(alert.serves, catalog)
 
 

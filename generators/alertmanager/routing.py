@@ -151,9 +151,7 @@ _TIMINGS = {
     ),
     Priority.P2: Timing(together=_ONE_BY_ONE, wait=seconds(1), interval=minutes(5), repeat=hours(1)),
     Priority.P3: Timing(together=_ONE_BY_ONE, wait=seconds(1), interval=minutes(5), repeat=hours(12)),
-    Priority.P4: Timing(
-        together=("alertname", "environment", REHEARSAL), wait=seconds(1), interval=minutes(5), repeat=hours(24)
-    ),
+    Priority.P4: Timing(together=_ONE_BY_ONE, wait=seconds(1), interval=minutes(5), repeat=hours(24)),
 }
 """P1 leaves at once, the others with what Prometheus sends in the same moment. The half minute that a louder alert may
 need to speak first is waited in Prometheus: of what Alertmanager holds back it may never tell the end."""

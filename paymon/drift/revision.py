@@ -23,7 +23,7 @@ def revision_that_runs(prometheus: Prometheus, catalog: Catalog, environment: En
         return Layer("revision", Verdict.UNKNOWN, (said,))
     findings = [
         f"{name} runs, written by paymon {version}, where {ours} is defined; "
-        f"git log -S {name} -- generated/manifest.json tells of when it is"
+        f"git log -S {name} -- 'generated/*manifest.json' tells of when it is"
         for name, version in found
         if name != ours
     ]

@@ -89,6 +89,7 @@ def project_files(answers: Answers) -> Mapping[str, str]:
         "README.md": text(
             "README.md",
             services=len(services),
+            first=first,
             generated="generated" if len(services) == 1 else "generated/<service>",
         ),
     }

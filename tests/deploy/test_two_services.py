@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,14 +12,16 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from generators.deploy import EXPORTER_LABELS
 from generators.files import generated_files
 from generators.text import as_yaml
 from paymon.programs import find
 from rules.catalog import PAYMENTS
 from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import Jobs
-from tests.servers import free_port, prometheus, running, wait_until_ready
+from tests.servers import alertmanager, free_port, prometheus, running, wait_until_ready
 
 NAMES = ("shop", "donations")
 CATALOGS = tuple(
@@ -28,6 +31,7 @@ CATALOGS = tuple(
     )
     for name in NAMES
 )
+TEAM = {"team": PEOPLE.team}
 MAY_CHARGE = {"shop": 0, "donations": 1}
 HEALTHY = {"shop": 0, "donations": 1}
 """Each names its database as failing, which is told of unless the service itself is down: at the shop."""
@@ -152,3 +156,62 @@ def test_two_services_share_prometheus_and_alertmanager(
             return by_name if all(by_name.values()) else {}
 
         assert until(firing) == {"PaymentHealthDown": {"shop"}, "PaymentHealthCheckFailing": {"donations"}}
+
+
+@cache
+def written_files() -> Mapping[str, str]:
+    return generated_files(*CATALOGS)
+
+
+@pytest.mark.parametrize("version", ["0.25", "0.33"])
+def test_no_message_is_of_two_services(version: str, tmp_path: Path) -> None:
+    """Nor does a ticket of one stay open because of the other's."""
+    for path, written in written_files().items():
+        if path.startswith("generated/alertmanager/"):
+            target = tmp_path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(written)
+    config = tmp_path / "generated/alertmanager/alertmanager.yml"
+    alerts = [
+        {"labels": {"alertname": "Any", "environment": "production", "priority": priority, "service": name} | TEAM}
+        for priority in ("P1", "P2", "P3", "P4")
+        for name in NAMES
+    ]
+    with alertmanager(find("alertmanager", version), config) as url:
+        httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=100).raise_for_status()
+
+        def grouped() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts/groups", timeout=100).json()
+            return found if sum(len(one["alerts"]) for one in found) >= len(alerts) else []
+
+        for group in until(grouped):
+            assert len({alert["labels"]["service"] for alert in group["alerts"]}) == 1, group["labels"]
+
+
+@pytest.mark.parametrize("kind", ["podmonitor", "servicemonitor"])
+def test_in_one_namespace_each_monitor_selects_the_exporter_of_its_own_service_alone(kind: str) -> None:
+    files = written_files()
+    pods = {name: {**EXPORTER_LABELS, "app.kubernetes.io/part-of": name} for name in NAMES}
+    selected = {
+        name: [
+            [
+                whose
+                for whose, labels in pods.items()
+                if monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+            ]
+            for monitor in yaml.safe_load_all(files[f"generated/{name}/production/deploy/{kind}.yaml"])
+        ]
+        for name in NAMES
+    }
+    assert selected == {name: [[name], []] for name in NAMES}, "that of the exporter, and that of the application"
+
+
+def test_in_one_namespace_annotated_pods_of_an_exporter_are_kept_for_its_own_service_alone() -> None:
+    files = written_files()
+    for name in NAMES:
+        written = yaml.safe_load(files[f"generated/{name}/production/deploy/scrape-annotated-pods.yml"])
+        (of_exporter,) = (one for one in written["scrape_configs"] if one["job_name"].endswith("-exporter"))
+        kept = {
+            one["source_labels"][0]: one["regex"] for one in of_exporter["relabel_configs"] if one["action"] == "keep"
+        }
+        assert kept["__meta_kubernetes_pod_label_app_kubernetes_io_part_of"] == name

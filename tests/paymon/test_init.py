@@ -86,6 +86,39 @@ def test_each_service_and_environment_has_its_own_exporter_without_what_is_not_t
             assert written["declared"]["file"] in files
 
 
+def test_no_exporter_counts_into_another_ones_file() -> None:
+    """What two exporters of one machine would share is counted twice, or by neither."""
+    files = project_files(Answers(**GIVEN))
+    exporters = [text for path, text in files.items() if yaml_of_an_exporter(path)]
+    paths = [yaml.safe_load(text)["stripe"]["state"]["path"] for text in exporters]
+    assert len(set(paths)) == len(paths) == len(GIVEN["services"]) * len(GIVEN["environments"])
+
+
+def yaml_of_an_exporter(path: str) -> bool:
+    return path.startswith("exporter/") and "/declared-" not in path
+
+
+def test_the_example_of_an_own_area_is_the_first_service_s_alone(tmp_path: Path) -> None:
+    """Its metric is the first service's: of the second nobody exports it."""
+    services = ("--service", "checkout", "--service", "payouts")
+    assert init(tmp_path, "new", "--domain", "acme.example", *services).returncode == 0
+    listed = {}
+    for service in ("checkout", "payouts"):
+        said = paymon(tmp_path / "new", "--service", service, "list")
+        assert said.returncode == 0, said.stderr
+        listed[service] = "checkout_queue_depth" in said.stdout
+    assert listed == {"checkout": True, "payouts": False}
+
+
+def test_explain_names_the_tests_that_generate_writes_for_that_service(tmp_path: Path) -> None:
+    services = ("--service", "checkout", "--service", "payouts")
+    assert init(tmp_path, "new", "--domain", "acme.example", *services).returncode == 0
+    assert paymon(tmp_path / "new", "generate").returncode == 0
+    said = paymon(tmp_path / "new", "--service", "checkout", "explain", "CheckoutQueueLong").stdout
+    (named,) = (line.split()[1] for line in said.splitlines() if line.startswith("tests "))
+    assert (tmp_path / "new" / named).is_file(), named
+
+
 def test_the_exporter_is_told_where_to_say_whose_webhook_endpoints_count() -> None:
     """Proposed, not set: only who has looked at Stripe's dashboard knows the address that Stripe calls."""
     text = project_files(Answers(**GIVEN))["exporter/checkout/staging.yaml"]

@@ -54,7 +54,7 @@ OWN_INCIDENT = Told(who=(PAGER.format("critical"), CHANNEL), after="0s", look="1
 """A P1 for which whoever works on another one has to be called again."""
 P2 = Told(who=(PAGER.format("error"), CHANNEL, LEAD), after="1s", look="5m", again="1h", together=ONE_BY_ONE)
 P3 = Told(who=(PAGER.format("warning"), CHANNEL), after="1s", look="5m", again="12h", together=ONE_BY_ONE)
-TICKET = Told(who=(TICKETS,), after="1s", look="5m", again="1d", together=("alertname", "environment", "rehearsal"))
+TICKET = Told(who=(TICKETS,), after="1s", look="5m", again="1d", together=ONE_BY_ONE)
 CALMLY = Told(who=(CHANNEL,), after="1s", look="5m", again="12h", together=ONE_BY_ONE)
 AT_ONCE = Told(who=(CHANNEL,), after="0s", look="5m", again="12h", together=ONE_BY_ONE)
 
