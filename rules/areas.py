@@ -31,11 +31,11 @@ __all__ = ["AREAS"]
 _MODULES = (
     outcomes,
     silence,
+    traffic,
     budget,
     declines,
     cards,
     authentication,
-    traffic,
     latency,
     webhooks,
     arrival,

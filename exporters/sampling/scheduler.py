@@ -174,11 +174,11 @@ class Line:
         if snapshot.complete_until is not None:
             self.health.last_success = snapshot.taken_at
             self.health.complete_until = snapshot.complete_until
-        self.health.catching_up = snapshot.catching_up
         if snapshot.problem:
             self._failed(snapshot.problem)
         else:
             self._log.succeeded(self.source.value)
+        self.health.catching_up = snapshot.catching_up
         if wrong:
             self.health.errors[ErrorClass.INTERNAL] += 1
             self._tell(set(wrong.values()))
@@ -195,7 +195,7 @@ class Line:
             self._failed(_unexpected(self.source, error))
 
     def _failed(self, error: SampleError) -> None:
-        self.health.up = self.health.follows = False
+        self.health.up = self.health.follows = self.health.catching_up = False
         self.health.errors[error.kind] += 1
         self._log.failed(self.source.value, error.kind.value, str(error))
 

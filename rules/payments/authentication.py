@@ -52,12 +52,35 @@ authentication_failures = Signal(
     ),
 )
 
+_YOUNGER = (
+    f"count(count_over_time({_BY_CUSTOMERS}[30m] offset 1d))\n"
+    f"  unless on () count(count_over_time({cards.attempts_by_authentication}[30m] offset 1d))"
+)
+"""PromQL that holds on the day on which an exporter that counted attempts before began to tell how they were authenticated."""
+
+
+def _half_fail(failed: str, succeeded: str, gives: str) -> Example:
+    """Of ten attempts in two minutes one ends in 3-D Secure, and half of them in the past half-hour."""
+    return Example(
+        series=(
+            (_CARD_SUCCESS, succeeded),
+            (cards.attempts_by_authentication.where(result="issuer_declined", authentication="failed"), failed),
+            *_ASIDE,
+        ),
+        every=minutes(2),
+        at=minutes(1801),
+        gives=(("", gives),) if gives else (),
+    )
+
+
 authentication_excess = Signal(
     "payments:authentication_failure_excess:ratio30m",
-    "Share of customers' attempts that end in 3-D Secure in 30 minutes, less their share over the day before",
+    "Share of customers' attempts that end in 3-D Secure in 30 minutes, less their share over the day before; none where "
+    "that began to be told less than a day ago, and attempts before",
     Unit.EXCESS,
     f"{outcomes.share(_AUTHENTICATION_FAILED, _BY_CUSTOMERS, '30m')}\n"
-    f"- on () (\n{indent(outcomes.share(_AUTHENTICATION_FAILED, _BY_CUSTOMERS, '1d', '30m'), '  ')}\n)",
+    f"- on () (\n{indent(outcomes.share(_AUTHENTICATION_FAILED, _BY_CUSTOMERS, '1d', '30m'), '  ')}\n)\n"
+    f"unless on () (\n  {_YOUNGER}\n)",
     Example(
         series=(
             (_CARD_SUCCESS, "0+20x165 3310+10x735"),
@@ -71,6 +94,10 @@ authentication_excess = Signal(
         every=minutes(2),
         at=minutes(1801),
         gives=(("", "0.4"),),
+    ),
+    also=(
+        _half_fail("_x182 0+1x703 708+5x15", "0+10x902", ""),
+        _half_fail("_x182 0+1x703 708+5x15", "_x182 0+10x720", "0.4"),
     ),
 )
 

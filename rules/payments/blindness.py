@@ -23,6 +23,7 @@ from rules.vocabulary import (
     at_least,
     below,
     minutes,
+    seconds,
 )
 
 attempts_missing = Signal(
@@ -44,41 +45,69 @@ def _having(selector: str, **labels: str) -> str:
 
 _WHOSE = ("environment", "service", "job")
 
+_CATCHING_UP = f"max by (source) ({monitoring.catching_up}) == 1"
+_THEN, _INTERVAL_THEN = (
+    f"max by (source) (last_over_time({metric}[10m] offset 30m))"
+    for metric in (monitoring.watermark, monitoring.interval)
+)
+
+
+def _catching_up_for_40m(gives: str, watermark: str) -> Example:
+    """Stripe's events are read every ten seconds, and what was missed of them is still read."""
+    return Example(
+        series=(
+            (monitoring.watermark.where(source=_EVENTS), watermark),
+            (monitoring.interval.where(source=_EVENTS), "10x40"),
+            (monitoring.catching_up.where(source=_EVENTS), "1x40"),
+        ),
+        at=minutes(40) + seconds(30),
+        gives=((f'source="{_EVENTS}"', gives),) if gives else (),
+    )
+
+
 events_age = Signal(
     "payments_exporter:events_age:intervals",
-    "How old Stripe's events are, in units of their own interval, unless the exporter catches up with them",
+    "How old Stripe's events are, in units of their own interval, unless the exporter catches up with them: since less than "
+    "half an hour, or so that they are younger than half an hour before",
     Unit.INTERVALS,
-    f"{monitoring.source_age.where(source=_EVENTS)}\n"
-    f"unless on (source) (max by (source) ({monitoring.catching_up}) == 1)",
+    f"{monitoring.source_age.where(source=_EVENTS)}\nunless on (source) (\n  {_CATCHING_UP}\n  unless on (source) (\n"
+    f"    max by (source) ({monitoring.watermark}) - on (source) {_THEN} <= 1800\n"
+    f"    and on (source) (time() - 1800 - {_THEN} >= on (source) {STALE_AFTER_INTERVALS} * {_INTERVAL_THEN})\n  )\n)",
     Example(
         series=(
-            (monitoring.watermark.where(source=_EVENTS), "60x10"),
-            (monitoring.interval.where(source=_EVENTS), "30x10"),
-            (monitoring.watermark.where(source="postgres"), "0x10"),
-            (monitoring.interval.where(source="postgres"), "30x10"),
-            (monitoring.catching_up.where(source=_EVENTS), "0x10"),
+            (monitoring.watermark.where(source=_EVENTS), "0+5x12 60x28"),
+            (monitoring.interval.where(source=_EVENTS), "30x40"),
+            (monitoring.watermark.where(source="postgres"), "0x40"),
+            (monitoring.interval.where(source="postgres"), "30x40"),
+            (monitoring.catching_up.where(source=_EVENTS), "0x40"),
             *(
-                (_having(monitoring.catching_up.where(source=_EVENTS), **{label: "elsewhere"}), "1x10")
+                (_having(monitoring.catching_up.where(source=_EVENTS), **{label: "elsewhere"}), "1x40")
                 for label in _WHOSE
             ),
-            (monitoring.catching_up.where(source="postgres"), "1x10"),
+            (monitoring.catching_up.where(source="postgres"), "1x40"),
         ),
-        at=minutes(10),
-        gives=((f'source="{_EVENTS}"', "18"),),
+        at=minutes(40) + seconds(30),
+        gives=((f'source="{_EVENTS}"', "79"),),
     ),
     also=(
         Example(
             series=(
-                (monitoring.watermark.where(source=_EVENTS), "60x10"),
-                (monitoring.interval.where(source=_EVENTS), "30x10"),
+                (monitoring.watermark.where(source=_EVENTS), "0+60x10 600x30"),
+                (monitoring.interval.where(source=_EVENTS), "30x40"),
                 *(
-                    (_having(monitoring.catching_up.where(source=_EVENTS), pod=pod), f"{catches_up}x10")
+                    (_having(monitoring.catching_up.where(source=_EVENTS), pod=pod), f"{catches_up}x40")
                     for pod, catches_up in (("a", 1), ("b", 1), ("c", 0))
                 ),
             ),
-            at=minutes(10),
+            at=minutes(40) + seconds(30),
             gives=(),
         ),
+        # Of half an hour, exactly half an hour was counted, or a little more.
+        _catching_up_for_40m("41", "0+10x6 100+40x4 340+60x28"),
+        _catching_up_for_40m("", "0+10x6 100+40x4 341+60x28"),
+        # Three intervals old half an hour ago, and a little less.
+        _catching_up_for_40m("183", "600x40"),
+        _catching_up_for_40m("", "600.2x40"),
     ),
 )
 
@@ -171,13 +200,17 @@ events_stale = Alert(
     summary="Stripe's events are no longer read: no alert on payments can fire.",
     description="The data of {source} are {value} intervals old; every alert that reads them is quiet.",
     runbook=Runbook(
-        meaning="The exporter answers, and for five minutes Stripe has not answered it, or refused it.",
+        meaning="The exporter answers, and for five minutes Stripe has not answered it, or refused it; or for half an hour it "
+        "has read what it had missed, and is no nearer.",
         impact="Payments may be fine or broken. Where the database shows that none is completed, a P1 says so instead.",
         diagnosis=(
             STRIPE_STATUS,
             EXPORTER_LOG,
             EXPORTER_DOCTOR,
             Step("Was its key revoked, its read budget spent, or a network rule changed?"),
+            Step(
+                "Does it catch up (payments_exporter_catching_up is 1)? Then it reads on, and its log says what slows it down."
+            ),
         ),
         mitigation=(
             Step("Mend what the log names: a key, a permission, a budget, a network rule."),

@@ -60,7 +60,7 @@ since_completed = Signal(
 _EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"
 
 
-def _unseen(gives: str, events: str = "0x10", switch: str = "0x10") -> Example:
+def _unseen(gives: str, *more: tuple[str, str], events: str = "0x10", switch: str = "0x10") -> Example:
     """Read at 600 seconds: Stripe's events, read every 30, are old from 510 on; the database's are beside the point."""
     return Example(
         series=(
@@ -71,6 +71,7 @@ def _unseen(gives: str, events: str = "0x10", switch: str = "0x10") -> Example:
             (monitoring.interval.where(source="postgres"), "30x10"),
             (rollout.killed.name, switch),
             (rollout.rollout.name, "1x10"),
+            *more,
         ),
         at=minutes(10),
         gives=(("", gives),) if gives else (),
@@ -79,14 +80,16 @@ def _unseen(gives: str, events: str = "0x10", switch: str = "0x10") -> Example:
 
 unseen_gap = Signal(
     "payments_db:since_completed_unseen:seconds",
-    "Time since the latest completed payment, while Stripe's events are old and payments are not switched off",
+    "Time since the latest completed payment, while Stripe's events are old; none while customers are kept out on purpose",
     Unit.SECONDS,
-    f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\nunless on () ({rollout.switched_off_in_10m} >= 1)",
+    f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
     _unseen("540"),
     also=(
         _unseen("540", events="510x10"),
         _unseen("", events="510.6x10"),
         _unseen("", switch="1x10"),
+        _unseen("", (rollout.closed.name, "1x10")),
+        _unseen("", (rollout.maintenance.name, "1x10")),
     ),
     serves=("SEV-P1",),
 )
@@ -102,6 +105,25 @@ completions_missed = Signal(
         every=minutes(6),
         at=minutes(55),
         gives=(("", "7.5"),),
+    ),
+    serves=("SEV-P1",),
+)
+
+missed_after_rollback = Signal(
+    "payments_db:completions_missed:after_rollback",
+    "Payments that should have been completed since the latest one was, of the share of customers that a roll-back left",
+    Unit.COUNT,
+    f"{completions_missed} * on () {rollout.kept('40m')}",
+    Example(
+        series=(
+            (last_completed.name, "3000x60"),
+            *silence.HALF_AN_HOUR_AGO,
+            (f'{rollout.rollout}{{pod="a"}}', "1x2 0.8 0.6x4 0.4x2"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.1x11"),
+        ),
+        every=minutes(6),
+        at=minutes(55),
+        gives=(("", "3.75"),),
     ),
     serves=("SEV-P1",),
 )
@@ -132,6 +154,8 @@ missed_of_days_before = Signal(
     serves=("SEV-P1",),
 )
 
+_STILL_ON = unless(missed_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
+
 none_completed = Alert(
     "PaymentsNoneCompleted",
     watches=completions_missed,
@@ -153,8 +177,18 @@ none_completed = Alert(
             "a webhook that is late by a minute is no outage; and Stripe's data may be old for another reason, "
             "a revoked key, while payments go on",
         ),
+        silence.CLOSING,
+        _STILL_ON,
     ),
     or_else=(
+        or_when(
+            missed_after_rollback,
+            ">=",
+            20,
+            "near opening and closing, ten minutes without a payment are told where the shop was open at this time",
+            only_if(unseen_gap, ">", 600, "so long, that the time just before closing is not taken for this one"),
+            silence.OPEN_ON_OTHER_DAYS,
+        ),
         or_when(
             missed_of_days_before,
             ">=",

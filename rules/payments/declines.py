@@ -1,9 +1,8 @@
 """Declines and methods: whose fault is it that payments fail, and for whom?"""
 
-from decimal import Decimal
 from textwrap import indent
 
-from rules.payments import authentication, outcomes
+from rules.payments import authentication, outcomes, traffic
 from rules.payments.outcomes import RESULT, each_in_5m, total
 from rules.payments.runbook.procedures import CALL_STRIPE, RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
@@ -24,8 +23,6 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
-    plain,
-    unless,
 )
 
 FAILURE_CLASS = Label(
@@ -362,20 +359,13 @@ declines_of_usual = Signal(
     ),
 )
 
-_SUCCEEDED = _ATTEMPTS.where(result="success", initiator=outcomes.BY_CUSTOMER)
 
-_PAID_YESTERDAY, _PAID_BEFORE = _half_hour_of_yesterday(_SUCCEEDED), f"0.5 * {total(_SUCCEEDED, '1h', offset='30m')}"
-_COMPARABLE_HOUR = 15
-"""The fewest payments of an hour that a later ten minutes are compared with: of fewer, chance alone decides how many pay."""
-_COMPARABLE = f">= {plain(Decimal(_COMPARABLE_HOUR) / 2)}"
-"""The same of half an hour, in which both sides are counted."""
-
-
-def _as_usual(gives: str | None, successes: str) -> Example:
+def _besides_a_bank(gives: str, successes: str, declines: str = "0+1x1456 1469+13x14") -> Example:
+    """Of the same half-hours; usual are 15 declines, and 195 now."""
     return Example(
         series=(
             (_CARD_SUCCESS, successes),
-            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), "0+7x1472"),
+            (_ATTEMPTS.where(result="issuer_declined", payment_method="card", initiator="api"), declines),
             *((name, "0+7x1472") for name, _ in _ASIDE),
         ),
         every=minutes(2),
@@ -384,27 +374,21 @@ def _as_usual(gives: str | None, successes: str) -> Example:
     )
 
 
-successes_as_usual = Signal(
-    "payments:customer_successes:as_usual10m",
-    "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had "
-    f"fewer; an hour with less than {_COMPARABLE_HOUR}, as after a long outage, is nothing to compare with, nor is a quiet "
-    "time of yesterday's",
+declines_besides_a_bank = Signal(
+    "payments:issuer_declines:besides_a_bank30m",
+    "Declines in 30 minutes beyond the usual, less two for each payment that is missing, in terms of what chance and the day may "
+    "add: 8 % of the payments, and more where they are few",
     Unit.SHARE_OF_COUNTED,
-    f"3 * {total(_SUCCEEDED, '10m')}\n/ on () (\n  min(\n"
-    f'    label_replace({_PAID_YESTERDAY}, "of", "yesterday", "", "")\n'
-    f'    or label_replace({_PAID_BEFORE} {_COMPARABLE}, "of", "the hour before", "", "")\n  )\n  {_COMPARABLE}\n)',
-    _as_usual("1.5", "0+18x744 13400+8x6 8+8x7 82+18x696 12622+12x10 12+12x4"),
+    f"clamp_min(\n  {declines_30m} * on () (1 - 1 / ({declines_of_usual} > 1))\n"
+    f"  - on () 2 * clamp_min({traffic.successes_expected} - on () {traffic.successes_30m}, 0),\n  0\n)\n"
+    f"/ on () clamp_min(sqrt(0.0064 * {traffic.successes_30m} ^ 2 + on () 3 * {traffic.successes_30m}), 1)",
+    # 180 beyond the usual, and 45 of 270 payments missing; none missing; all of them; none expected.
+    _besides_a_bank("2.84747398725750", "0+18x1456 26223+15x14"),
     also=(
-        _as_usual("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),
-        _as_usual("1", "_x1300 0+18x171"),
-        # The hour before had 7.53 in half an hour, which count, or 7.47; yesterday had 270.
-        _as_usual("1", "0+18x1426 25668.502+0.502x44"),
-        _as_usual("1", "0+18x1426 25668.498+0.498x29 25700.94+18x14"),
-        # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425.
-        _as_usual("1", "0+0.5x760 380x704 380.5+0.5x6"),
-        _as_usual(None, "0+0.495x760 376.2x704 376.695+0.495x6"),
-        # Yesterday as good as nobody paid at this time, as after closing: what the hour before had is no measure.
-        _as_usual(None, "7x1400 7+0.505x71"),
+        _besides_a_bank("4.68521285665818", "0+18x1456 26228+20x14"),
+        _besides_a_bank("0", "0+18x1456 26208x14"),
+        _besides_a_bank("180", "7x1472"),
+        _besides_a_bank("", "0+18x1472", "0+13x1472"),
     ),
 )
 
@@ -468,7 +452,12 @@ card_testing = Alert(
     guards=(
         only_if(declines_of_usual, ">=", 2, "declines against their own past; a busy shop has many every day"),
         only_if(decline_excess, ">=", "0.05", "in a sale declines double with the customers, and their share stays"),
-        unless(successes_as_usual, "<", "0.8", "where customers fail instead of paying, a bank or a rule is at fault"),
+        only_if(
+            declines_besides_a_bank,
+            ">=",
+            1,
+            "a bank or a rule that declines turns payments into declines, one for one; a tester adds declines",
+        ),
     ),
     summary="More than {threshold} attempts of half an hour were declined, beyond the usual: card testing.",
     description="Issuers declined {value} attempts in 30 minutes, at least twice the usual, while customers pay as ever.",
@@ -476,7 +465,10 @@ card_testing = Alert(
         meaning="Somebody tries out stolen cards on us: many more attempts, nearly all declined, beside the usual ones.",
         impact="Fees for each attempt, disputes for each card that works, and a network that may take us for the thief.",
         diagnosis=(
-            Step("Look at the declines by code and at their amounts: card testers try small and equal ones."),
+            Step(
+                "Look at the declines by code and at their amounts: card testers try small and equal ones. Are they customers you "
+                "know, of one bank or country? Then that bank declines, and what is below would keep honest customers out."
+            ),
             Step("Find what the attempts share: an address, an account, a country, a user agent, the endpoint."),
         ),
         mitigation=(

@@ -179,15 +179,16 @@ dependency_ok = Signal(
 )
 
 
-def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], pulled: str = "0x10") -> Example:
-    """What the service says of Stripe and of itself, while live payments are on or off.
+def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], off: str = "") -> Example:
+    """What the service says of Stripe and of itself; `off` is what keeps customers out.
 
-    Read while what was recorded at the begin still counts: that they are off is known one evaluation later.
+    Read while what was recorded at the begin still counts: that they are kept out is known one evaluation later.
     """
+    keeps_out = (rollout.killed.name, rollout.closed.name, rollout.maintenance.name)
     return Example(
         series=(
             *series,
-            (rollout.killed.name, pulled),
+            *((name, f"{int(name == off)}x10") for name in keeps_out),
             (rollout.rollout.name, "1x10"),
         ),
         at=minutes(4),
@@ -197,10 +198,10 @@ def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], pulled: 
 
 stripe_reachable = Signal(
     "payments_health:stripe_reachable:min",
-    "Whether the service says that it reaches Stripe, or, where it does not say, that it is well; nothing while it is "
-    "switched off",
+    "Whether the service says that it reaches Stripe, or, where it does not say, that it is well; nothing while customers "
+    "are kept out on purpose",
     Unit.BOOLEAN,
-    f"(min({check_ok.where(check='stripe_api')}) or min({up}))\nunless on () ({rollout.switched_off_in_10m} >= 1)",
+    f"(min({check_ok.where(check='stripe_api')}) or min({up}))\n{rollout.UNLESS_KEPT_OUT}",
     _says(
         (("", "0"),),
         (check_ok.where(check="stripe_api"), "1x2 0x5"),
@@ -210,7 +211,10 @@ stripe_reachable = Signal(
     also=(
         _says((("", "1"),), (check_ok.where(check="stripe_api"), "1x10"), (up.name, "0x10")),
         _says((("", "0"),), (f'{up}{{pod="a"}}', "0x10"), (f'{up}{{pod="b"}}', "1x10")),
-        _says((), (check_ok.where(check="stripe_api"), "0x10"), pulled="1x10"),
+        *(
+            _says((), (check_ok.where(check="stripe_api"), "0x10"), off=name)
+            for name in (rollout.killed.name, rollout.closed.name, rollout.maintenance.name)
+        ),
     ),
     serves=("HLT-04",),
 )
@@ -336,6 +340,7 @@ stripe_unreachable = Alert(
     guards=(
         _STRIPE_IS_SILENT,
         only_if(silence.expected_recently, ">=", 20, "where hardly anybody pays, nobody is kept from it"),
+        silence.STILL_ON,
         _NO_DATABASE_TELLS,
     ),
     or_else=(

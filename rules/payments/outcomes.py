@@ -188,6 +188,53 @@ known_attempts_2m = Signal(
     Example.over(minutes(2), (*FIVE_FAILURES_IN_FIFTY, (_NOBODYS_DECLINES, "0+8x10")), (("", "50"),)),
 )
 
+
+def _after_the_switch(
+    gives: str,
+    pulled: str = "0x67 1x12",
+    rolled_out: str = "1x80",
+    usual: str = "0+9.9x66 653.4x14",
+    replica: str = "0x80",
+) -> Example:
+    """Attempts minute by minute, read after 79; and others of which nothing is certain."""
+    return Example(
+        series=(
+            (_CARD_SUCCESS, usual),
+            (
+                attempts.where(result="issuer_declined", payment_method="card", initiator="api"),
+                "5x70 6 6 6 7 7 8 9 9 9.5",
+            ),
+            *((name, "0+7x80") for name in (_RENEWALS, _NOBODYS_DECLINES, _NOBODYS_SUCCESS)),
+            (attempts.where(result="abandoned", payment_method="card", initiator="api"), "0+7x80"),
+            (f'{rollout.killed.name}{{pod="a"}}', pulled),
+            (f'{rollout.killed.name}{{pod="b"}}', replica),
+            (rollout.rollout.name, rolled_out),
+        ),
+        at=minutes(79) + seconds(30),
+        gives=(("", gives),) if gives else (),
+    )
+
+
+attempts_since_switch = Signal(
+    "payments:known_customer_attempts:since_switch10m",
+    "Attempts in 10 minutes of which it is certain that a customer made them, where payments have been switched off for 12, "
+    "and at least a twentieth of those usual in 10 minutes before: fewer may have been under way",
+    Unit.COUNT,
+    f"(\n  {total(KNOWN_BY_CUSTOMERS, '10m')}\n  >= on () {total(KNOWN_BY_CUSTOMERS, '1h', offset='15m')} / 120\n)\n"
+    f"and on () {rollout.off_throughout('12m', '10m')}",
+    _after_the_switch("5"),
+    also=(
+        # Off since 12 minutes, not quite, or known to be for less; and a few more were usual.
+        _after_the_switch("", pulled="0x68 1x12"),
+        _after_the_switch("5", pulled="_x69 1x10", replica="_x69 0x10"),
+        _after_the_switch("", pulled="_x70 1x10", replica="_x70 0x10"),
+        _after_the_switch("5", pulled="0x80", rolled_out="1x67 0x12"),
+        _after_the_switch("", pulled="0x80", rolled_out="1x68 0x12"),
+        _after_the_switch("", usual="0+10.1x66 666.6x14"),
+    ),
+    serves=("RB-02",),
+)
+
 attempts_15m = Signal(
     "payments:customer_attempts:increase15m",
     "Attempts that customers ended in 15 minutes, renewals by Stripe left aside",
@@ -565,8 +612,17 @@ kill_switch_ineffective = Alert(
         ),
     ),
     guards=(only_if(rollout.kill_switch, ">=", 1, "it is about payments that run although they must not"),),
+    or_else=(
+        or_when(
+            attempts_since_switch,
+            ">=",
+            3,
+            "at the first stage of a rollout and at night few pay at all; that three began before the switch, and ended two "
+            "minutes after it or later, is no chance where they are more than one in twenty",
+        ),
+    ),
     summary="Payments go on although the kill switch is pulled.",
-    description="{value} payments were attempted in the past 2 minutes, with the kill switch pulled.",
+    description="{value} payments were attempted with the kill switch pulled, in 2 minutes, or in 10 where fewer pay.",
     runbook=Runbook(
         meaning="The feature flag says that payments are off, and customers still pay.",
         impact="Whatever made somebody pull the switch goes on doing harm.",

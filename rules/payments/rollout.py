@@ -161,6 +161,16 @@ switched_off_in_10m = Signal(
     steady=True,
 )
 
+
+def off_throughout(window: str, known: str) -> str:
+    """PromQL that holds where payments were off at every moment of the window, and the flag was read as long ago as `known`.
+
+    An exporter that was away may have just counted what was paid before they were switched off.
+    """
+    off = f"max(min_over_time({killed}[{window}])) + on () (max(max_over_time({rollout}[{window}])) == bool 0)"
+    return f"({off} >= 1)\nand on () max(last_over_time({killed}[5m] offset {known}))"
+
+
 closed_today = Signal(
     "payments:shop:closed",
     "Today is declared to be a day on which nobody is expected to pay",
@@ -229,6 +239,9 @@ maintained_in_10m = Signal(
     serves=("RSP-03",),
     steady=True,
 )
+
+UNLESS_KEPT_OUT = f"unless on () ({switched_off_in_10m} >= 1)\nunless on () ({closed_today} >= 1)\nunless on () ({maintained_in_10m} >= 1)"
+"""PromQL after an expression in parentheses, of which it leaves nothing while customers are kept out on purpose."""
 
 maintained_in_1h = Signal(
     "payments:maintenance:declared_in1h",

@@ -301,7 +301,7 @@ IN_SERVICE = unless(
     "maintenance that was declared keeps customers out; after it they need some minutes",
 )
 _AS_EVER = (_ON, OPEN, IN_SERVICE)
-_STILL_ON = unless(expected_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
+STILL_ON = unless(expected_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
 _STILL_ON_LATELY = unless(expected_lately_after_rollback, "<", 20, "a planned roll-back leaves so few customers")
 _STILL_ON_WEEKLY = unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers")
 _BUSY = only_if(expected_recently, ">=", 20, "quiet hours have gaps of their own")
@@ -313,12 +313,10 @@ CLOSING = unless(
     "there was a time a week ago, up to an hour earlier or later in case clocks were changed since, when nobody paid for "
     "ten minutes: this may be closing time",
 )
-AS_ON_OTHER_DAYS = (
-    CLOSING,
-    OPEN,
-    IN_SERVICE,
-    unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers"),
+OPEN_ON_OTHER_DAYS = unless(
+    fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed at this time, or closing"
 )
+AS_ON_OTHER_DAYS = (CLOSING, _STILL_ON_WEEKLY)
 """Guards without which other days do not tell how many customers are to be expected today."""
 
 
@@ -334,7 +332,7 @@ traffic_stopped = Alert(
             because="where 20 attempts are usual in 5 minutes, none at all is chance once in 500 million times",
         ),
     ),
-    guards=(_BUSY, CLOSING, _STILL_ON, *_AS_EVER),
+    guards=(_BUSY, CLOSING, STILL_ON, *_AS_EVER),
     or_else=(
         or_when(
             attempts_10m,
@@ -342,8 +340,8 @@ traffic_stopped = Alert(
             0,
             "near opening and closing, twice as long without a customer is told where the shop was open at this time",
             _BUSY,
-            unless(fewest_at_this_time, "<", 10, "yesterday or a week ago the shop was closed, or closing"),
-            _STILL_ON,
+            OPEN_ON_OTHER_DAYS,
+            STILL_ON,
             *_AS_EVER,
         ),
         or_when(

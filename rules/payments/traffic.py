@@ -245,6 +245,69 @@ country_come = Signal(
     _example_by_country("0.75", "1"),
 )
 
+_SUCCEEDED = outcomes.attempts.where(result="success", initiator=outcomes.BY_CUSTOMER)
+
+successes_30m = Signal(
+    "payments:customer_successes:increase30m",
+    "Customers' payments that succeeded in 30 minutes",
+    Unit.COUNT,
+    f"{outcomes.total(_SUCCEEDED, '30m')}\nor 0 * {outcomes.total(outcomes.KNOWN_BY_CUSTOMERS, '30m')}",
+    Example.over(
+        minutes(30),
+        (
+            *((name, "0+7x10") for name in (_RENEWALS, _NOBODYS, _ABANDONED)),
+            (_CARD, "0x5 1 1 3 5 5"),
+            (outcomes.attempts.where(result="success", payment_method="link", initiator="api"), "0x5 2 2 4 8 10"),
+            (outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api"), "0+9x10"),
+        ),
+        (("", "15"),),
+    ),
+    steady=True,
+)
+
+_PAID_YESTERDAY, _PAID_BEFORE_YESTERDAY = (
+    outcomes.total(_SUCCEEDED, *of) for of in (("30m", "increase", "1d"), ("1h", "increase", "1d30m"))
+)
+_PAID_BEFORE = f"0.5 * {outcomes.total(_SUCCEEDED, '1h', offset='30m')}"
+_COURSE = f"clamp_max({_PAID_YESTERDAY} / on () (0.5 * {_PAID_BEFORE_YESTERDAY} > 0), 2)"
+"""How yesterday's half-hour differed from the hour before it: where a shop opens or closes, tenfold, and not so today."""
+
+
+def _expected(gives: str, successes: str) -> Example:
+    """Samples 737 to 751 hold yesterday's half-hour, 707 to 736 the hour before it, 1427 to 1456 today's; and 1457 on is now."""
+    return Example(
+        series=(
+            (_CARD, successes),
+            (outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api"), "0+7x1472"),
+            *((name, "0+7x1472") for name in (_RENEWALS, _NOBODYS, _ABANDONED)),
+        ),
+        every=minutes(2),
+        at=minutes(2943),
+        gives=(("", gives),),
+    )
+
+
+successes_expected = Signal(
+    "payments:customer_successes:expected30m",
+    "Customers' payments that half an hour should hold: as many as yesterday's did, or as the hour before with yesterday's course, "
+    "whichever is more",
+    Unit.COUNT,
+    f'max (\n  label_replace({_PAID_YESTERDAY}, "of", "yesterday", "", "")\n'
+    f"  or label_replace(\n    {_PAID_BEFORE} * on () ({_COURSE} or on () 1 + 0 * {_PAID_BEFORE}),\n"
+    f'    "of", "the hour before", "", ""\n  )\n)',
+    # Twelve every two minutes of yesterday; of today's eight the course makes less.
+    _expected("180", "0+7x706 4952+10x29 5254+12x14 5425+3x674 7455+8x29 7692+5x14"),
+    also=(
+        _expected("270", "0+7x706 4952+10x29 5257+15x14 5470+3x674 7504+12x29 7857+5x14"),
+        # Yesterday more than twice as many as the hour before them; none before them; none at all.
+        _expected("270", "0+7x706 4946+4x29 5072+10x14 5215+3x674 7246+9x29 7512+5x14"),
+        _expected("90", "4942x736 4943+1x14 4960+3x674 6988+6x29 7167+5x14"),
+        _expected("90", "_x1300 0+3x126 384+6x29 563+5x14"),
+    ),
+    steady=True,
+)
+
+
 _SWITCHED_OFF = unless(
     rollout.switched_off_in_1h, ">=", 1, "switched off, nobody comes; and after a release they come back slowly"
 )

@@ -325,6 +325,18 @@ def _success_kept(evaluation: Evaluation) -> Column:
     return kept
 
 
+def _since_switch(evaluation: Evaluation) -> Column:
+    """Attempts in 10 minutes, where payments were off for 12, at least a twentieth of those of the hour before."""
+    history = evaluation.history
+    off_before = delayed(history.was_killed(), int(minutes(10).total_seconds()) // history.clock.evaluation)
+    on = history.highest([1 - pulled for pulled in history.killed or [0] * history.scrapes], 720)
+    before = map(sum, zip(*(history.increase(result, 3600, 900) for result in history.counts), strict=True))
+    told = zip(evaluation.increase("", minutes(10)), before, on, off_before, strict=True)
+    return [
+        now if now >= hour / 120 and not was_on and known == known else NO_RESULT for now, hour, was_on, known in told
+    ]
+
+
 def _of_days_before(evaluation: Evaluation) -> Column:
     """Successes against the fewer of those of yesterday's and of last week's half-hour around this time."""
     half_hours = (
@@ -348,6 +360,7 @@ def _counted_before(offset: timedelta) -> Measure:
 MEASURES: Mapping[Signal, Measure] = {
     outcomes.attempts_2m: _increase("", minutes(2)),
     outcomes.known_attempts_2m: _increase("", minutes(2)),
+    outcomes.attempts_since_switch: _since_switch,
     silence.attempts_5m: _increase("", minutes(5)),
     outcomes.attempts_15m: _increase("", minutes(15)),
     outcomes.success_ratio_2m: _share(_SUCCEEDED, minutes(2)),

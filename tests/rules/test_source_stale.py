@@ -1,6 +1,9 @@
 """Is a source that is no longer sampled told whatever another exporter does, and an exporter that is gone once?"""
 
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from paymon.promtool import Promtool
 from rules.payments import blindness, monitoring
@@ -8,6 +11,7 @@ from rules.vocabulary import Source, matchers, minutes, seconds
 from tests.rules.playing import play
 
 STALE, DOWN = blindness.exporter_stale, monitoring.exporter_down
+UNSEEN, EVENTS = blindness.events_stale, Source.STRIPE_EVENTS
 ENDS = minutes(60)
 
 
@@ -35,3 +39,39 @@ def test_the_only_exporter_takes_the_age_of_its_sources_with_it(promtool: Promto
     told = {DOWN: ((minutes(25), ENDS),), STALE: ()}
 
     play(promtool, tmp_path, fed, told, until=ENDS, without=tuple(Source))
+
+
+def reads(*watermark: str, catches_up: str) -> dict[str, str]:
+    """Up to when Stripe's events are counted, every half a minute, and whether what was missed is still read."""
+    return {
+        monitoring.watermark.where(source=EVENTS.value): " ".join(watermark),
+        monitoring.interval.where(source=EVENTS.value): "30x600",
+        monitoring.catching_up.where(source=EVENTS.value): catches_up,
+    }
+
+
+@pytest.mark.parametrize(
+    ("watermark", "behind"),
+    [("3600x240", minutes(62)), ("3600+15x240", minutes(63) + seconds(30))],
+    ids=["it stands still", "half of what happens is read"],
+)
+def test_catching_up_that_gets_no_nearer_excuses_half_an_hour_of_blindness_and_no_more(
+    watermark: str, behind: timedelta, promtool: Promtool, tmp_path: Path
+) -> None:
+    """From minute 60 on Stripe's events fall behind. Half an hour after they were old, and five minutes, it pages."""
+    ends = minutes(180)
+    fed = reads("0+30x119", watermark, catches_up="0x119 1x241")
+    told = {
+        STALE: ((behind + minutes(6), behind + minutes(34)),),
+        UNSEEN: ((behind + minutes(35) + seconds(30), ends),),
+    }
+
+    play(promtool, tmp_path, fed, told, until=ends, without=(EVENTS,))
+
+
+def test_catching_up_that_gets_nearer_pages_nobody_however_long_it_takes(promtool: Promtool, tmp_path: Path) -> None:
+    """The exporter is away for two hours, and reads for another hour, three times as fast as it happens."""
+    ends = minutes(260)
+    fed = reads("0+30x119 stale _x239 3600+90x120 14400+30x60", catches_up="0x119 stale _x239 1x119 0x60")
+
+    play(promtool, tmp_path, fed, {UNSEEN: ()}, until=ends, without=(EVENTS,))

@@ -137,6 +137,97 @@ def test_switched_off_meanwhile_no_payment_is_expected(promtool: Promtool, tmp_p
     told(promtool, tmp_path, series, {NONE_COMPLETED: NEVER, UNREACHABLE: NEVER})
 
 
+KEPT_OUT = {
+    "the day is declared closed": {rollout.closed.name: "0x100 1x199"},
+    "maintenance is declared": {rollout.maintenance.name: "0x115 1x184"},
+    "rolled back by plan to a few customers": {rollout.rollout.name: "1x121 0.01x178"},
+}
+
+
+@pytest.mark.parametrize("without", [(), (Source.POSTGRES,)], ids=["with a database", "without one"])
+@pytest.mark.parametrize("declared", KEPT_OUT.values(), ids=KEPT_OUT)
+def test_while_customers_are_kept_out_on_purpose_no_payment_is_expected(
+    declared: Mapping[str, str], without: tuple[Source, ...], promtool: Promtool, tmp_path: Path
+) -> None:
+    """Ten a minute before: of a hundredth of them, one comes in ten minutes."""
+    series = shop(5) | dict(declared)
+    if without:
+        del series[COMPLETED]
+
+    told(promtool, tmp_path, series, {NONE_COMPLETED: NEVER, UNREACHABLE: NEVER}, without=without)
+
+
+@pytest.mark.parametrize(
+    ("without", "told_of", "after"),
+    [((), NONE_COMPLETED, 0), ((Source.POSTGRES,), UNREACHABLE, 2)],
+    ids=["with a database", "without one"],
+)
+def test_what_goes_on_after_maintenance_is_told_ten_minutes_after_it(
+    without: tuple[Source, ...], told_of: Alert, after: int, promtool: Promtool, tmp_path: Path
+) -> None:
+    """124 a minute before; maintenance ends at minute 70."""
+    series = shop(62) | {rollout.maintenance.name: "0x115 1x24 0x160"}
+    if without:
+        del series[COMPLETED]
+
+    told(promtool, tmp_path, series, {told_of: ((minutes(81 + after), END),)}, without=without)
+
+
+@pytest.mark.parametrize(
+    ("without", "told_of", "after"),
+    [((), NONE_COMPLETED, minutes(3)), ((Source.POSTGRES,), UNREACHABLE, minutes(4))],
+    ids=["with a database", "without one"],
+)
+def test_maintenance_that_is_declared_because_of_it_ends_the_page(
+    without: tuple[Source, ...], told_of: Alert, after: timedelta, promtool: Promtool, tmp_path: Path
+) -> None:
+    """Declared twenty minutes after Stripe went down; what was told is told for ten minutes more."""
+    series = shop(62) | {rollout.maintenance.name: "0x159 1x140"}
+    if without:
+        del series[COMPLETED]
+
+    told(promtool, tmp_path, series, {told_of: ((HOUR + after, HOUR + seconds(1770)),)}, without=without)
+
+
+@pytest.mark.parametrize("open_till_late", [False, True], ids=["closing time", "not yet closing time"])
+def test_that_nobody_pays_any_more_is_an_outage_where_the_shop_was_open_at_this_time_on_other_days(
+    open_till_late: bool, promtool: Promtool, tmp_path: Path
+) -> None:
+    """20 a minute while the shop is open, from nine o'clock to ten at night.
+
+    On the ninth day nobody pays from ten o'clock on, as usual; or already from 21:28 on. Stripe is unseen from
+    twelve minutes before that on.
+    """
+    opens, closes = 9 * 60, 22 * 60
+    begins = 8 * 1440
+    last = begins + (21 * 60 + 28 if open_till_late else closes)
+    unseen = last - 12
+    end = begins + closes + 60
+    paid, latest, completed = [0], 0, [0]
+    for at in range(4, end + 1, 4):
+        pays = opens < at % 1440 <= closes and at <= last
+        latest = at * 60 if pays else latest
+        paid.append(paid[-1] + 80 * (pays and at <= unseen))
+        completed.append(latest)
+    series = {
+        SUCCESS: " ".join(map(str, paid)),
+        COMPLETED: " ".join(map(str, completed)),
+        rollout.killed.name: f"0x{end // 4}",
+        rollout.rollout.name: f"1x{end // 4}",
+    }
+    expected = {NONE_COMPLETED: ((minutes(last + 16), minutes(last + 24)),) if open_till_late else NEVER}
+
+    play(
+        promtool,
+        tmp_path,
+        series,
+        expected,
+        until=minutes(last + 24 if open_till_late else end),
+        every=minutes(4),
+        last_read={STRIPE: minutes(unseen)},
+    )
+
+
 @pytest.mark.parametrize(
     ("without", "told_of", "after"),
     [((), NONE_COMPLETED, minutes(3)), ((Source.POSTGRES,), UNREACHABLE, minutes(4))],

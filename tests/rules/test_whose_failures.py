@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from paymon.promtool import Promtool
 from rules.payments import authentication, cards, declines, outcomes
 from rules.vocabulary import minutes
@@ -131,6 +133,64 @@ def test_neither_a_sale_nor_a_bank_that_declines_is_card_testing(promtool: Promt
         folder = tmp_path / name
         folder.mkdir()
         play(promtool, folder, fed, {declines.card_testing: NEVER}, until=until, every=EVERY)
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "bank", "traffic"),
+    [
+        (10, 0.3, 1),
+        (250, 0.1, 1),
+        (250, 0.18, 1),
+        (250, 0.1, 1.07),
+        (5000, 0.08, 1),
+        (5000, 0.1, 1),
+        (5000, 0.18, 1.07),
+    ],
+)
+def test_a_bank_that_declines_its_share_of_customers_is_no_card_tester(
+    per_minute: int, bank: float, traffic: float, promtool: Promtool, tmp_path: Path
+) -> None:
+    """8 % are declined as ever; then all of that bank's as well, on a day on which a few more customers may come."""
+    until = minutes(BEGINS + 120)
+    pay, pay_now = 0.92 * per_minute, 0.92 * per_minute * traffic * (1 - bank)
+    fed = {
+        attempts("success"): course(pay, pay_now, 120),
+        attempts("issuer_declined"): course(0.08 * per_minute, per_minute * traffic - pay_now, 120),
+    }
+
+    play(promtool, tmp_path, fed, {declines.card_testing: NEVER}, until=until, every=EVERY)
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "tried", "told_after"), [(1, 2, 28), (10, 5, 22), (250, 60, 16), (5000, 800, 20)]
+)
+def test_a_tester_who_adds_declines_is_told_in_a_shop_of_any_size(
+    per_minute: int, tried: int, told_after: int, promtool: Promtool, tmp_path: Path
+) -> None:
+    """8 % are declined as ever. Once they are twice the usual, 31 are told after ten minutes, or 1,001 after two."""
+    until = minutes(BEGINS + 60)
+    usual = 0.08 * per_minute
+    fed = {
+        attempts("success"): course(0.92 * per_minute, 0.92 * per_minute, 60),
+        attempts("issuer_declined"): course(usual, usual + tried, 60),
+    }
+    told = ((minutes(BEGINS + told_after), until),)
+
+    play(promtool, tmp_path, fed, {declines.card_testing: told}, until=until, every=EVERY)
+
+
+def test_customers_who_go_home_in_the_evening_are_not_missing_beside_a_tester(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """100 pay a minute, and 200 for two hours that ended half an hour before, as they did yesterday."""
+    until = minutes(BEGINS + 30)
+    paid = [0]
+    for at in range(2, BEGINS + 32, 2):
+        busy = any(end - 150 < at <= end - 30 for end in (BEGINS - 1440, BEGINS))
+        paid.append(paid[-1] + (400 if busy else 200))
+    fed = {attempts("success"): " ".join(map(str, paid)), attempts("issuer_declined"): course(10, 110, 30)}
+
+    play(promtool, tmp_path, fed, {declines.card_testing: ((minutes(BEGINS + 14), until),)}, until=until, every=EVERY)
 
 
 def test_cards_that_are_all_declined_for_hours_are_not_tried_by_a_thief(promtool: Promtool, tmp_path: Path) -> None:

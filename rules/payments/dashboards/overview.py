@@ -502,7 +502,10 @@ OVERVIEW = Dashboard(
                     title="Attempts: none while switched off",
                     description="Attempts that customers made in 2 minutes, always drawn: while the kill switch is engaged there must be none.",
                     unit=Unit.COUNT,
-                    curves=(Curve(outcomes.known_attempts_2m, "by customers in 2 minutes"),),
+                    curves=(
+                        Curve(outcomes.known_attempts_2m, "by customers in 2 minutes"),
+                        Curve(outcomes.attempts_since_switch, "by customers in 10 minutes, while switched off"),
+                    ),
                     alerts=(outcomes.kill_switch_ineffective,),
                     width=12,
                     serves=("RB-02",),
@@ -583,6 +586,7 @@ OVERVIEW = Dashboard(
                         Curve(silence.expected_after_rollback, "5 minutes, from the past half-hour"),
                         Curve(silence.weekly_after_rollback, "5 minutes, from a week ago"),
                         Curve(silence.expected_lately_after_rollback, "20 minutes, from the past two hours"),
+                        Curve(completion.missed_after_rollback, "since the last completed payment"),
                     ),
                 ),
                 Panel(
@@ -738,11 +742,11 @@ OVERVIEW = Dashboard(
                 Panel(
                     id=84,
                     title="Declines against their own past",
-                    description="1 is as many as usual. Twice as many while as many customers pay as ever is card testing.",
+                    description="1 is as many as usual. Twice as many, and more than payments that are missing explain, is card testing.",
                     unit=Unit.SHARE_OF_COUNTED,
                     curves=(
                         Curve(declines.declines_of_usual, "declines, as usual"),
-                        Curve(declines.successes_as_usual, "customers who pay, as usual"),
+                        Curve(declines.declines_besides_a_bank, "beyond what a bank explains"),
                     ),
                 ),
                 Panel(
@@ -766,11 +770,13 @@ OVERVIEW = Dashboard(
                 Panel(
                     id=46,
                     title="Declines and blocks, counted",
-                    description="Attempts of 30 minutes that issuers declined and that fraud rules blocked.",
+                    description="Attempts of 30 minutes that issuers declined and that fraud rules blocked, beside payments and those that are usual.",
                     unit=Unit.COUNT,
                     curves=(
                         Curve(declines.declines_30m, "declined in 30 minutes"),
                         Curve(declines.blocked_30m, "blocked in 30 minutes"),
+                        Curve(traffic.successes_30m, "paid in 30 minutes"),
+                        Curve(traffic.successes_expected, "to be expected of them"),
                     ),
                     alerts=(declines.card_testing,),
                 ),

@@ -409,6 +409,30 @@ def test_a_sample_of_which_a_part_failed_is_served_and_counts_as_failed(caplog: 
     assert "answers again" not in caplog.text
 
 
+def test_a_source_that_fails_does_not_catch_up_until_it_answers_again() -> None:
+    class Behind(Scripted):
+        async def sample(self, now: float) -> Snapshot:
+            return replace(await super().sample(now), catching_up=True)
+
+    async def refused_from_the_third_to_the_fifth(now: float) -> Readings:
+        if 3 <= len(subject.sampled_at) <= 5:
+            raise SampleError(ErrorClass.RATE_LIMITED, "there", "too many requests", "wait")
+        return ()
+
+    subject = Behind(refused_from_the_third_to_the_fifth)
+
+    async def story() -> None:
+        told = []
+        async with running(scheduler(subject)) as subjects:
+            await wait(1)
+            for _ in range(7):
+                told.append(known_of(subjects)[monitoring.catching_up])
+                await wait(15)
+        assert told == [1, 1, 0, 0, 0, 1, 1]
+
+    in_virtual_time(story())
+
+
 def test_a_successor_goes_on_from_what_was_known_of_a_source() -> None:
     async def story() -> None:
         first = scheduler(Scripted(lag))
