@@ -37,12 +37,6 @@ attempts_missing = Signal(
 _EVENTS = Source.STRIPE_EVENTS.value
 
 
-def _having(selector: str, **labels: str) -> str:
-    """A series of an example with labels more, such as another replica or environment has."""
-    more = "".join(f',{name}="{value}"' for name, value in labels.items())
-    return f"{selector[:-1]}{more}}}"
-
-
 _WHOSE = ("environment", "service", "job")
 
 _CATCHING_UP = f"max by (source) ({monitoring.catching_up}) == 1"
@@ -81,7 +75,7 @@ events_age = Signal(
             (monitoring.interval.where(source="postgres"), "30x40"),
             (monitoring.catching_up.where(source=_EVENTS), "0x40"),
             *(
-                (_having(monitoring.catching_up.where(source=_EVENTS), **{label: "elsewhere"}), "1x40")
+                (outcomes.having(monitoring.catching_up.where(source=_EVENTS), **{label: "elsewhere"}), "1x40")
                 for label in _WHOSE
             ),
             (monitoring.catching_up.where(source="postgres"), "1x40"),
@@ -95,7 +89,7 @@ events_age = Signal(
                 (monitoring.watermark.where(source=_EVENTS), "0+60x10 600x30"),
                 (monitoring.interval.where(source=_EVENTS), "30x40"),
                 *(
-                    (_having(monitoring.catching_up.where(source=_EVENTS), pod=pod), f"{catches_up}x40")
+                    (outcomes.having(monitoring.catching_up.where(source=_EVENTS), pod=pod), f"{catches_up}x40")
                     for pod, catches_up in (("a", 1), ("b", 1), ("c", 0))
                 ),
             ),
@@ -139,13 +133,13 @@ source_missing = Signal(
     f"and on () (count({monitoring.build}) > 0)",
     Example(
         series=(
-            (_having(monitoring.expected_source.where(source="postgres"), instance="a"), "1x10"),
-            (_having(monitoring.expected_source.where(source="postgres"), instance="b"), "0.5x10"),
+            (outcomes.having(monitoring.expected_source.where(source="postgres"), instance="a"), "1x10"),
+            (outcomes.having(monitoring.expected_source.where(source="postgres"), instance="b"), "0.5x10"),
             (monitoring.expected_source.where(source="health"), "1x10"),
             (monitoring.watermark.where(source="health"), "60x10"),
             (monitoring.watermark.where(source="flag"), "60x10"),
             *(
-                (_having(monitoring.watermark.where(source="postgres"), **{label: "elsewhere"}), "60x10")
+                (outcomes.having(monitoring.watermark.where(source="postgres"), **{label: "elsewhere"}), "60x10")
                 for label in _WHOSE
             ),
             (monitoring.build.where(version="0.1.0"), "1x10"),
@@ -158,7 +152,7 @@ source_missing = Signal(
             series=(
                 (monitoring.expected_source.where(source="postgres"), "1x10"),
                 *(
-                    (_having(monitoring.build.where(version="0.1.0"), **{label: "elsewhere"}), "1x10")
+                    (outcomes.having(monitoring.build.where(version="0.1.0"), **{label: "elsewhere"}), "1x10")
                     for label in _WHOSE
                 ),
             ),

@@ -1,6 +1,8 @@
 """Payment outcomes: do payments succeed, fail, or not happen at all?"""
 
-from rules.payments import rollout
+from datetime import timedelta
+
+from rules.payments import monitoring, rollout
 from rules.payments.runbook.procedures import (
     AFFECTED_USERS,
     CALL_STRIPE,
@@ -37,6 +39,7 @@ from rules.vocabulary import (
     minutes,
     only_if,
     or_when,
+    prometheus_duration,
     seconds,
     unless,
 )
@@ -98,12 +101,30 @@ Series = str | tuple[str, ...]
 """A selector, or several that have no series in common."""
 
 
-def total(series: Series, window: str, function: str = "increase", offset: str = "") -> str:
+def total(series: Series, window: str, function: str = "increase", offset: str = "", by: str = "") -> str:
     """PromQL for the sum over all series, replicas that export the same counter taken once."""
     selectors = (series,) if isinstance(series, str) else series
     of = f"[{window}]{f' offset {offset}' if offset else ''}"
     grown = " or ".join(f"{function}({selector}{of})" for selector in selectors)
-    return f"sum(max without (instance, pod) ({grown}))"
+    return f"sum{f' by ({by})' if by else ''}(max without (instance, pod) ({grown}))"
+
+
+def of_half_an_hour(series: Series, ended: timedelta = timedelta(0), by: str = "") -> str:
+    """PromQL for the sum over the half-hour that ended so long ago, also of one in which the exporter was replaced repeatedly.
+
+    `increase()` looks at one series at a time: of three exporters one after the other it sees the one that was there
+    longest. So where several counted, and none both in the first and in the last five minutes, five minutes are summed at
+    a time, of which each replacement costs half. Replicas that are there at the same time count once, there as everywhere.
+    """
+    offset = prometheus_duration(ended) if ended else ""
+    until = f" offset {offset}" if offset else ""
+    who = monitoring.state_epoch
+    first = f"count_over_time({who}[5m] offset {prometheus_duration(ended + minutes(25))})"
+    throughout = f"count_over_time({who}[5m]{until}) and on (instance, pod) {first}"
+    replaced = f"count(count_over_time({who}[30m]{until})) > 1 unless on () ({throughout})"
+    parts = f"1.2 * sum_over_time(({total(series, '5m', by=by)})[24m59s:5m]{until})"
+    whole = total(series, "30m", offset=offset, by=by)
+    return f"(\n  {parts}\n  and on () ({replaced})\n  or on ({by})\n  {whole}\n)"
 
 
 def each_in_5m(counter: Counter) -> str:
@@ -119,6 +140,12 @@ def share(part: Series, whole: Series, window: str, offset: str = "") -> str:
     """PromQL for a ratio of sums: 0 where the part has no series yet, no result where nothing happened."""
     everything = total(whole, window, "rate", offset)
     return f"(\n  {total(part, window, 'rate', offset)}\n  or vector(0)\n)\n/ on () ({everything} > 0)"
+
+
+def having(selector: str, **labels: str) -> str:
+    """A series of an example with labels more, such as another replica or environment has."""
+    more = "".join(f',{name}="{value}"' for name, value in labels.items())
+    return f"{selector[:-1]}{more}}}"
 
 
 ENDED = attempts.where(result=excluding("abandoned"), initiator=excluding(BY_STRIPE))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from rules.payments import outcomes, rollout
+from rules.payments import monitoring, outcomes, rollout
 from rules.payments.outcomes import total
 from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, TELL_PEOPLE
 from rules.vocabulary import (
@@ -64,12 +64,29 @@ expected_recently = Signal(
     "payments:attempts_expected:from_past_half_hour",
     "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
     Unit.COUNT,
-    f"{total(outcomes.BY_CUSTOMERS, '30m', offset='10m')} / 6",
+    f"{outcomes.of_half_an_hour(outcomes.BY_CUSTOMERS, minutes(10))} / 6",
     Example(
         series=HALF_AN_HOUR_AGO,
         every=minutes(6),
         at=minutes(55),
         gives=(("", "7.5"),),
+    ),
+    also=(
+        # One exporter until minute 38, another one from minute 26 on: 30 in five minutes, and in the last five 15.
+        Example(
+            series=(
+                (outcomes.having(_CARD_SUCCESS, instance="a", pod="a"), "0+8x19 stale"),
+                (outcomes.having(_NOBODYS_SUCCESS, instance="a", pod="a"), "0+4x19 stale"),
+                (outcomes.having(_CARD_SUCCESS, instance="a", pod="b"), "_x13 40+4x14"),
+                (outcomes.having(_NOBODYS_SUCCESS, instance="a", pod="b"), "_x13 20+2x14"),
+                (f'{monitoring.state_epoch}{{instance="a",pod="a"}}', "0x19 stale"),
+                (f'{monitoring.state_epoch}{{instance="a",pod="b"}}', "_x13 0x14"),
+                (_RENEWALS, "0+7x27"),
+            ),
+            every=minutes(2),
+            at=minutes(55),
+            gives=(("", "27"),),
+        ),
     ),
     steady=True,
 )

@@ -6,7 +6,7 @@ earlier or later, so that neither a shop that closes, nor a change of clocks, no
 
 from textwrap import indent
 
-from rules.payments import cards, outcomes, rollout, silence
+from rules.payments import cards, monitoring, outcomes, rollout, silence
 from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK, STRIPE_STATUS, TELL_PEOPLE
 from rules.vocabulary import (
     Alert,
@@ -22,6 +22,7 @@ from rules.vocabulary import (
     days,
     excluding,
     hours,
+    matchers,
     minutes,
     only_if,
     unless,
@@ -76,7 +77,9 @@ def _from_past_hour(series: tuple[str, ...], by: Label | None = None) -> str:
 
 def _as_expected(series: tuple[str, ...], window: str, expected: Signal, by: Label | None = None) -> str:
     """PromQL for the share of the expected attempts that came; no result where nobody counts any more."""
-    return f"{_pace(series, window, by=by)}\n/ {_on(by)} ({expected} > 0)"
+    half_hour = f"{outcomes.of_half_an_hour(series, by=by.name if by else '')} / 30"
+    came = half_hour if window == _JUST_NOW else _pace(series, window, by=by)
+    return f"{came}\n/ {_on(by)} ({expected} > 0)"
 
 
 _CARD = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
@@ -158,6 +161,31 @@ def _example_by_country(us: str, gb: str, last_week: _Course = _LAST_WEEK, today
     )
 
 
+def _replaced(a: str, *series: tuple[str, int, int]) -> tuple[tuple[str, str], ...]:
+    """Counters of an exporter until seven minutes ago and of another one from 23 minutes ago on.
+
+    In five minutes of the half-hour they grow by 2.5 times as much as in two, and in the last five by the other's count.
+    """
+    one, other = {"instance": "a", "pod": a}, {"instance": "b", "pod": "b"}
+    return (
+        (monitoring.state_epoch.name + matchers(**one), "0x5217 stale"),
+        (monitoring.state_epoch.name + matchers(**other), "_x5209 0x11"),
+        *((outcomes.having(selector, **one), f"0+{first}x5217 stale") for selector, first, _ in series),
+        *((outcomes.having(selector, **other), f"_x5209 90+{second}x11") for selector, _, second in series),
+    )
+
+
+_THOUGH_REPLACED = Example(
+    series=(
+        *_replaced("a", (_CARD, 18, 7), (_NOBODYS, 2, 1)),
+        *((name, f"0+5x{5 * (_WEEK + 362) // 10}") for name in (_NOBODYS_DECLINES, _RENEWALS, _ABANDONED)),
+    ),
+    every=_EVERY,
+    at=_NOW,
+    gives=(("", "0.88"),),
+)
+"""50 in each five minutes but the last, which has 20, of 300 that were to be expected."""
+
 week_ago = Signal(
     "payments:attempts_a_week_ago:least_per_minute",
     "Attempts by customers a minute in the same half-hour a week ago; where an hour earlier or later brought far fewer, those",
@@ -193,6 +221,7 @@ come_30m = Signal(
     Unit.SHARE_OF_COUNTED,
     _as_expected(_CUSTOMERS, "30m", expected),
     _example("0.75"),
+    also=(_THOUGH_REPLACED,),
 )
 
 come_as_last_week = Signal(
@@ -201,6 +230,7 @@ come_as_last_week = Signal(
     Unit.SHARE_OF_COUNTED,
     _as_expected(_CUSTOMERS, "30m", week_ago),
     _example("0.5"),
+    also=(_THOUGH_REPLACED,),
 )
 
 rolled_back = Signal(
@@ -243,6 +273,14 @@ country_come = Signal(
     Unit.SHARE_OF_COUNTED,
     _as_expected(_BY_CARD, "30m", country_expected, cards.COUNTRY),
     _example_by_country("0.75", "1"),
+    also=(
+        Example(
+            series=_replaced("b", (_US, 16, 6), (_US_DECLINED, 4, 2), (_US_ABANDONED, 9, 9), (_GB, 10, 10)),
+            every=_EVERY,
+            at=_NOW,
+            gives=(('country="us"', "0.88"), ('country="gb"', "1")),
+        ),
+    ),
 )
 
 _SUCCEEDED = outcomes.attempts.where(result="success", initiator=outcomes.BY_CUSTOMER)

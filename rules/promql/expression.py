@@ -152,6 +152,7 @@ class Selector:
     """Label, operator, value."""
     range: timedelta | None
     offset: timedelta | None
+    """Its own, and that of the subqueries around it."""
     calls: tuple[str, ...]
     """The functions and aggregations around it, innermost first."""
     reach: timedelta
@@ -359,25 +360,38 @@ def _parts(expression: Expression) -> tuple[Expression, ...]:
 
 
 def _collect(
-    expression: Expression, calls: tuple[str, ...], reach: timedelta, found: list[Selector], *, forbids: bool
+    expression: Expression,
+    calls: tuple[str, ...],
+    within: timedelta,
+    found: list[Selector],
+    *,
+    forbids: bool,
+    moved: timedelta | None = None,
 ) -> None:
+    """`within` and `moved` are the ranges and the offset of the subqueries around it."""
     match expression:
         case Series(name=name, matchers=matchers, range=range_, offset=offset):
-            back = reach + (range_ or NOTHING) + (offset or NOTHING)
+            offset = _moved_by(offset, moved)
+            back = within + (range_ or NOTHING) + (offset or NOTHING)
             found.append(Selector(name, matchers, range_, offset, calls, back, forbids))
             return
         case Subquery(range=span, offset=offset):
-            reach += span + (offset or NOTHING)
+            within += span
+            moved = _moved_by(offset, moved)
         case Call(function=function):
             calls = (function, *calls)
         case Aggregation(operator=operator):
             calls = (operator, *calls)
         case Operation(operator="unless", left=left, right=right):
-            _collect(left, calls, reach, found, forbids=forbids)
-            _collect(right, calls, reach, found, forbids=True)
+            _collect(left, calls, within, found, forbids=forbids, moved=moved)
+            _collect(right, calls, within, found, forbids=True, moved=moved)
             return
     for part in _parts(expression):
-        _collect(part, calls, reach, found, forbids=forbids)
+        _collect(part, calls, within, found, forbids=forbids, moved=moved)
+
+
+def _moved_by(offset: timedelta | None, moved: timedelta | None) -> timedelta | None:
+    return offset if moved is None else moved + (offset or NOTHING)
 
 
 def _converted(tree: foreign.Expr, expr: str, depth: int = 0) -> Expression:

@@ -32,29 +32,31 @@ def play(
     last_read: Mapping[Source, timedelta] | None = None,
     without: tuple[Source, ...] = (),
     never_pending: tuple[Alert, ...] = (),
+    scraped: timedelta | None = None,
 ) -> None:
     """Assert for each alert that it fires from one moment to another, both included, and at no other evaluation.
 
     What happens shortly before and after is left open: records of another group may be an evaluation late, and versions
-    of Prometheus differ on samples at a window's edge. `series` have a value every `every`; every source is as fresh
-    as can be, but for those that were `last_read` at some moment, and those that are not there at all. What the alerts
-    of `never_pending` ask for holds at no evaluation. Played in two orders: each group before those whose records it
-    reads, and after them.
+    of Prometheus differ on samples at a window's edge. `series` have a value every `scraped`, or else every `every`;
+    every source is as fresh as can be, but for those that were `last_read` at some moment, and those that are not there
+    at all. What the alerts of `never_pending` ask for holds at no evaluation. Played in two orders: each group before
+    those whose records it reads, and after them.
     """
+    step = scraped or every
     groups = rules_of(tuple(expected))
     for group in groups:
         (folder / f"{group.area.name}.yml").write_text(rule_file(group))
-    steps = until // every
+    steps = until // step
     fed = {of_production(name): values for name, values in series.items()}
     for source in Source:
         if source in without:
             continue
-        read = (last_read or {}).get(source, until) // every
+        read = (last_read or {}).get(source, until) // step
         of_source = f'{{source="{source.value}"}}'
         fed[of_production(f"{monitoring.watermark}{of_source}")] = (
-            f"0+{every.total_seconds():g}x{read} {every.total_seconds() * read:g}x{steps - read}"
+            f"0+{step.total_seconds():g}x{read} {step.total_seconds() * read:g}x{steps - read}"
         )
-        fed[of_production(f"{monitoring.interval}{of_source}")] = f"{every.total_seconds():g}x{steps}"
+        fed[of_production(f"{monitoring.interval}{of_source}")] = f"{step.total_seconds():g}x{steps}"
     probes = [
         {
             "expr": f'sum(count_over_time(ALERTS{{alertname="{alert}",alertstate="firing"}}'
@@ -81,7 +83,7 @@ def play(
             "group_eval_order": order,
             "tests": [
                 {
-                    "interval": prometheus_duration(every),
+                    "interval": prometheus_duration(step),
                     "input_series": [{"series": name, "values": values} for name, values in fed.items()],
                     "promql_expr_test": probes,
                 }

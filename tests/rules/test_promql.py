@@ -66,7 +66,7 @@ def test_selectors_come_in_the_order_of_the_text_with_all_that_is_done_to_them()
             name="x",
             matchers=(("a", "!~", "1"),),
             range=timedelta(minutes=5),
-            offset=timedelta(minutes=1),
+            offset=timedelta(hours=2, minutes=1),
             calls=("rate", "sum", "max_over_time"),
             reach=timedelta(hours=3, minutes=6),
         ),
