@@ -8,14 +8,13 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from exporters.configuration.settings import Settings
     from exporters.process.run import Exporter
     from exporters.web.webconfig import WebConfigFile
 
@@ -127,9 +126,11 @@ def _check(config: Path, web_config: Path | None) -> int:
 
     found: list[str] = []
     try:
-        found += _in_declared_file(load(config, warn=lambda said: click.echo(said, err=True)))
+        load(config, warn=lambda said: click.echo(said, err=True))
     except ConfigurationError as error:
         found.append(str(error))
+    with suppress(ConfigurationError):
+        found += _in_declared_file(config)
     try:
         _web(web_config)
     except ConfigurationError as error:
@@ -141,17 +142,23 @@ def _check(config: Path, web_config: Path | None) -> int:
     return 1 if found else 0
 
 
-def _in_declared_file(settings: "Settings") -> list[str]:
-    """Why the file of declared dates cannot be read, for which the exporter itself can wait."""
+def _in_declared_file(config: Path) -> list[str]:
+    """Why the file of declared dates cannot be read, for which the exporter itself can wait.
+
+    Raises ConfigurationError where the configuration cannot be read.
+    """
+    from exporters.configuration.settings import declared_file
     from exporters.probes.declared import read
     from exporters.sampling.model import SampleError
 
-    if settings.declared is None:
+    named = declared_file(config)
+    if named is None:
         return []
+    file, place = named
     try:
-        read(settings.declared.file)
+        read(file)
     except SampleError as error:
-        return [f"{error} ({settings.declared.file})"]
+        return [f"{place}: {error.what}; {error.how_to_fix} ({file})"]
     return []
 
 

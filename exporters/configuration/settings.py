@@ -20,7 +20,7 @@ from exporters.postgres.settings import PostgresSettings
 from exporters.probes.settings import DeclaredSettings, FlagSettings, HealthSettings, ProbeSettings
 from exporters.stripe.settings import StripeSettings
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "declared_file", "load"]
 
 _LOG = logging.getLogger("paymon.exporter")
 PREFIX = "PAYMON_"
@@ -103,6 +103,18 @@ def load(
         if not faults:
             return found
     raise ConfigurationError(tuple(faults))
+
+
+def declared_file(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[Path, str] | None:
+    """The file of declared dates, and the place of the setting that names it, whatever else is wrong.
+
+    None where none is named. Raises ConfigurationError where the configuration cannot be read.
+    """
+    document, variables = read(path), _Variables(environment)()
+    match _merged(document.settings, variables).get("declared"):
+        case {"file": str() as file}:
+            return Path(file), _place(("declared", "file"), document, variables)
+    return None
 
 
 def _place(keys: tuple[str | int, ...], document: Document, variables: Mapping[str, Any]) -> str:

@@ -307,7 +307,8 @@ class PostgresSettings(Section):
     payments: PaymentsTable = PaymentsTable()
     attempts: AttemptsTable = AttemptsTable()
     migrations: MigrationsTable = MigrationsTable()
-    audit_log: Table = "public.audit_log"
+    audit_log: Table | None = "public.audit_log"
+    """Where the runbook's procedures write what they did; no alert reads it. null where there is none."""
     inbox: InboxTable = InboxTable()
     statuses: Statuses = Statuses()
     slow_methods: tuple[Value, ...] = ()

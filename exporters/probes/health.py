@@ -21,6 +21,7 @@ __all__ = ["HealthSampler", "ailment", "moment", "readings"]
 
 _LARGEST = 64 * 1024
 _LONGEST_WORD = 50
+_NOT_WELL = ", which is not among health.well"
 _USUAL = Dialect()
 _CHECKS_AT = ("/checks", "/components", "/entries", "/results")
 """Where frameworks keep the checks: the runbook's service, Spring, .NET."""
@@ -36,6 +37,7 @@ class HealthSampler(Sampler):
         self._monotonic = monotonic
         self._fetcher = Fetcher(authorities=settings.ca_file, proxies_of_environment=True)
         self._said = ""
+        self._by_itself = False
 
     @property
     def source(self) -> Source:
@@ -59,6 +61,7 @@ class HealthSampler(Sampler):
                     gap.kind, "health.url", gap.what, "mend this machine's name server, proxy or limits"
                 ) from None
             self._say(gap.what)
+            self._by_itself = False
             found = (reading(health.up, 0),)
         return Snapshot(self.source, taken_at=now, complete_until=now, readings=found)
 
@@ -66,6 +69,11 @@ class HealthSampler(Sampler):
     def ailment(self) -> str:
         """Why the latest answer did not say that the service is well; empty where it did."""
         return self._said
+
+    @property
+    def says_so_itself(self) -> bool:
+        """Whether the latest answer was the service's own word that it is not well: no wrong address would give it."""
+        return self._by_itself
 
     async def close(self) -> None:
         """Close the connection that is kept between samples."""
@@ -76,6 +84,7 @@ class HealthSampler(Sampler):
         asked = self._monotonic()
         answer = await self._fetcher.fetch("GET", url, within=within, largest=_LARGEST)
         self._say(ailment(answer, self._settings))
+        self._by_itself = answer.status >= 500 or self._said.endswith(_NOT_WELL)
         return readings(answer, max(self._monotonic() - asked, 0.0), self._settings)
 
     def _say(self, why: str) -> None:
@@ -98,7 +107,7 @@ def ailment(answer: Answer, dialect: Dialect) -> str:
         if not _is_plain_text(answer):
             return "its body is not JSON"
         said = answer.body[:_LONGEST_WORD].decode(errors="replace").strip()
-        return "" if said.lower() in dialect.well else f"it says {said!r}, which is not among health.well"
+        return "" if said.lower() in dialect.well else f"it says {said!r}{_NOT_WELL}"
     if not document.valid:
         return "its JSON holds NaN or Infinity, which JSON does not have"
     said_there = value_at(document.value, dialect.status_pointer)
@@ -106,7 +115,7 @@ def ailment(answer: Answer, dialect: Dialect) -> str:
         return f"its JSON holds no word at {dialect.status_pointer} (health.status_pointer)"
     if said_there.strip().lower() not in dialect.well:
         word = said_there[:_LONGEST_WORD]
-        return f"its {dialect.status_pointer} says {word!r}, which is not among health.well"
+        return f"its {dialect.status_pointer} says {word!r}{_NOT_WELL}"
     return ""
 
 

@@ -37,6 +37,14 @@ _CREATES = sql.SQL(
     "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'"
     " AND has_schema_privilege(oid, 'CREATE') ORDER BY 1 LIMIT {most}"
 )
+_NAMED_IN = {
+    "payments": "postgres.payments.table",
+    "payment_attempts": "postgres.attempts.table",
+    "audit_log": "postgres.audit_log: null where you have none",
+    "schema_migrations": "postgres.migrations.table",
+    "webhook_events": "postgres.inbox.table",
+}
+"""The setting that says what each of the tables is called."""
 _NAMED = 10
 """How many tables that can be written to are named, and schemas in which some can be made."""
 
@@ -176,7 +184,9 @@ async def _question(
     for one in answer.readings:
         if isinstance(one, Reading) and one.metric is metrics.table_present and not one.value:
             name = dict(one.labels)["table"]
-            yield mend(where, f"the table {name} is missing", "create it, or set the name that it has")
+            yield mend(
+                where, f"the table {name} is missing", f"create it, or set the name that it has in {_NAMED_IN[name]}"
+            )
     if plan.scans or answer.problem:
         return
     judged = "" if plan.unknown else ", and reads no large table as a whole"

@@ -54,6 +54,10 @@ _PERMISSIONS: Mapping[Source, Mapping[str, str]] = {
 _ASKED_BY_QUERY = {Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION}
 """Sources each of whose queries is tried by itself."""
 
+_NO_WORD = (
+    "see whether this is the address of its health endpoint, whether this machine reaches it, and whether "
+    "health.status_pointer leads to its word"
+)
 _MONTH = timedelta(days=30).total_seconds()
 
 _STATE = (
@@ -227,6 +231,9 @@ async def _sources(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
             if sampler.source in _PERMISSIONS:
                 reads = max(1, _requests(assembly.samplers) - before)  # a sample at once after another may need none
                 monthly += reads * _MONTH / sampler.interval.total_seconds()
+            if isinstance(sampler, HealthSampler) and sampler.ailment and not sampler.says_so_itself:
+                yield mend("health.url", f"the payments service does not say how it is: {sampler.ailment}", _NO_WORD)
+                continue
             yield fine(where, f"gives {_series(snapshot.readings)} series")
             if isinstance(sampler, HealthSampler) and sampler.ailment:
                 yield note("health.url", f"the payments service is not well: {sampler.ailment}")

@@ -17,7 +17,7 @@ from paymon.gate.report import as_data, as_html, as_lines, back_as_data, back_as
 from paymon.live.access import access_options
 from paymon.live.asking import as_json, asked, environment_named, environment_option, written
 from paymon.live.prometheus import Prometheus, PrometheusError
-from paymon.live.times import MOMENT, Ago, moment_of
+from paymon.live.times import MOMENT, Ago, clock, moment_of
 from paymon.not_judged import not_judged
 from rules.vocabulary import Catalog, Environment, Rollout
 
@@ -84,9 +84,7 @@ def gate(
     catalog = load()
     rollout = catalog.rollout
     if rollout is None:
-        raise click.UsageError(
-            "the definitions have no rollout; define its stages, see rules/payments/runbook/stages.py"
-        )
+        raise click.UsageError(_no_rollout(catalog))
     place = environment_named(catalog, environment)
     if (stage is None) == (back is None):
         raise click.UsageError("say which STAGE to judge, or with --back to which percentage somebody went back")
@@ -111,7 +109,7 @@ def _go_on(
     html: Path | None,
 ) -> Decision:
     wanted = rollout.stage(_percent(stage, tuple(one.percent for one in rollout.stages)))
-    begun = None if since is None else moment_of(since, time.time())
+    begun = _begun(since)
 
     def look() -> Judgement:
         return judge(prometheus, catalog, environment, wanted, time.time(), begun, baseline)
@@ -135,7 +133,7 @@ def _go_back(
     watch: bool,
     json_: bool,
 ) -> Decision:
-    begun = None if since is None else moment_of(since, time.time())
+    begun = _begun(since)
     first = time.time()
 
     def look() -> StepBack:
@@ -147,6 +145,22 @@ def _go_back(
     for seen in _looks(prometheus, look, is_over, watch):
         _tell(as_json(back_as_data(seen)) if json_ else "\n".join(back_as_lines(seen)), json_ and watch)
     return seen.decision
+
+
+def _begun(since: Ago | datetime | None) -> float | None:
+    """When it began, as it was said. Raises click.UsageError for what is still to come."""
+    now = time.time()
+    begun = None if since is None else moment_of(since, now)
+    if begun is not None and begun > now:
+        raise click.UsageError(f"--since {clock(begun)} is still to come; say when it began, or leave it away")
+    return begun
+
+
+def _no_rollout(catalog: Catalog) -> str:
+    return (
+        f"the definitions of {catalog.organisation.service} have no rollout: nothing tells how many customers can pay; "
+        "the gate needs the flag's metrics, so leave without(Source.FLAG) away and let the exporter sample it"
+    )
 
 
 _Seen = TypeVar("_Seen", Judgement, StepBack)

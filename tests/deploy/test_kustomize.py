@@ -15,6 +15,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from paymon.init.answers import Answers
+from paymon.init.files import project_files
 from tests.deploy.test_deploy import DEPLOY
 
 OVERLAY = DEPLOY / "kustomize/production"
@@ -51,6 +53,34 @@ def test_the_example_s_configuration_is_one_that_the_exporter_takes(tmp_path: Pa
     assert checked.returncode == 0, checked.stderr
 
 
+def test_what_init_and_generate_write_starts_under_the_overlay_s_names(tmp_path: Path) -> None:
+    answers = {"organisation": "Harbor", "domain": "harbor.example", "team": "payments", "timezone": "UTC"}
+    several = {"services": ("checkout", "payouts"), "environments": ("live",), "currencies": ("eur",)}
+    ways = {"pagerduty": "oncall", "slack": "#oncall", "payment_methods": ("card",)}
+    has = {"postgres": False, "flag": False, "inbox": False}
+    written = project_files(Answers(**answers, **several, **ways, **has))  # type: ignore[arg-type]
+    (tmp_path / "declared.yaml").write_text(written["exporter/checkout/declared-live.yaml"])
+    (tmp_path / "allow-lists.yaml").write_text((OVERLAY / "allow-lists.yaml").read_text())
+    text = written["exporter/checkout/live.yaml"].replace("/run/secrets", str(tmp_path))
+    (tmp_path / "exporter.yaml").write_text(text)
+    (tmp_path / "stripe-api-key").write_text("rk_test_x")
+    [patch] = kustomization(OVERLAY)["patches"]
+    [change] = yaml.safe_load(patch["patch"])
+    assert change["path"] == "/spec/template/spec/containers/0/env"
+    mounted = {one["name"]: one["value"].replace("/etc/paymon", str(tmp_path)) for one in change["value"]}
+    command = [sys.executable, "-c", "from paymon.cli import main; main()", "exporter", "--check-config"]
+    checked = subprocess.run(
+        [*command, "--config", tmp_path / "exporter.yaml"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **mounted},
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
 @pytest.mark.servers
 @pytest.mark.parametrize("program", RENDERERS)
 def test_the_overlay_renders_to_valid_manifests_with_the_team_s_namespace_image_and_configuration(program: str) -> None:
@@ -68,4 +98,6 @@ def test_the_overlay_renders_to_valid_manifests_with_the_team_s_namespace_image_
     name = rendered["ConfigMap"]["metadata"]["name"]
     assert name.startswith("paymon-")
     assert {"name": "configuration", "configMap": {"name": name}} in spec["volumes"]
+    variables = {one["name"] for one in spec["containers"][0]["env"]}
+    assert variables == {"PAYMON_DECLARED__FILE", "PAYMON_ALLOW_LISTS__FILE"}
     assert rendered["ConfigMap"]["data"].keys() == {"exporter.yaml", "declared.yaml", "allow-lists.yaml"}

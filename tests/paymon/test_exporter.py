@@ -270,7 +270,7 @@ def test_a_declared_file_that_is_missing_or_wrong_is_found_by_the_check(config: 
     declared.unlink()
     missing = invoked("--config", str(config), "--check-config")
     assert missing.exit_code == 1
-    assert missing.output == f"declared.file: No such file or directory; put it there ({declared})\n"
+    assert missing.output == f"{config}:1: declared.file: No such file or directory; put it there ({declared})\n"
 
 
 def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_path: Path) -> None:
@@ -311,6 +311,16 @@ def test_a_wrong_configuration_ends_it_with_1_and_without_a_traceback(tmp_path: 
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 2
     assert "Traceback" not in ended.stderr
+
+
+def test_everything_that_is_wrong_is_told_at_once(config: Path, tmp_path: Path) -> None:
+    config.write_text(f"allow_lists: {{file: {tmp_path}/none.yaml}}\ndeclared: {{file: {tmp_path}/gone.yaml}}\n")
+    wrong = invoked("--config", str(config), "--check-config")
+    assert wrong.exit_code == 1
+    assert [line.split(": ")[:2] for line in wrong.output.splitlines()] == [
+        [f"{config}:1", "allow_lists"],
+        [f"{config}:2", "declared.file"],
+    ]
 
 
 def test_a_configuration_can_be_checked_without_being_used(config: Path, tmp_path: Path) -> None:

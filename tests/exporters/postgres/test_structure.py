@@ -36,6 +36,13 @@ def test_a_table_of_another_name_and_schema_is_served_under_the_name_it_stands_f
     assert seen(payments_database, audit_log="Shop.Log").value(metrics.table_present, table="audit_log") == 1
 
 
+def test_a_table_that_a_team_does_not_have_is_not_looked_for(payments_database: PaymentsDatabase) -> None:
+    payments_database.execute("DROP TABLE audit_log")
+    found = seen(payments_database, audit_log=None)
+    assert found.value(metrics.table_present, table="audit_log") is None
+    assert found.value(metrics.table_present, table="payments") == 1
+
+
 def test_every_migration_that_is_not_applied_is_pending_gaps_included(payments_database: PaymentsDatabase) -> None:
     payments_database.execute(
         "INSERT INTO schema_migrations (version, applied)"

@@ -397,11 +397,38 @@ def test_each_thing_that_cannot_be_reached_is_named_and_stops_no_other(around: S
         "stripe.state.path",
         "leader.dsn",
         "postgres.dsn",
+        "health.url",
         "flag, a sample",
     ]
     assert "hunter" not in "".join(map(str, found))
     assert "payments_health_up" not in "".join(lines)
-    assert "health.url: the payments service is not well: no connection" in map(str, found)
+    assert not [one for one in found if one.where == "health, a sample"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://no-such-host.invalid/health/payments", "no connection"),
+        ("{service}/no/such/path", "it answered 404"),
+        ("{service}/v1/flags/payments_live_v1", "it answered 401"),
+    ],
+)
+def test_a_health_address_that_gives_no_word_of_the_service_is_to_be_mended(
+    around: Surroundings, url: str, said: str
+) -> None:
+    service = around.environment["PAYMON_HEALTH__URL"].removesuffix("/health/payments")
+    found = findings({**around.environment, "PAYMON_HEALTH__URL": url.format(service=service)})
+    assert to_mend(found) == [
+        f"health.url: the payments service does not say how it is: {said}; see whether this is the address of its"
+        " health endpoint, whether this machine reaches it, and whether health.status_pointer leads to its word"
+    ]
+
+
+def test_a_service_that_says_itself_that_it_is_not_well_is_a_note(around: Surroundings) -> None:
+    found = findings({**around.environment, "PAYMON_HEALTH__WELL": '["splendid"]'})
+    assert to_mend(found) == []
+    [line] = [str(one) for one in found if one.where == "health.url"]
+    assert line.startswith("health.url: the payments service is not well: its /status says ")
 
 
 def test_what_a_probe_cannot_find_out_is_named_though_it_finds_out_something_else(around: Surroundings) -> None:

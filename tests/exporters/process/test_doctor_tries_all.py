@@ -133,7 +133,8 @@ def test_what_is_turned_off_is_named_with_what_turns_it_off(around: Surroundings
             "ALTER TABLE audit_log RENAME TO log",
             "ALTER TABLE log RENAME TO audit_log",
             "tables",
-            "the table audit_log is missing; create it, or set the name that it has",
+            "the table audit_log is missing; create it, or set the name that it has in postgres.audit_log: null where"
+            " you have none",
         ),
     ],
     ids=["key of its own", "missing table"],

@@ -441,3 +441,11 @@ def test_a_path_keeps_its_first_decision() -> None:
     assert first_crossing(ratio, [(10, 0), (61, 0), (62, 30)]) == (1, Crossing.PASS)
     assert first_crossing(ratio, [(10, 2), (100, 2)]) == (0, Crossing.FAIL)
     assert first_crossing(ratio, [(10, 0), (20, 0)]) == (None, Crossing.UNDECIDED)
+
+
+def test_a_stage_that_is_still_to_begin_is_wrong_use() -> None:
+    for arguments in (["1"], ["--back", "10"]):
+        asked = [*arguments, "--since", "2099-01-01", "--prometheus", "http://127.0.0.1:1"]
+        found = CliRunner().invoke(gate, asked)
+        assert found.exit_code == 3, found.output
+        assert "--since 2099-01-01 00:00:00Z is still to come; say when it began" in found.output
