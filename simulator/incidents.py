@@ -266,7 +266,7 @@ INCIDENTS: tuple[Incident, ...] = (
             Fires(alert=outcomes.kill_switch_ineffective, within=minutes(6)),
             Fires(alert=rollout.kill_switch_active, within=minutes(2)),
         ),
-        says=r"\d+(\.\d+)? payments were attempted in the past 2 minutes, with the kill switch pulled\.",
+        says=r"\d+(\.\d+)? payments were attempted with the kill switch pulled, in 2 minutes, or in 10 where fewer",
         watched_for=minutes(30),
         every=HALF,
     ),
