@@ -47,9 +47,9 @@ def _lines(seen: Check) -> Iterator[str]:
     for one in seen.metrics:
         yield _metric(one)
     minutes = seen.window.total_seconds() / 60
-    total = sum(part.count for part in seen.results)
     yield ""
-    yield click.style(f"{total:.0f} attempts in {minutes:g} min", bold=True)
+    if seen.attempts is not None or seen.why:
+        yield click.style(f"{_attempts(seen)} in {minutes:g} min{f': {seen.why}' if seen.why else ''}", bold=True)
     yield from _shares("results", seen.results)
     yield from _shares("failures by class", seen.classes)
     if seen.methods:
@@ -62,6 +62,14 @@ def _lines(seen: Check) -> Iterator[str]:
         yield click.style(f"  old or missing sources: {', '.join(seen.stale)}", fg="yellow")
     for doubt in seen.doubts:
         yield click.style(f"  in doubt: {doubt}", fg="yellow")
+
+
+def _attempts(seen: Check) -> str:
+    if seen.attempts is None:
+        return "UNKNOWN how many attempts"
+    if seen.why:
+        return f"at least {seen.attempts:.0f} attempts" if seen.attempts >= 0.5 else "UNKNOWN how many attempts"
+    return f"{seen.attempts:.0f} attempts"
 
 
 def _metric(one: KeyReading) -> str:
@@ -99,6 +107,8 @@ def _as_data(seen: Check) -> dict[str, Any]:
             }
             for one in seen.metrics
         ],
+        "attempts": seen.attempts,
+        "attempts_unknown_why": seen.why,
         "results": parts(seen.results),
         "failure_classes": parts(seen.classes),
         "technical_failures_by_method": parts(seen.methods),

@@ -13,6 +13,7 @@ from paymon.live.prometheus import Prometheus
 from paymon.now.key_metrics import KeyMetric, Reading, key_metrics
 from rules.payments import account, database, declines, latency, monitoring, outcomes, rollout
 from rules.vocabulary import STALE_AFTER_INTERVALS, Catalog, Environment, Metric, matchers, prometheus_duration
+from rules.vocabulary import Source as Exporting
 
 __all__ = ["Alarm", "Change", "Check", "KeyReading", "Mark", "Part", "Source", "Status", "look_around", "look_closely"]
 
@@ -71,6 +72,10 @@ class Check:
     at: float
     window: timedelta
     metrics: tuple[KeyReading, ...]
+    attempts: float | None
+    """How many there were in the window; None where nobody counts them."""
+    why: str
+    """Why that number is unknown, or too low."""
     results: tuple[Part, ...]
     classes: tuple[Part, ...]
     methods: tuple[Part, ...]
@@ -85,7 +90,9 @@ class Check:
 
     @property
     def unknown(self) -> bool:
-        return bool(self.doubts) or not self.metrics or any(one.mark is Mark.UNKNOWN for one in self.metrics)
+        return bool(self.doubts or self.why or not self.metrics) or any(
+            one.mark is Mark.UNKNOWN for one in self.metrics
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,14 @@ class Status:
     heartbeat: bool
     sources: tuple[Source, ...]
     read_budget: float | None
+    has_flag: bool
+    """Whether there is a flag to look at, which the team has not left out."""
     rollout: float | None
     planned: float | None
     killed: bool | None
     changes: tuple[Change, ...]
+    unseen: tuple[str, ...]
+    """Of what changes are looked for, what nobody has measured in that hour."""
     doubts: tuple[str, ...]
 
 
@@ -150,6 +161,9 @@ class _Look:
         span = prometheus_duration(window)
         attempts = self._grown(outcomes.attempts, span, "result")
         total = sum(attempts.values())
+        why = self._old(self.expressions.index.sources(outcomes.attempts.name), sources)
+        if not attempts and not why and not self._is_left_out(outcomes.attempts):
+            why = f"{outcomes.attempts} is not there"
         classes = self._grown(declines.failures, span, "class")
         failed = self._grown(outcomes.attempts, span, "payment_method", result="technical_failure")
         of = self._grown(outcomes.attempts, span, "payment_method")
@@ -158,6 +172,8 @@ class _Look:
             self.at,
             window,
             tuple(self._metrics(sources)),
+            total if attempts else None,
+            why,
             _parts(attempts, total),
             _parts(classes, total),
             tuple(Part(name, failed.get(name, 0.0), count) for name, count in sorted(of.items()) if count >= 0.5),
@@ -170,6 +186,7 @@ class _Look:
         sources = self._sources()
         budget = self._value(self.rules.alerts, account.read_budget.name)
         killed = self._highest(rollout.killed)
+        changes, unseen = self._changes()
         return Status(
             self.environment.name,
             self.at,
@@ -178,17 +195,18 @@ class _Look:
             self._beats(),
             sources,
             budget,
+            not self._is_left_out(rollout.rollout),
             self._highest(rollout.rollout),
             self._highest(rollout.expected),
             None if killed is None else killed == 1,
-            tuple(self._changes()),
+            changes,
+            unseen,
             (*self.prometheus.doubts, *self.prometheus.clock_doubts),
         )
 
     # Key metrics
 
     def _metrics(self, sources: Sequence[Source]) -> Iterator[KeyReading]:
-        fresh = {one.name for one in sources if one.fresh}
         for metric in key_metrics(self.catalog):
             if self._elsewhere(metric):
                 continue
@@ -199,17 +217,16 @@ class _Look:
             found = [one.value for one in self.prometheus.query(text, self.at) if not math.isnan(one.value)]
             worst = (max if comparison.upward else min)(found, default=None)
             reading = Reading(metric, comparison, bound, worst)
-            yield self._judged(metric, rule, reading, fresh)
+            yield self._judged(metric, rule, reading, sources)
 
     def _elsewhere(self, metric: KeyMetric) -> bool:
         """Whether it comes from what nobody samples in this environment."""
         return not self.expressions.sources(metric.alert.watches).isdisjoint(self.environment.without_sources)
 
-    def _judged(self, metric: KeyMetric, rule: AlertRule, reading: Reading, fresh: set[str]) -> KeyReading:
+    def _judged(self, metric: KeyMetric, rule: AlertRule, reading: Reading, sources: Sequence[Source]) -> KeyReading:
         signal = metric.alert.watches
-        old = [one.value for one in self.expressions.sources(signal) if one.sampled and one.value not in fresh]
-        if old:
-            return KeyReading(reading, Mark.UNKNOWN, f"{' and '.join(sorted(old))} is old or missing")
+        if old := self._old(self.expressions.sources(signal), sources):
+            return KeyReading(reading, Mark.UNKNOWN, old)
         if reading.value is None:
             reads = {one.name for one in self.expressions.index.reads(signal) if not one.of_absence}
             missing = sorted(reads - set(self._present(reads)))
@@ -219,6 +236,13 @@ class _Look:
         if any(self.prometheus.query(self.rules.branch_text(one, self._recorded), self.at) for one in rule.branches):
             return KeyReading(reading, Mark.BREACH)
         return KeyReading(reading, Mark.ALONE if reading.breached else Mark.FINE)
+
+    @staticmethod
+    def _old(read: Iterable[Exporting], sources: Sequence[Source]) -> str:
+        """Which of those that are read are old or missing, in words; nothing where none is."""
+        fresh = {one.name for one in sources if one.fresh}
+        old = sorted(one.value for one in read if one.sampled and one.value not in fresh)
+        return f"{' and '.join(old)} {'is' if len(old) == 1 else 'are'} old or missing" if old else ""
 
     def _present(self, names: Iterable[str]) -> list[str]:
         """Those of the names of which there is a series that the rules read: of this service, by its jobs."""
@@ -288,29 +312,33 @@ class _Look:
             found[name] = Alarm(name, one.labels.get("priority", ""), fires, since.get(name))
         return tuple(sorted(found.values(), key=lambda one: (one.priority, not one.fires, one.name)))
 
-    def _changes(self) -> Iterator[Change]:
+    def _changes(self) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+        """What changed in the past hour, the latest first; and what of it nobody has measured."""
         start = self.at - 3600
-        watched = (
-            (rollout.rollout, "rollout {0:.0%} -> {1:.0%}"),
-            (rollout.expected, "plan {0:.0%} -> {1:.0%}"),
-            (rollout.killed, "kill switch {0:.0f} -> {1:.0f}"),
-        )
-        found = []
-        for metric, words in watched:
+        found, unseen = [], []
+        for metric, what, words in (
+            (rollout.rollout, "rollout", "rollout {0:.0%} -> {1:.0%}"),
+            (rollout.expected, "plan", "plan {0:.0%} -> {1:.0%}"),
+            (rollout.killed, "kill switch", "kill switch {0:.0f} -> {1:.0f}"),
+        ):
             if self._is_left_out(metric):
                 continue
-            for course in self.prometheus.range(f"max({self.expressions.scoped(str(metric))})", start, self.at, 60):
+            courses = self.prometheus.range(f"max({self.expressions.scoped(str(metric))})", start, self.at, 60)
+            unseen += [] if courses else [what]
+            for course in courses:
                 pairs = zip(course.moments[1:], course.values, course.values[1:], strict=False)
                 found += [Change(at, words.format(old, new)) for at, old, new in pairs if old != new]
         for metric, what in ((latency.application_build, "payments service"), (monitoring.build, "exporter")):
             if self._is_left_out(metric):
                 continue
             expr = f"max by (version) ({self.expressions.scoped(str(metric))})"
-            for course in self.prometheus.range(expr, start, self.at, 60):
+            courses = self.prometheus.range(expr, start, self.at, 60)
+            unseen += [] if courses else [f"version of the {what}"]
+            for course in courses:
                 if course.moments[0] > start + 300:
                     version = course.labels.get("version", "")
                     found.append(Change(course.moments[0], f"{what} {version} appeared"))
-        yield from sorted(found, key=lambda one: -one.at)
+        return tuple(sorted(found, key=lambda one: -one.at)), tuple(unseen)
 
 
 def _parts(counts: dict[str, float], of: float) -> tuple[Part, ...]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from rules.vocabulary import Catalog, Environment
 __all__ = ["rendered", "status"]
 
 _EVERY = 5.0
+_LINE = 80
 _STYLES = {
     Mark.FINE: "green",
     Mark.BREACH: "bold red",
@@ -45,17 +47,33 @@ def status(watch: bool, json_: bool, environment: str | None, **_access: Any) ->
     catalog = load()
     place = environment_named(catalog, environment)
     with asked(click.get_current_context()) as prometheus:
-        if watch and sys.stdout.isatty() and not json_:
-            _watch(prometheus, catalog, place)
+        if watch:
+            show = _watch if sys.stdout.isatty() and not json_ else partial(_follow, json_=json_)
+            show(prometheus, catalog, place)
             sys.exit(0)
+        seen = _look(prometheus, catalog, place)
+        _tell(seen, json_=json_)
+    sys.exit(_exit_status(seen))
+
+
+def _tell(seen: Status, *, json_: bool) -> None:
+    click.echo(as_json(_as_data(seen)) if json_ else rendered(seen, None, 200).plain)
+
+
+def _follow(prometheus: Prometheus, catalog: Catalog, environment: Environment, *, json_: bool) -> None:
+    """Tells of every look, and of every answer that is missed."""
+    try:
         while True:
-            seen = _look(prometheus, catalog, place)
-            click.echo(as_json(_as_data(seen)) if json_ else rendered(seen, 80, 200).plain)
-            if not watch:
-                break
+            try:
+                _tell(_look(prometheus, catalog, environment), json_=json_)
+            except PrometheusError as error:
+                missed = {"environment": environment.name, "at": time.time(), "cannot_judge": str(error)}
+                line = f" {environment.name}  {clock(time.time())}  cannot see anything: {error}"
+                click.echo(as_json(missed) if json_ else line)
             sys.stdout.flush()
             time.sleep(_EVERY)
-    sys.exit(_exit_status(seen))
+    except KeyboardInterrupt:
+        return
 
 
 def _look(prometheus: Prometheus, catalog: Catalog, environment: Environment) -> Status:
@@ -96,10 +114,14 @@ def _exit_status(seen: Status) -> int:
     return CANNOT_JUDGE if unknown else 0
 
 
-def rendered(seen: Status, width: int, height: int, trouble: str = "") -> Text:
-    """The screen, no line longer than `width` columns and no more than `height` of them; each state has a word."""
+def rendered(seen: Status, width: int | None, height: int, trouble: str = "") -> Text:
+    """The screen, no line longer than `width` columns (whole lines without one), and no more than `height` of them.
+
+    Each state has a word.
+    """
     head = [_title(seen, width, trouble), *_metrics(seen)]
     feet = [*_rollout(seen), *_sources(seen, width)]
+    unmeasured = f"; unmeasured: {', '.join(seen.unseen)}" if seen.unseen else ""
     changes = [Text(f"  {clock(one.at)[11:]}  {one.what}") for one in seen.changes]
     room = max(height - len(head) - len(feet) - 2, 2)
     alarms = [_alarm(one, seen.at) for one in seen.alarms]
@@ -109,18 +131,20 @@ def rendered(seen: Status, width: int, height: int, trouble: str = "") -> Text:
         _heading(f"Alerts{'' if seen.heartbeat else ': THE RULES ARE NOT EVALUATED, silence says nothing'}", width),
         *_cut(alarms, room - for_changes, "none"),
         *feet,
-        _heading("Changed in the past hour", width),
-        *_cut(changes, for_changes, "nothing"),
+        _heading(f"Changed in the past hour{unmeasured}", width),
+        *_cut(changes, for_changes, "nothing that is measured" if unmeasured else "nothing"),
     ]
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
+    if width:
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines[:height])
 
 
-def _title(seen: Status, width: int, trouble: str) -> Text:
+def _title(seen: Status, width: int | None, trouble: str) -> Text:
     words = f" {seen.environment}  {clock(seen.at)}  {trouble or ' '.join(seen.doubts)}"
     line = Text(words, style="bold white on red" if trouble or seen.doubts else "bold white on dark_blue")
-    line.truncate(width, overflow="ellipsis", pad=True)
+    if width:
+        line.truncate(width, overflow="ellipsis", pad=True)
     return line
 
 
@@ -144,33 +168,36 @@ def _alarm(one: Alarm, now: float) -> Text:
 
 
 def _rollout(seen: Status) -> Iterator[Text]:
-    line = Text("  rollout ")
-    line.append("unknown" if seen.rollout is None else f"{seen.rollout:.0%}", style="bold")
-    line.append(f", plan {'unknown' if seen.planned is None else f'{seen.planned:.0%}'}, kill switch ")
-    line.append(
-        {True: "PULLED", False: "not pulled", None: "unknown"}[seen.killed], style="bold red" if seen.killed else ""
-    )
+    line = Text("  ")
+    if seen.has_flag:
+        line.append("rollout ")
+        line.append("unknown" if seen.rollout is None else f"{seen.rollout:.0%}", style="bold")
+        line.append(f", plan {'unknown' if seen.planned is None else f'{seen.planned:.0%}'}, kill switch ")
+        word = {True: "PULLED", False: "not pulled", None: "unknown"}[seen.killed]
+        line.append(word, style="bold red" if seen.killed else "")
+        line.append("; ")
     budget = "unknown" if seen.read_budget is None else f"{seen.read_budget:.0%} spent"
-    line.append(f"; Stripe read budget {budget}")
+    line.append(f"Stripe read budget {budget}")
     yield line
 
 
-def _sources(seen: Status, width: int) -> Iterator[Text]:
+def _sources(seen: Status, width: int | None) -> Iterator[Text]:
     """Those that are old or missing first, each with its age in its own intervals."""
     line = Text("  sources ")
     for one in sorted(seen.sources, key=lambda source: source.fresh):
         word = "missing" if one.age is None else f"{one.age:.1f}" + ("" if one.fresh else " OLD")
         piece = Text(f"{one.name} {word}  ", style="" if one.fresh else "bold magenta")
-        if line.cell_len + piece.cell_len > width:
+        if line.cell_len + piece.cell_len > (width or _LINE):
             yield line
             line = Text("          ")
         line.append_text(piece)
     yield line
 
 
-def _heading(text: str, width: int) -> Text:
+def _heading(text: str, width: int | None) -> Text:
     line = Text(text, style="bold underline")
-    line.truncate(width, overflow="ellipsis", pad=True)
+    if width:
+        line.truncate(width, overflow="ellipsis", pad=True)
     return line
 
 
@@ -199,6 +226,7 @@ def _as_data(seen: Status) -> dict[str, Any]:
         "rollout": seen.rollout,
         "planned": seen.planned,
         "killed": seen.killed,
+        "changes_unmeasured": list(seen.unseen),
         "changes": [{"at": one.at, "what": one.what} for one in seen.changes],
         "warnings": list(seen.doubts),
     }

@@ -1,6 +1,11 @@
 """How do payments stand at this moment? As seen on live servers."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +15,19 @@ from click.testing import CliRunner
 from paymon.live.access import Access
 from paymon.live.prometheus import Prometheus
 from paymon.now import seeing
-from paymon.now.check import check
+from paymon.now.check import _lines, check
 from paymon.now.key_metrics import key_metrics
 from paymon.now.seeing import Alarm, Change, KeyReading, Mark, Status, look_around, look_closely
 from paymon.now.status import rendered, status
+from paymon.programs import find
 from rules.catalog import PAYMENTS, catalog
-from rules.payments import latency
+from rules.payments import latency, monitoring
 from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import Environment, Source, minutes
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
 from tests.paymon.live.world import Story, at_stage, server, serving, soon
+from tests.servers import free_port, running
 
 CATALOG = catalog()
 NO_SERVER = ["--prometheus", "http://127.0.0.1:1"]
@@ -156,6 +163,72 @@ def test_what_an_environment_does_not_sample_is_neither_old_nor_missing_there(li
     assert "Payment success rate" in titles
 
 
+def test_nobody_who_counts_attempts_is_told_from_nobody_who_pays(tmp_path: Path) -> None:
+    """In the story 125 a minute pay for two hours; the sources of one server are old, and the other has no series."""
+    end = soon() - 600
+    old = at_stage(100, changed={monitoring.source_age.name: lambda at: 50.0})
+    with server("3.5", [old], end, tmp_path / "old") as url, Prometheus(Access(url=url)) as prometheus:
+        seen = look_closely(prometheus, CATALOG, old.environment, minutes(15), end)
+    assert seen.attempts == pytest.approx(15 * 125, rel=0.1)
+    assert seen.why == "stripe_events is old or missing"
+    assert "at least 18" in "\n".join(_lines(seen))
+    with serving("3.5", [], tmp_path / "empty") as url:
+        found = CliRunner().invoke(check, ["--prometheus", url])
+        data = json.loads(CliRunner().invoke(check, ["--prometheus", url, "--json"]).stdout)
+        screen = CliRunner().invoke(status, ["--prometheus", url])
+    assert "UNKNOWN how many attempts in 15 min: stripe_events is old or missing" in found.output
+    assert "0 attempts" not in found.output
+    assert (data["attempts"], data["unknown"]) == (None, True)
+    assert "Changed in the past hour; unmeasured: rollout, plan, kill switch, " in screen.output
+    assert screen.output.endswith("  nothing that is measured\n")
+
+
+def test_what_is_piped_is_told_whole(tmp_path: Path) -> None:
+    with serving("3.5", [], tmp_path) as url:
+        screen = CliRunner().invoke(status, ["--prometheus", url]).output
+    assert "…" not in screen
+    why = "stripe_events is old or missing"
+    (line,) = (line for line in screen.splitlines() if "Payment success rate" in line)
+    assert line.endswith(why)
+
+
+@pytest.mark.parametrize("as_data", [False, True], ids=["text", "json"])
+def test_a_watch_that_is_piped_outlives_missed_answers_until_it_is_interrupted(as_data: bool, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "prometheus.log"
+    missed, answered = ("cannot_judge", '"metrics"') if as_data else ("cannot see anything: ", "Payment success rate")
+    command = [sys.executable, "-m", "paymon", "status", "--watch", *(["--json"] if as_data else [])]
+    told = tmp_path / "told"
+    with (
+        told.open("wb") as output,
+        subprocess.Popen([*command, "--prometheus", f"http://127.0.0.1:{port}"], stdout=output) as watch,
+    ):
+        try:
+            _until(lambda: missed in told.read_text(), watch)
+            (tmp_path / "prometheus.yml").write_text("global: {}\n")
+            server_: tuple[str | Path, ...] = (
+                find("prometheus", "3.5"),
+                f"--config.file={tmp_path / 'prometheus.yml'}",
+                f"--storage.tsdb.path={tmp_path / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            )
+            with running(server_, log):
+                _until(lambda: answered in told.read_text(), watch)
+            before = told.read_text().count(missed)
+            _until(lambda: told.read_text().count(missed) > before, watch)
+            watch.send_signal(signal.SIGINT)
+            assert watch.wait(100) == 0
+        finally:
+            watch.kill()
+
+
+def _until(seen: Callable[[], bool], watch: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 200
+    while not seen():
+        assert watch.poll() is None, watch.returncode
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_the_window_is_split_by_result_and_method(live: Live) -> None:
     with live.ask() as prometheus:
         seen = look_closely(prometheus, CATALOG, stories.BACK_AMID_FAILURES.environment, minutes(15), live.end - 300)
@@ -218,10 +291,12 @@ def test_a_full_screen_fits_into_eighty_columns_and_twenty_four_rows_and_says_wh
             seeing.Source(name, 1.0) for name in ("stripe_events", "stripe_account", "stripe_webhooks", "postgres")
         ),
         read_budget=0.4,
+        has_flag=True,
         rollout=0.1,
         planned=0.1,
         killed=True,
         changes=tuple(Change(1e9 - n, f"rollout {n} %") for n in range(9)),
+        unseen=(),
         doubts=(),
     )
     lines = rendered(seen, 80, 24).plain.splitlines()
