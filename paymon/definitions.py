@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import InvalidOperation
+from enum import EnumMeta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,11 +42,14 @@ def definitions_read() -> Iterator[None]:
         place = _place(error)
         if place is None:
             raise
+        if mistyped := _mistyped(error):
+            lines = told(dict.fromkeys(mistyped))
+            raise NoDefinitions(_complain("\n".join(lines))) from error
         path, first, last = place
         shown = path.relative_to(_base(path))
-        told = _complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")
+        status = _complain(f"{shown}:{first}: {_what(error, _lines(path, first, last))}")
         _say_if_made_by_a_newer_one()
-        raise NoDefinitions(told) from error
+        raise NoDefinitions(status) from error
 
 
 def _say_if_made_by_a_newer_one() -> None:
@@ -214,6 +218,16 @@ def _place(error: Exception) -> tuple[Path, int, int] | None:
     return None
 
 
+def _mistyped(error: Exception) -> tuple[Problem, ...]:
+    """What in the areas that were being put together is of another type than the vocabulary asks for."""
+    from rules.checks.types import mistyped_in
+    from rules.composition import Definitions
+
+    held = [value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values()]
+    own = [one for one in held if isinstance(one, Definitions)]
+    return mistyped_in(own[-1].areas) if own else ()
+
+
 def _lines(path: Path, first: int, last: int) -> str:
     return "".join(linecache.getlines(str(path))[first - 1 : last])
 
@@ -230,6 +244,8 @@ def _what(error: Exception, text: str) -> str:
         kind, fields = lacking[1], " and ".join(re.findall(r"'(\w+)'", lacking[2]))
         name = re.search(r'"([^"\n]*)"', text)
         return f"{kind.lower()} {name[1] if name else ''}".strip() + f" lacks {fields}; give {fields} here"
+    if isinstance(error, AttributeError) and isinstance(error.obj, EnumMeta):
+        return f"{error.obj.__name__} has no {error.name}; choose one of {', '.join(error.obj.__members__)}"
     return f"{error} ({type(error).__name__}); correct the definition on this line"
 
 

@@ -44,6 +44,7 @@ def placed(problem: Problem, folders: Iterable[Path]) -> str:
 def strays(catalogs: Iterable[Catalog], folder: Path) -> Iterator[Problem]:
     """Modules below the folder that define alerts, signals or metrics, and are an area of no catalog."""
     taken = {_file(area.module) for catalog in catalogs for area in catalog.areas}
+    loaded = {_file(module) for module in list(sys.modules)}
     for path in sorted(folder.rglob("*.py")):
         inside = path.relative_to(folder).parts
         if path.resolve() in taken or _NO_DEFINITIONS & set(inside) or any(part.startswith(".") for part in inside):
@@ -54,7 +55,10 @@ def strays(catalogs: Iterable[Catalog], folder: Path) -> Iterator[Problem]:
             yield Problem(
                 f"{path.relative_to(folder.parent if folder.name == 'rules' else folder)}:{line}: {kind} {name}",
                 "is in a module that no area takes, so that nothing comes of it",
-                "add the module to the catalog's areas, with with_area(...)",
+                "add the module to the catalog's areas, with with_area(...)"
+                + (
+                    "; where that stands, a without(...) takes away all that it has" if path.resolve() in loaded else ""
+                ),
             )
             break
 

@@ -1,6 +1,7 @@
 """`paymon upgrade`: what does this version change for this team, in words, before anything is written?"""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def _alerts(old: Manifest, new: Manifest, renamed: Mapping[str, Rename]) -> Iter
     arrived = {one.new for one in renamed.values() if one.old in before}
     for name in now:
         if name not in before and name not in arrived:
-            yield f"new: {name} ({_urgency(now[name])}, {now[name]['area']}): {now[name]['summary']}"
+            yield f"new: {name} ({_urgency(now[name])}, {now[name]['area']}): {_summary(now[name])}"
     for name in before:
         if name in now:
             if before[name]["area"] != now[name]["area"]:
@@ -234,6 +235,13 @@ def _people(old: Manifest, new: Manifest) -> Iterator[str]:
         for key, said in (("notifies", "told to"), ("escalates_to", "escalated to")):
             yield from (f"{priority}: no longer {said} {one}" for one in was[key] if one not in isnow[key])
             yield from (f"{priority}: now {said} {one}" for one in isnow[key] if one not in was[key])
+
+
+def _summary(alert: Manifest) -> str:
+    """As it reads with the first of its bounds: each environment and tier has its own."""
+    bounds = [one["bound"] for there in alert["thresholds"].values() for one in there.values()]
+    number = re.search(r"\d.*", bounds[0]) if bounds else None
+    return str(alert["summary"]).replace("{threshold}", number[0] if number else "the bound")
 
 
 def _urgency(alert: Manifest) -> str:

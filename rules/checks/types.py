@@ -1,6 +1,7 @@
 """Is what stands in each field of a definition of the type that the vocabulary gives the field?"""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,29 +12,54 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from rules.checks.problem import Problem
-from rules.vocabulary import Catalog
+from rules.vocabulary import Area, Catalog
 
-__all__ = ["mistyped"]
+__all__ = ["mistyped", "mistyped_in"]
 
 
 @lru_cache(maxsize=16)
 def mistyped(catalog: Catalog) -> tuple[Problem, ...]:
     """Every field with a value of another type, with the definition that it is in; nothing else can be judged then."""
+    return tuple(_problems(_definitions(catalog)))
+
+
+def mistyped_in(areas: Iterable[Area]) -> tuple[Problem, ...]:
+    """The same of areas of which no catalog can be made."""
+    return tuple(_problems(_of_areas(areas)))
+
+
+def _problems(definitions: Iterable[tuple[str, Any]]) -> Iterator[Problem]:
     seen: set[int] = set()
-    return tuple(
-        Problem(where, f"has {shortened(value)} as its {path}", _cure(hint))
-        for where, definition in _definitions(catalog)
-        for path, value, hint in _within(definition, "", seen)
-    )
+    for where, definition in definitions:
+        for path, value, hint in _within(definition, "", seen):
+            place = _of_organisation(definition, path) if where == _ORGANISATION else where
+            yield Problem(place, f"has {shortened(value)} as its {path}", _cure(hint))
+
+
+_ORGANISATION = "organisation"
+_PART = re.compile(r"(\w+)s\[(\d+)\]")
+
+
+def _of_organisation(organisation: Any, path: str) -> str:
+    """Where in the organisation it is: the environment, contact or link by its name, or else the field."""
+    found = _PART.match(path)
+    name = getattr(getattr(organisation, f"{found[1]}s")[int(found[2])], "name", None) if found else None
+    if found and isinstance(name, str):
+        return f"{_ORGANISATION}: {found[1]} {name}"
+    return f"{_ORGANISATION}: {re.split(r'[.[]', path)[0]}"
+
+
+def _of_areas(areas: Iterable[Area]) -> Iterator[tuple[str, Any]]:
+    for area in areas:
+        for kind in ("metrics", "signals", "objectives", "alerts"):
+            for definition in getattr(area, kind):
+                yield f"{area.module}: {kind[:-1]} {definition.name}", definition
 
 
 def _definitions(catalog: Catalog) -> Iterator[tuple[str, Any]]:
     """What is defined, with its place; before whatever may quote it."""
-    for area in catalog.areas:
-        for kind in ("metrics", "signals", "objectives", "alerts"):
-            for definition in getattr(area, kind):
-                yield f"{area.module}: {kind[:-1]} {definition.name}", definition
-    yield "organisation", catalog.organisation
+    yield from _of_areas(catalog.areas)
+    yield _ORGANISATION, catalog.organisation
     for item in catalog.items:
         yield f"rules.payments.runbook.items: item {item.id}", item
     for chapter in catalog.chapters:

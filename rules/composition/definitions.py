@@ -97,6 +97,10 @@ class Definitions:
         of the same reason. Raises ValueError for what does not exist, and for what is left and still needs it.
         """
         _reasoned("without()", because)
+        if not what:
+            raise ValueError(
+                "without() names nothing to leave out; name an area, alert, signal or source, or take the line away"
+            )
         removal = Removal(self.areas, self.dashboards)
         for one in what:
             removal.take(self._named(one))
@@ -132,6 +136,10 @@ class Definitions:
         if not isinstance(found, Alert | Signal):
             raise ValueError(  # noqa: TRY004 - the name is wrong, not the type
                 f"override of {name}, which is no alert and no signal; name one of these"
+            )
+        if not changed:
+            raise ValueError(
+                f"override of {name} changes nothing; say what, such as value, lasting or priority, or take the line away"
             )
         new = _overridden_alert(found, because, tier, changed) if isinstance(found, Alert) else _changed(found, changed)
         text = ", ".join(f"{key} {value}" for key, value in changed.items() if isinstance(value, str | int | timedelta))
@@ -239,14 +247,23 @@ def _of_service(dashboards: tuple[Dashboard, ...], service: str) -> tuple[Dashbo
 
 
 def _name(one: str | ModuleType | Area | Signal | Alert | Source) -> str:
-    if isinstance(one, str):
-        return one
-    if isinstance(one, ModuleType):
-        return one.__name__.rsplit(".", 1)[-1]
-    return one.value if isinstance(one, Source) else one.name
+    match one:
+        case str():
+            return one
+        case ModuleType():
+            return one.__name__.rsplit(".", 1)[-1]
+        case Source():
+            return str(one.value)
+        case Area() | Signal() | Alert():
+            return one.name
+    raise ValueError(
+        f"{one!r} is no alert, signal, area or source; write its name as text, or Source. and one of its members"
+    )
 
 
 def _reasoned(call: str, because: str) -> None:
+    if not isinstance(because, str):
+        raise ValueError(f"{call} has {because!r} as its because; write as text why your team differs")  # noqa: TRY004
     if not because.strip():
         raise ValueError(f"{call} has no because; say why your team differs")
 

@@ -159,6 +159,11 @@ class Jobs:
     others: tuple[tuple[Source, tuple[str, ...]], ...] = ()
     """Sources with jobs of their own."""
 
+    def __post_init__(self) -> None:
+        for which in ("exporter", "application"):
+            if not getattr(self, which):
+                raise ValueError(f"jobs has no {which}; name the job under which Prometheus scrapes it")
+
     def of(self, source: Source) -> tuple[str, ...]:
         """The jobs that serve metrics of that source; none where a target has no job of ours, or is any target."""
         if source in dict(self.others):

@@ -211,6 +211,24 @@ def test_a_project_file_that_is_wrong_is_told_with_place_cause_and_cure(
             'CATALOG = PAYMENTS.without("disputes", because="").of(PEOPLE, service("shop"))\n',
             "without() has no because; say why your team differs",
         ),
+        (
+            'CATALOG = PAYMENTS.without(because="x").of(PEOPLE, service("shop"))\n',
+            "without() names nothing to leave out; name an area, alert, signal or source, or take the line away",
+        ),
+        (
+            'CATALOG = PAYMENTS.override("PaymentTimeouts", because="x").of(PEOPLE, service("shop"))\n',
+            "override of PaymentTimeouts changes nothing; say what, such as value, lasting or priority, or take",
+        ),
+        (
+            'CATALOG = PAYMENTS.without("PaymentTimeouts", because=5).of(PEOPLE, service("shop"))\n',
+            "without() has 5 as its because; write as text why your team differs",
+        ),
+        (
+            'CATALOG = PAYMENTS.without(5, because="x").of(PEOPLE, service("shop"))\n',
+            "5 is no alert, signal, area or source; write its name as text, or Source. and one of its members",
+        ),
+        ("CATALOG = Channel.TEAMS\n", "Channel has no TEAMS; choose one of "),
+        ('JOBS = Jobs(exporter=(), application=("shop",))\n', "jobs has no exporter; name the job under which"),
         ("CATALOG = 1 / 0\n", "division by zero (ZeroDivisionError); correct the definition on this line"),
         (
             'CATALOG = PAYMENTS.with_area(checkout).with_area(checkout).of(PEOPLE, service("shop"))\n',
@@ -228,6 +246,51 @@ def test_a_change_that_does_not_hold_is_told_with_its_line(tmp_path: Path, added
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"monitoring.py:{text.count(chr(10)) + 1}: {said}")
     assert not (folder / "generated").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "line_of", "said"),
+    [
+        (
+            "checkout.py",
+            'gives=(("", "42"),)',
+            'gives=("", "42")',
+            "queue = Signal(",
+            "signal checkout_workers:queue_depth:sum has '' as its example.gives[0]",
+        ),
+        (
+            "checkout.py",
+            "watches=queue,",
+            'watches="checkout_workers:queue_depth:sum",',
+            "queue_long = Alert(",
+            "alert CheckoutQueueLong has 'checkout_wor...eue_depth:sum' as its watches; give a Signal",
+        ),
+        (
+            "monitoring.py",
+            'Environment(name="us-production", pages=True)',
+            'Environment(name="us-production", pages="yes")',
+            'Environment(name="us-production"',
+            "environment us-production has 'yes' as its environments[1].pages; give a bool",
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_told_where_it_was_written(
+    tmp_path: Path, file: str, right: str, wrong: str, line_of: str, said: str
+) -> None:
+    folder = acme(tmp_path)
+    text = (folder / file).read_text()
+    assert text.count(right) == 1
+    (folder / file).write_text(text.replace(right, wrong))
+
+    result = paymon(folder, "generate")
+
+    assert result.returncode == 1
+    line = text[: text.index(line_of)].count("\n") + 1
+    told = [one for one in result.stderr.splitlines() if said in one]
+    assert [int(one.split(":")[1]) - line for one in told if one.startswith(f"{file}:")][:1] in ([0], [1]), (
+        result.stderr
+    )
+    assert "Error" not in result.stderr
 
 
 @pytest.mark.parametrize(

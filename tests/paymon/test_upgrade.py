@@ -61,6 +61,10 @@ def test_alerts_that_are_new_gone_and_moved_are_named_with_what_they_are_for() -
     assert told(BEFORE, written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH, new)))) == {
         "Alerts": ["new: QueueLong (P3, shop): The queue is long."]
     }
+    long = small.alert(QUEUE, name="QueueLong", summary="More than {threshold} wait.")
+    bound = next(iter(long.thresholds)).value
+    [said] = told(BEFORE, written(small.area(ORDERS, QUEUE, alerts=(TOO_MUCH, long))))["Alerts"]
+    assert said == f"new: QueueLong (P3, shop): More than {bound} wait."
     assert told(BEFORE, written(small.area(ORDERS, QUEUE))) == {
         "Alerts": ["gone: TooMuch; nothing watches any more: A signal"]
     }
