@@ -378,7 +378,7 @@ INCIDENTS: tuple[Incident, ...] = (
             Fires(alert=webhooks.events_dead, within=minutes(30), lasts=True),
             Fires(alert=webhooks.backlog, within=minutes(9)),
         ),
-        says=r"1 events were not delivered within three days and will not be sent again by themselves\.",
+        says=r"1 more events than an hour ago were not delivered within three days; Stripe tries no more\.",
         watched_for=minutes(40),
     ),
     Incident(

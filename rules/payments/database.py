@@ -1,6 +1,7 @@
 """Payments database: does it record what Stripe did, in time and once?"""
 
 from rules.payments import completion, outcomes
+from rules.payments.rare_events import more_than_an_hour_ago, over_a_day
 from rules.payments.runbook.procedures import (
     DATABASE_REACHABLE,
     ERROR_LOGS,
@@ -221,33 +222,16 @@ double_charges = Signal(
 )
 
 
-def _in_a_day(gives: str, *replicas: str) -> Example:
-    return Example(
-        series=tuple((f'{duplicates}{{instance="{number}"}}', values) for number, values in enumerate(replicas)),
-        every=minutes(5),
-        at=minutes(1517) + minutes(1) / 2,
-        gives=(("", gives),),
-    )
-
+_NEW_DOUBLE_CHARGES = over_a_day(f'{duplicates}{{instance="0"}}', f'{duplicates}{{instance="1"}}')
 
 new_double_charges = Signal(
     "payments_db:duplicate_charges:new1h",
     "Orders that are charged more than once beyond those of the hour before, or beyond the last that was known before it; "
     "none where their number was known at neither",
     Unit.COUNT,
-    f"clamp_min(\n  max({duplicates})\n  - on () min(\n"
-    f'    label_replace(min(min_over_time({duplicates}[1h])), "of", "the hour before", "", "")\n'
-    f'    or label_replace(max(last_over_time({duplicates}[1d] offset 1h)), "of", "what was known last", "", "")\n'
-    "  ),\n  0\n)",
-    _in_a_day("4", "0x291 1 3x11", "5x303"),
-    also=(
-        _in_a_day("0", "2x303"),
-        _in_a_day("3", "0x291 4x12", "0x290 1 4x12"),
-        _in_a_day("3", "3x100 2x190 5x12", "3x100 2x190 5x12"),
-        # Known last 24 hours and 50 minutes ago, and 25 minutes earlier.
-        _in_a_day("3", "1x4 _x298 4x1"),
-        _in_a_day("0", "1 _x302 4x1"),
-    ),
+    more_than_an_hour_ago(duplicates.name),
+    _NEW_DOUBLE_CHARGES[0],
+    also=_NEW_DOUBLE_CHARGES[1:],
     serves=("ISS-04",),
 )
 

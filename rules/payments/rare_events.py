@@ -4,9 +4,9 @@
 VictoriaMetrics lets a series that begins at 3 grow by 3. So a value is compared with the one of a window ago.
 """
 
-from rules.vocabulary import Example, hours, seconds
+from rules.vocabulary import Example, hours, minutes, seconds
 
-__all__ = ["events_since_start", "kept_events", "kept_for_30_hours"]
+__all__ = ["events_since_start", "kept_events", "kept_for_30_hours", "more_than_an_hour_ago", "over_a_day"]
 
 _COURSES = (
     ("4", "1x290 3x54 5x14 8x600 9x900", "0x1810"),  # 5 a day ago; a second replica has seen nothing
@@ -14,6 +14,15 @@ _COURSES = (
     ("1", "6x300 3x5 1x900 4x700", "6x300 3x5 1x900 4x700"),  # earlier than that hour it was larger, late in it smaller
     ("0", "5x1810", "0x1810"),
     ("4", "1x300 _x80 2x60 3x600 6x900", "_x450 3x1400"),  # nobody scraped it in that hour
+)
+
+_NUMBERS = (
+    ("4", "0x291 1 3x11", "5x303"),
+    ("0", "2x303", "_"),
+    ("3", "0x291 4x12", "0x290 1 4x12"),
+    ("3", "3x100 2x190 5x12", "3x100 2x190 5x12"),
+    ("3", "1x4 _x298 4x1", "_"),  # known last 24 hours and 50 minutes ago, and 25 minutes earlier
+    ("0", "1 _x302 4x1", "_"),
 )
 
 
@@ -51,3 +60,30 @@ def events_since_start(counter: str, window: str) -> str:
 
 def _grown(now: str, before: str, otherwise: str, matching: str) -> str:
     return f"clamp_min(\n  {now}\n  - {matching} (\n    {before}\n    or {matching} {otherwise}\n  ),\n  0\n)"
+
+
+def more_than_an_hour_ago(gauge: str) -> str:
+    """PromQL for how much a number of open cases is above that of the hour before, or above the last known before it.
+
+    None where it was known at neither: what is found as one first looks is old, as far as anybody knows. `gauge` selects
+    one series of each replica.
+    """
+    return (
+        f"clamp_min(\n  max({gauge})\n  - on () min(\n"
+        f'    label_replace(min(min_over_time({gauge}[1h])), "of", "the hour before", "", "")\n'
+        f'    or label_replace(max(last_over_time({gauge}[1d] offset 1h)), "of", "what was known last", "", "")\n'
+        "  ),\n  0\n)"
+    )
+
+
+def over_a_day(one: str, other: str) -> tuple[Example, ...]:
+    """What is above the hour before in two replicas' numbers, every five minutes until a day and some have gone by."""
+    return tuple(
+        Example(
+            series=((one, first), (other, second)),
+            every=minutes(5),
+            at=minutes(1517) + seconds(30),
+            gives=(("", gives),),
+        )
+        for gives, first, second in _NUMBERS
+    )

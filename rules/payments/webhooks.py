@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from rules.payments.latency import counted, share_over
+from rules.payments.rare_events import more_than_an_hour_ago, over_a_day
 from rules.payments.runbook.procedures import (
     DATABASE_REACHABLE,
     ERROR_LOGS,
@@ -26,6 +27,7 @@ from rules.vocabulary import (
     Unit,
     above,
     below,
+    hours,
     minutes,
     only_if,
     or_when,
@@ -281,6 +283,19 @@ dead_events = Signal(
     serves=("CHK-07",),
 )
 
+_NEW_DEAD = over_a_day(*(f'{undelivered}{{state="dead",instance="{number}"}}' for number in (0, 1)))
+
+new_dead_events = Signal(
+    "stripe_webhooks:dead:new1h",
+    "Events that Stripe has given up delivering beyond those of the hour before, or beyond the last that were known before it; none "
+    "where their number was known at neither",
+    Unit.COUNT,
+    more_than_an_hour_ago(undelivered.where(state="dead")),
+    _NEW_DEAD[0],
+    also=_NEW_DEAD[1:],
+    serves=("CHK-07",),
+)
+
 disabled_endpoints = Signal(
     "stripe_webhooks:disabled_endpoints:max",
     "Webhook endpoints that Stripe has disabled",
@@ -415,24 +430,54 @@ backlog = Alert(
 
 events_dead = Alert(
     "StripeWebhookEventsDead",
-    watches=dead_events,
+    watches=new_dead_events,
     thresholds=(
         above(
             0,
             Severity.CRITICAL,
             Priority.P2,
             keep_firing=minutes(5),
-            because="Stripe tries for three days and never again; each such event is a payment we do not know of",
+            because="Stripe tries for three days and never again; each such event is a payment we do not know of. For an hour it is "
+            "new; what nobody has sent again by then is a ticket",
         ),
     ),
     summary="Stripe has given up delivering webhook events.",
-    description="{value} events were not delivered within three days and will not be sent again by themselves.",
+    description="{value} more events than an hour ago were not delivered within three days; Stripe tries no more.",
     runbook=Runbook(
-        meaning="Some events of the past 30 days never reached us, and Stripe's retries have ended.",
+        meaning="Events of three days ago never reached us, and Stripe's retries have ended.",
         impact="Payments, refunds or disputes that nobody here knows of, until somebody resends the events.",
         diagnosis=(Step("List the events and see which endpoint missed them, and why."), ERROR_LOGS),
         mitigation=(RESEND, Step("Then see that the reconciliation gap closes.")),
     ),
+    serves=("ISS-01", "CHK-07"),
+)
+
+events_dead_open = Alert(
+    "StripeWebhookEventsDeadOpen",
+    watches=dead_events,
+    thresholds=(
+        above(
+            0,
+            Severity.INFO,
+            Priority.P4,
+            lasting=hours(1),
+            keep_firing=minutes(10),
+            because="Stripe lists an event for 30 days, whichever endpoint missed it; nobody need be woken for it a second time, nor "
+            "for one that was lost before anybody looked",
+        ),
+    ),
+    summary="Webhook events that Stripe gave up are still undelivered.",
+    description="{value} events of the past 30 days were not delivered within three days.",
+    runbook=Runbook(
+        meaning="Events of the past 30 days never reached an endpoint, and nobody has sent them again.",
+        impact="Payments, refunds or disputes that nobody here may know of.",
+        diagnosis=(
+            Step("List the events and see which endpoint missed them: the payments service's, or another one's?"),
+            Step("Does the payments database know of them meanwhile, by a reconciliation or by hand?"),
+        ),
+        mitigation=(RESEND, Step("An endpoint that nobody needs any more is deleted at Stripe.")),
+    ),
+    hidden_by=(events_dead,),
     serves=("ISS-01", "CHK-07"),
 )
 

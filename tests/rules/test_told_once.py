@@ -44,3 +44,22 @@ def test_customers_charged_twice_wake_somebody_once_and_stay_a_ticket(promtool: 
     }
 
     play(promtool, tmp_path, fed, expected, until=hours(6), every=minutes(1))
+
+
+def test_events_that_stripe_gave_up_wake_somebody_once_and_stay_a_ticket(promtool: Promtool, tmp_path: Path) -> None:
+    """Two are given up after 50 minutes, and none is left four hours later; one was known before."""
+    fed = {webhooks.undelivered.where(state="dead"): "1x49 3x240 0x69"}
+    expected = {
+        webhooks.events_dead: ((minutes(52), minutes(113)),),
+        webhooks.events_dead_open: ((minutes(176), minutes(299)),),
+    }
+
+    play(promtool, tmp_path, fed, expected, until=hours(6), every=minutes(1))
+
+
+def test_what_stripe_gave_up_before_anybody_looked_is_a_ticket(promtool: Promtool, tmp_path: Path) -> None:
+    """Stripe keeps it for 30 days; the exporter is installed after ten minutes."""
+    fed = {webhooks.undelivered.where(state="dead"): "_x10 1x170"}
+    expected = {webhooks.events_dead: NEVER, webhooks.events_dead_open: ((minutes(71), minutes(180)),)}
+
+    play(promtool, tmp_path, fed, expected, until=hours(3), every=minutes(1))

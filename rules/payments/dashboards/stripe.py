@@ -161,10 +161,11 @@ STRIPE = Dashboard(
                     unit=Unit.COUNT,
                     curves=(
                         Curve(webhooks.dead_events, "given up by Stripe"),
+                        Curve(webhooks.new_dead_events, "of them more than an hour ago"),
                         Curve(f"max({webhooks.undelivered.where(state='retrying')})", "retried by Stripe"),
                         Curve(f"max({webhooks.inbox_backlog})", "in our inbox"),
                     ),
-                    alerts=(webhooks.events_dead,),
+                    alerts=(webhooks.events_dead, webhooks.events_dead_open),
                 ),
                 Panel(
                     id=15,
