@@ -6,9 +6,10 @@ from psycopg import sql
 
 from exporters.postgres.migrations import migrations_read, migrations_table, pending_migrations
 from exporters.postgres.questions import SingleQuery, if_any, number, schema_and_name, timing
-from exporters.postgres.settings import PostgresSettings
+from exporters.postgres.settings import PostgresSettings, QueryName
 from exporters.sampling.model import reading
 from rules.payments import database as metrics
+from rules.payments import replica
 
 __all__ = ["structure_questions"]
 
@@ -44,6 +45,12 @@ END::float8
 """
 """Everything received and replayed is no lag, however long the primary was idle, as long as somebody still receives."""
 
+_READ_BY: dict[str, tuple[QueryName, ...]] = {
+    "payment_attempts": ("attempts", "last_attempt", "affected_users"),
+    "schema_migrations": ("migrations",),
+}
+"""The built-in queries of tables that nobody need have: once they are all turned off, nobody asks for the table."""
+
 
 def structure_questions(settings: PostgresSettings) -> tuple[SingleQuery, ...]:
     """The questions about the database rather than its contents."""
@@ -56,6 +63,9 @@ def structure_questions(settings: PostgresSettings) -> tuple[SingleQuery, ...]:
     }
     if not settings.inbox.enabled:
         expected["webhook_events"] = None
+    for name, queries in _READ_BY.items():
+        if not any(settings.of(query).enabled for query in queries):
+            expected[name] = None
     tables = sql.SQL(", ").join(
         sql.SQL("({}, {}::name, {}::name)").format(sql.Literal(name), *map(sql.Literal, schema_and_name(named)))
         for name, named in expected.items()
@@ -80,7 +90,7 @@ def structure_questions(settings: PostgresSettings) -> tuple[SingleQuery, ...]:
             "replica_lag",
             *timing(settings, "replica_lag"),
             sql.SQL(_REPLICA_LAG).format(),
-            lambda rows: if_any(metrics.replica_lag, rows),
+            lambda rows: if_any(replica.replica_lag, rows),
         ),
         SingleQuery(
             "dead_tuples",

@@ -1,6 +1,6 @@
 """Arrival: do Stripe's webhooks reach us at all?"""
 
-from rules.payments import database, outcomes, webhooks
+from rules.payments import outcomes, replica, webhooks
 from rules.payments.latency import counted
 from rules.payments.runbook.procedures import RECENT_CHANGES, STRIPE_STATUS
 from rules.vocabulary import (
@@ -17,7 +17,6 @@ from rules.vocabulary import (
     minutes,
     only_if,
     or_when,
-    unless,
 )
 
 received_10m = Signal(
@@ -92,12 +91,7 @@ silent = Alert(
     ),
     guards=(
         _TO_TELL_OF,
-        unless(
-            database.lag,
-            ">",
-            database.replica_lag_high,
-            "what arrives is not seen in a replica that stands still; its lag has an alert",
-        ),
+        replica.UP_TO_DATE,
     ),
     or_else=(
         or_when(

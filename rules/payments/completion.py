@@ -1,6 +1,6 @@
 """Completion: are payments completed, by what the database records, though Stripe may have nothing to say?"""
 
-from rules.payments import monitoring, outcomes, rollout, silence
+from rules.payments import monitoring, outcomes, replica, rollout, silence
 from rules.payments.runbook.procedures import (
     CALL_STRIPE,
     DATABASE_REACHABLE,
@@ -238,6 +238,7 @@ processing_lag_high = Alert(
         silence.OPEN,
         silence.IN_SERVICE,
         _SWITCHED_OFF,
+        replica.UP_TO_DATE,
     ),
     or_else=(
         or_when(
@@ -250,6 +251,7 @@ processing_lag_high = Alert(
             silence.OPEN,
             silence.IN_SERVICE,
             _SWITCHED_OFF,
+            replica.UP_TO_DATE,
         ),
     ),
     summary="No payment has been completed for more than {threshold}.",

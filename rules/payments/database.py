@@ -1,6 +1,6 @@
 """Payments database: does it record what Stripe did, in time and once?"""
 
-from rules.payments import completion, outcomes
+from rules.payments import completion, outcomes, replica
 from rules.payments.rare_events import more_than_an_hour_ago, over_a_day
 from rules.payments.runbook.procedures import (
     DATABASE_REACHABLE,
@@ -116,14 +116,6 @@ migrations_pending = Gauge(
     Unit.COUNT,
     Source.POSTGRES,
     serves=("STEP-04",),
-)
-
-replica_lag = Gauge(
-    "payments_db_replica_lag_seconds",
-    "How far the sampled replica is behind its primary; 0 on a primary",
-    Unit.SECONDS,
-    Source.POSTGRES,
-    serves=("RSP-02",),
 )
 
 dead_tuples = Gauge(
@@ -290,15 +282,6 @@ tables = Signal(
     serves=("STEP-03",),
 )
 
-lag = Signal(
-    "payments_db:replica_lag:seconds",
-    "How far the sampled replica is behind",
-    Unit.SECONDS,
-    _worst(replica_lag),
-    _two_replicas(replica_lag, "0x10", "0x5 30x5", "30"),
-    steady=True,
-)
-
 slowest_run = Signal(
     "payments_db_query:duration:max5m",
     "Time of each query's longest run in 5 minutes",
@@ -328,6 +311,7 @@ payments_stuck = Alert(
             because="a payment takes seconds; the runbook's lag of 300 seconds holds for the unfinished ones as well",
         ),
     ),
+    guards=(replica.UP_TO_DATE,),
     summary="Payments have been unfinished for more than {threshold}.",
     description="The oldest payment in status {status} has been waiting for {value}.",
     runbook=Runbook(
@@ -442,6 +426,7 @@ reconciliation_gap = Alert(
             because="after the grace period both sides must agree; one payment amiss is one customer wronged",
         ),
     ),
+    guards=(replica.UP_TO_DATE,),
     summary="Stripe and the payments database disagree.",
     description="{value} payments are missing from the side named {side}.",
     runbook=Runbook(
@@ -476,6 +461,7 @@ events_unseen = Alert(
             because="Stripe counts them as delivered, so nobody will send them again",
         ),
     ),
+    guards=(replica.UP_TO_DATE,),
     summary="Webhook events that Stripe delivered are not in the inbox.",
     description="{value} events were delivered by Stripe and are not in the webhook inbox.",
     runbook=Runbook(
@@ -583,35 +569,4 @@ table_missing = Alert(
         mitigation=(Step("Apply the migrations, or restore the table from the backup."),),
     ),
     serves=("STEP-03",),
-)
-
-replica_lag_high = Alert(
-    "PaymentReplicaLagHigh",
-    watches=lag,
-    thresholds=(
-        above(
-            60,
-            Severity.WARNING,
-            Priority.P3,
-            lasting=minutes(5),
-            keep_firing=minutes(5),
-            because="what is read from a replica a minute behind looks like missing payments",
-        ),
-    ),
-    summary="The payments database's replica is more than {threshold} behind.",
-    description="The replica is {value} behind its primary.",
-    runbook=Runbook(
-        meaning="The replica does not keep up with the primary.",
-        impact="Whoever reads from it sees the past; the metrics of the database do so too.",
-        diagnosis=(
-            Step(
-                "Ask the primary how far each replica is.",
-                "SELECT application_name, state, write_lag, replay_lag FROM pg_stat_replication;",
-                "sql",
-            ),
-            DATABASE_REACHABLE,
-        ),
-        mitigation=(Step("End the long query that holds the replay back, or send readers to the primary meanwhile."),),
-    ),
-    serves=("RSP-02",),
 )

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from rules.payments import replica
 from rules.payments.latency import counted, share_over
 from rules.payments.rare_events import more_than_an_hour_ago, over_a_day
 from rules.payments.runbook.procedures import (
@@ -397,6 +398,7 @@ backlog = Alert(
             because="events take seconds; one that waits 5 minutes is stuck, and so are those behind it",
         ),
     ),
+    guards=(replica.UP_TO_DATE,),
     or_else=(
         or_when(
             retrying_age,

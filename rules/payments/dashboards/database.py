@@ -1,6 +1,6 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
-from rules.payments import amounts, blindness, completion, database, identifiers
+from rules.payments import amounts, blindness, completion, database, identifiers, replica
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest, tile
 from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
@@ -69,8 +69,8 @@ DATABASE = Dashboard(
                     title="Replica is behind",
                     description="How far the sampled replica is behind; what it says is that old.",
                     unit=Unit.SECONDS,
-                    shows=database.lag,
-                    alerts=(database.replica_lag_high,),
+                    shows=replica.lag,
+                    alerts=(replica.replica_lag_high,),
                     nothing="not known",
                 ),
             ),
@@ -229,8 +229,8 @@ DATABASE = Dashboard(
                     title="Lag of the replica",
                     description="How far the sampled replica is behind.",
                     unit=Unit.SECONDS,
-                    curves=(Curve(database.lag, "lag"),),
-                    alerts=(database.replica_lag_high,),
+                    curves=(Curve(replica.lag, "lag"),),
+                    alerts=(replica.replica_lag_high,),
                     width=6,
                 ),
                 Panel(

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from rules.payments import database as metrics
+from rules.payments.replica import replica_lag
 from rules.vocabulary import Gauge, Source, Unit
 from simulator.postgres_server import SCHEMA, PostgresServer, installations, running, standby
 from tests.exporters.postgres.asking import asking
@@ -51,7 +52,7 @@ def test_a_replica_that_has_replayed_everything_has_no_lag_however_idle_the_prim
     async def story() -> None:
         async with asking(replica.dsn("payments")) as exporter:
             seen = await exporter.sample(NOW + 10 * 365 * 86_400)
-            assert seen.value(metrics.replica_lag) == 0
+            assert seen.value(replica_lag) == 0
             assert seen.value(metrics.dead_tuples, table="payments") is None
 
     asyncio.run(story())
@@ -72,7 +73,7 @@ def test_a_replica_that_holds_replay_back_lags(pair: tuple[PostgresServer, Postg
         async def story() -> None:
             async with asking(replica.dsn("payments")) as exporter:
                 seen = await exporter.sample(replayed + 240)
-                assert seen.value(metrics.replica_lag) == pytest.approx(240, abs=0.001)
+                assert seen.value(replica_lag) == pytest.approx(240, abs=0.001)
 
         asyncio.run(story())
     finally:

@@ -3,7 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from rules.payments import database as metrics
+from rules.payments import replica
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase
 
@@ -71,10 +74,29 @@ def test_dead_rows_are_counted_by_table(payments_database: PaymentsDatabase) -> 
 
 
 def test_a_primary_has_no_lag(payments_database: PaymentsDatabase) -> None:
-    assert seen(payments_database).value(metrics.replica_lag) == 0
+    assert seen(payments_database).value(replica.replica_lag) == 0
 
 
 def test_a_query_that_is_turned_off_is_not_asked(payments_database: PaymentsDatabase) -> None:
     payments_database.execute("DROP TABLE schema_migrations")
     found = seen(payments_database, built_in={"migrations": {"enabled": False}})
     assert found.value(metrics.query_success, query="migrations") is None
+
+
+@pytest.mark.parametrize(
+    ("off", "asked_for"),
+    [
+        (
+            ("attempts", "last_attempt", "affected_users"),
+            {"payments", "audit_log", "schema_migrations", "webhook_events"},
+        ),
+        (("attempts", "affected_users", "migrations"), set(metrics.TABLE.values) - {"schema_migrations"}),
+    ],
+)
+def test_a_table_that_no_query_reads_any_more_is_not_asked_for(
+    off: tuple[str, ...], asked_for: set[str], payments_database: PaymentsDatabase
+) -> None:
+    found = seen(payments_database, built_in={name: {"enabled": False} for name in off})
+    assert {table for table in metrics.TABLE.values if found.value(metrics.table_present, table=table) is not None} == (
+        asked_for
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from exporters.sampling.model import Distribution, Reading, Snapshot, reading
-from rules.payments import database
+from rules.payments import replica
 from rules.vocabulary import Source
 
 Script = Callable[[float], Awaitable[tuple[Reading | Distribution, ...]]]
@@ -17,7 +17,7 @@ async def nothing(now: float) -> tuple[Reading | Distribution, ...]:
 
 
 async def lag(now: float) -> tuple[Reading | Distribution, ...]:
-    return (reading(database.replica_lag, 1.5),)
+    return (reading(replica.replica_lag, 1.5),)
 
 
 @dataclass

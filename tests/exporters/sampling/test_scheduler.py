@@ -15,7 +15,7 @@ from exporters.process.logs import FailureLog
 from exporters.sampling.model import Distribution, ErrorClass, Reading, SampleError, Sampler, Snapshot, reading
 from exporters.sampling.scheduler import Scheduler, next_deadline
 from exporters.sampling.selfmetrics import about_source
-from rules.payments import database, health, monitoring
+from rules.payments import database, health, monitoring, replica
 from rules.vocabulary import Metric, Source
 from tests.exporters.sampling.samplers import Scripted, lag, nothing
 from tests.exporters.virtual_time import in_virtual_time
@@ -189,7 +189,7 @@ def test_a_snapshot_is_served_until_max_age_and_then_absent_while_its_health_sta
             await wait(1)
             sampler.script = _raises
             await wait(58)
-            assert reading(database.replica_lag, 1.5) in subject.readings()
+            assert reading(replica.replica_lag, 1.5) in subject.readings()
             await wait(2)
             assert subject.readings() == ()
             about = {one.metric: one.value for one in about_source(subject.lines[0])}
@@ -217,7 +217,7 @@ def test_a_clock_that_jumps_neither_drops_a_snapshot_nor_keeps_an_old_one() -> N
 
 
 def test_a_reading_that_would_spoil_the_page_is_left_out_and_counted() -> None:
-    sound = reading(database.replica_lag, 1)
+    sound = reading(replica.replica_lag, 1)
 
     async def mixed(now: float) -> Readings:
         return (
@@ -243,7 +243,7 @@ def test_a_reading_that_would_spoil_the_page_is_left_out_and_counted() -> None:
 def test_what_a_sampler_says_of_itself_is_served_before_its_first_success() -> None:
     async def story() -> None:
         said = reading(monitoring.late_events, 0)
-        sampler = Scripted(_raises, says=(said, reading(database.replica_lag, 1)))
+        sampler = Scripted(_raises, says=(said, reading(replica.replica_lag, 1)))
         async with running(scheduler(sampler)) as subject:
             assert subject.readings() == (said,)
 
@@ -399,7 +399,7 @@ def test_a_sample_of_which_a_part_failed_is_served_and_counts_as_failed(caplog: 
     async def story() -> None:
         async with running(scheduler(Partial())) as subject:
             await wait(50)
-            assert subject.readings() == (reading(database.replica_lag, 1.5),)
+            assert subject.readings() == (reading(replica.replica_lag, 1.5),)
             known = known_of(subject)
             assert known[monitoring.source_up] == 0
             assert known[monitoring.watermark] == 1.7e9 - 1
@@ -440,7 +440,7 @@ def test_a_successor_goes_on_from_what_was_known_of_a_source() -> None:
             await wait(1)
         second = scheduler(Scripted(_raises))
         second.succeed(first, {Source.POSTGRES})
-        assert second.readings() == (reading(database.replica_lag, 1.5),)
+        assert second.readings() == (reading(replica.replica_lag, 1.5),)
         assert second.tried
 
     in_virtual_time(story())

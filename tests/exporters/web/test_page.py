@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporters.sampling.model import Distribution, Reading, distribution, reading
 from exporters.web.page import Form, Page, _encoder, _Families, families, form_for, help_text
 from rules.catalog import catalog
-from rules.payments import database, monitoring, rollout
+from rules.payments import monitoring, replica, rollout
 from rules.vocabulary import Counter, Former, Gauge, Histogram, Label, Source, Unit
 
 PROMETHEUS_3 = (
@@ -109,7 +109,7 @@ def test_families_stand_in_the_catalogs_order_and_custom_ones_behind_by_name() -
     page = page_of(
         *(reading(metric, 1) for metric in custom),
         reading(monitoring.leader, 1),
-        reading(database.replica_lag, 0),
+        reading(replica.replica_lag, 0),
         reading(rollout.killed, 0),
     )
     names = [family.name for family in parse_text(text_of(page))]
@@ -119,8 +119,8 @@ def test_families_stand_in_the_catalogs_order_and_custom_ones_behind_by_name() -
 
 def test_a_second_metric_of_a_name_is_left_out_whole() -> None:
     labels = (Label("of", ("another",)),)
-    impostor = Gauge(database.replica_lag.name, "Something else entirely", Unit.SECONDS, Source.POSTGRES, labels)
-    page = page_of(reading(database.replica_lag, 1), reading(impostor, 2, of="another"))
+    impostor = Gauge(replica.replica_lag.name, "Something else entirely", Unit.SECONDS, Source.POSTGRES, labels)
+    page = page_of(reading(replica.replica_lag, 1), reading(impostor, 2, of="another"))
     assert text_of(page).splitlines()[2:] == ["payments_db_replica_lag_seconds 1.0"]
 
 
