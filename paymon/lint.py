@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from paymon.definitions import definitions_read, everything_wrong, load_all
+from paymon.not_judged import CannotJudge
 from rules.vocabulary import Catalog
 
 __all__ = ["lint"]
@@ -23,6 +24,8 @@ def lint(promtool: str | None, amtool: str | None) -> None:
 
     Reads only the definitions: it neither needs nor touches generated/. A finding is mended; what must stay is excused
     in the catalog by the check's name and a reason (docs/checks.md). Where there is no amtool, it says so.
+
+    Exit status: 0 no finding, 1 findings, 2 wrong use, 3 promtool or amtool cannot be asked.
     """
     catalogs = load_all()
     findings = [*everything_wrong(*catalogs)]
@@ -61,7 +64,7 @@ def _by_promtool(files: Mapping[str, str], folder: str, explicit: str | None) ->
         tool = Promtool.find(explicit)
         checked = tool.check_rules([Path(folder) / path for path in files if "/rules/" in path])
     except (PromtoolMissing, PromtoolError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CannotJudge(str(error)) from error
     yield from map(str, checked.findings)
 
 
@@ -72,7 +75,7 @@ def _by_amtool(files: Mapping[str, str], folder: str, explicit: str | None) -> I
         path = programs.find("amtool", explicit=explicit)
     except programs.ProgramMissing as error:
         if explicit:
-            raise click.ClickException(str(error)) from error
+            raise CannotJudge(str(error)) from error
         click.echo(f"Alertmanager's configuration is not checked: {error}", err=True)
         return
     for name in (name for name in files if name.endswith("/alertmanager.yml")):
@@ -85,7 +88,7 @@ def _by_amtool(files: Mapping[str, str], folder: str, explicit: str | None) -> I
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise click.ClickException(f"amtool at {path} does not answer: {error}") from error
+            raise CannotJudge(f"amtool at {path} does not answer: {error}") from error
         if ran.returncode:
             said = " ".join((ran.stdout + ran.stderr).split())
             yield f"{name}: amtool refuses it: {said}"

@@ -8,12 +8,18 @@ from typing import Any
 
 import click
 
-__all__ = ["CANNOT_JUDGE", "Judging", "NoDefinitions", "no_finding", "not_judged"]
+__all__ = ["CANNOT_JUDGE", "CannotJudge", "Judging", "NoDefinitions", "no_finding", "not_judged"]
 
 CANNOT_JUDGE = 3
 """The exit status of a question that could not be answered, so that it never reads as fine."""
 INTERRUPTED = 130
 _STDOUT = 1
+
+
+class CannotJudge(click.ClickException):
+    """What a program that was to be asked does not say, so that there is neither a finding nor none."""
+
+    exit_code = CANNOT_JUDGE
 
 
 class NoDefinitions(SystemExit):

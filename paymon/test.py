@@ -12,6 +12,7 @@ import click
 from generators.files import folder_of
 from generators.folders import OWNED
 from paymon.definitions import asked, home, load_all
+from paymon.not_judged import CannotJudge
 from paymon.promtool import Promtool, PromtoolError, PromtoolMissing
 from paymon.rule_testing import (
     Coverage,
@@ -155,7 +156,7 @@ def test(
             for result in results:
                 _print_details(result, table=table)
     except (PromtoolMissing, PromtoolError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CannotJudge(str(error)) from error
     seconds = time.monotonic() - started
     for one in summaries:
         click.secho(str(one), fg="green" if one.fine else "red")

@@ -18,6 +18,7 @@ from paymon.mutation.report import Score, as_data, confirmed_as_data, confirmed_
 from paymon.mutation.running import FailingError
 from paymon.mutation.survey import Examined, Subject, examined, failing_before, sampled, subjects
 from paymon.mutation.verdicts import Verdicts, usual_file
+from paymon.not_judged import CannotJudge
 from paymon.promtool import CheckResult, Promtool, PromtoolError, PromtoolMissing
 
 __all__ = ["mutate"]
@@ -112,7 +113,7 @@ def mutate(
     except UnreadableError as error:
         raise click.UsageError(str(error)) from error
     except (PromtoolMissing, PromtoolError) as error:
-        raise click.ClickException(str(error)) from error
+        raise CannotJudge(str(error)) from error
     stale = listed.stale(every) if asked.whole and sample is None else ()
     alerts = score([one for one in every if one.mutant.rule.kind == "alert"], listed)
     records = score([one for one in every if one.mutant.rule.kind == "record"], listed)

@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from paymon.lint import lint
+from paymon.mutation.command import mutate
 from paymon.promtool import (
     Finding,
     NotPromtoolError,
@@ -458,3 +462,10 @@ def test_promtool_is_found_where_the_environment_says(folder: Path, monkeypatch:
     monkeypatch.setenv("PROMTOOL", os.fspath(path))
 
     assert Promtool.find().path == path
+
+
+@pytest.mark.parametrize("command", [lint, mutate], ids=["lint", "mutate"])
+def test_a_promtool_that_is_not_there_is_no_finding(command: click.Command, tmp_path: Path) -> None:
+    found = CliRunner().invoke(command, ["--promtool", str(tmp_path / "promtool")])
+    assert found.exit_code == 3, found.output
+    assert str(tmp_path / "promtool") in found.output

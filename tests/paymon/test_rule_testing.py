@@ -296,7 +296,7 @@ def test_an_environment_without_rules_or_tests_does_not_pass(promtool: Promtool,
 def test_a_promtool_that_is_not_there_is_named(project: Project) -> None:
     given = ["--generated", str(project()), "--environment", "production"]
     result = CliRunner().invoke(command, ["--promtool", "/nowhere/promtool", *given])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "/nowhere/promtool (no such program)" in result.output
 
 
