@@ -227,7 +227,7 @@ INCIDENTS: tuple[Incident, ...] = (
         title="Customers no longer reach the checkout",
         phases=_for(minutes(12), Conditions(traffic=0.0)),
         fires=(Fires(alert=silence.traffic_stopped, within=seconds(450)),),
-        says=r"0 payment attempts in 5 minutes, where at least 20 were to be expected\.",
+        says=r"0 payment attempts in 5 minutes, or in 20 .* at least 20 were to be expected\.",
         watched_for=minutes(35),
         every=HALF,
     ),

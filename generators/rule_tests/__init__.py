@@ -1,6 +1,6 @@
 """Which tests follow from the definitions? For each alert when it fires, for each signal what it reads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
@@ -48,7 +48,7 @@ def _files(catalog: Catalog, environment: Environment, shared: Shared) -> Mappin
                 files[f"{alert.name}-waits.yml"] = _alert_file(group, pace, wait_cases(rules, pace, known))
         for at, signals in _by_moment(area):
             read = {one.name: one for signal in signals for one in known.index.signals_read(signal)}
-            needed = [groups[place] for place in sorted({recorded_in[name] for name in read})]
+            needed = [groups[place] for place in _before_their_readers(read.values(), recorded_in, known)]
             rule_files = tuple(_rule_file(one.area) for one in needed)
             head = TestFile(file_of(area), rule_files, at, order=tuple(one.name for one in needed))
             path = f"signals-{area.name}-{prometheus_duration(at)}.yml"
@@ -66,6 +66,15 @@ def _by_alert(group: RuleGroup) -> Iterator[tuple[Alert, list[AlertingRule]]]:
 def _by_moment(area: Area) -> Iterator[tuple[timedelta, list[Signal]]]:
     for at in sorted({signal.example.at for signal in area.signals}):
         yield at, [signal for signal in area.signals if signal.example.at == at]
+
+
+def _before_their_readers(read: Iterable[Signal], recorded_in: Mapping[str, int], known: Known) -> list[int]:
+    """The places of the groups that record them, each after those whose records it reads: one evaluation is enough."""
+    behind: dict[int, set[int]] = {}
+    for signal in read:
+        places = behind.setdefault(recorded_in[signal.name], set())
+        places |= {recorded_in[one.name] for one in known.index.signals_read(signal)}
+    return sorted(behind, key=lambda place: (len(behind[place]), place))
 
 
 def _alert_file(group: RuleGroup, pace: timedelta, cases: Iterator[TestGroup]) -> str:

@@ -15,6 +15,7 @@ from rules.vocabulary import (
     Step,
     Unit,
     at_most,
+    days,
     hours,
     minutes,
     only_if,
@@ -26,7 +27,19 @@ from rules.vocabulary import (
 _CARD_SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 _LINK_SUCCESS = outcomes.attempts.where(result="success", payment_method="link", initiator="api")
 _NOBODYS_SUCCESS = outcomes.attempts.where(result="success", payment_method="link", initiator=outcomes.UNKNOWN)
+_NOBODYS_SUCCESSES = outcomes.attempts.where(result="success", initiator=outcomes.UNKNOWN)
 _RENEWALS = outcomes.attempts.where(result="success", payment_method="card", initiator=outcomes.BY_STRIPE)
+_CARD_FAILURE = outcomes.attempts.where(result="technical_failure", payment_method="card", initiator="api")
+_CARD_DECLINES = outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api")
+
+WOULD_PAY: tuple[str, ...] = (
+    outcomes.attempts.where(initiator=outcomes.BY_CUSTOMER, result=("success", "technical_failure")),
+    _NOBODYS_SUCCESSES,
+)
+"""Of whom more are to be expected: those who paid, or would have if nothing of ours or Stripe's had failed.
+
+A card tester's cards are declined or blocked, and nobody misses him once he is gone.
+"""
 
 attempts_5m = Signal(
     "payments:customer_attempts:increase5m",
@@ -60,11 +73,80 @@ HALF_AN_HOUR_AGO = (
 )
 """A value every six minutes: of the half-hour that ended 10 minutes ago, at minute 55, 5 minutes hold 7.5 on average."""
 
-expected_recently = Signal(
-    "payments:attempts_expected:from_past_half_hour",
-    "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago",
+
+def _weeks_of(weeks: int, gives: str, card: str, *more: tuple[str, str]) -> Example:
+    """Successes every five minutes for weeks and two hours."""
+    return Example(
+        series=((_CARD_SUCCESS, card), *more),
+        every=minutes(5),
+        at=days(7 * weeks) + minutes(122) + seconds(30),
+        gives=(("", gives),),
+    )
+
+
+def _and_others(weeks: int) -> tuple[tuple[str, str], ...]:
+    """One every five minutes that failed for a technical reason, one success that nobody began; and who does not count."""
+    steady = f"0+1x{2016 * weeks + 24}"
+    return tuple((name, steady) for name in (_CARD_FAILURE, _NOBODYS_SUCCESS, _CARD_DECLINES, _RENEWALS))
+
+
+def _growing(*stretches: tuple[int, int]) -> str:
+    """So many values that grow by so much each, one stretch after the other, and by 20 from one to the next."""
+    written, value = [], 0
+    for values, grows in stretches:
+        written.append(f"{value}+{grows}x{values - 1}")
+        value += grows * (values - 1) + 20
+    return " ".join(written)
+
+
+_FEWER_THEN = _growing((13, 20), (24, 4), (2004, 20))
+"""4 every five minutes in the two hours around this time a week ago; at all other times 20."""
+
+_FEWER_A_WEEK_AGO = _growing((13, 20), (24, 4), (1992, 20), (24, 3), (2004, 20))
+"""The same two weeks ago; and a week ago 3."""
+
+most_weekly = Signal(
+    "payments:attempts_expected:most_weekly",
+    "Attempts by customers that 5 minutes would hold at one and a half times the pace of the two hours around this time a "
+    "week ago or two, whichever had more; more, where the rollout grew",
     Unit.COUNT,
-    f"{outcomes.of_half_an_hour(outcomes.BY_CUSTOMERS, minutes(10))} / 6",
+    "max (\n"
+    f'  label_replace({total(WOULD_PAY, "2h", offset="13d23h")}, "of", "two weeks ago", "", "")\n'
+    f'  or label_replace({total(WOULD_PAY, "2h", offset="6d23h")}, "of", "a week ago", "", "")\n) / 16\n'
+    f"* on () (\n  clamp_min(max(max_over_time({rollout.rollout}[30m] offset 10m)) / on () "
+    f"(max(max_over_time({rollout.rollout}[2h] offset 6d23h)) > 0), 1)\n  or on () vector(1)\n)",
+    _weeks_of(2, "9", _FEWER_A_WEEK_AGO, *_and_others(2)),
+    also=(
+        _weeks_of(2, "6", f"_x2016 {_FEWER_THEN}"),
+        _weeks_of(
+            2,
+            "12",
+            _FEWER_A_WEEK_AGO,
+            (f'{rollout.rollout}{{pod="a"}}', "1x2028 0.2x11 0.25x11 1x1995 0.4x4 0.5 1x1"),
+            (f'{rollout.rollout}{{pod="b"}}', "0.1x4056"),
+        ),
+        _weeks_of(2, "6", _FEWER_A_WEEK_AGO, (rollout.rollout.name, "1x4040 0.5x15")),
+    ),
+    steady=True,
+)
+
+
+def _no_more_than_in_past_weeks(pace: str, usual: str) -> str:
+    """PromQL for what came lately, or what past weeks had at most, where that is known and less.
+
+    After a sale, the half-hour before promises customers whom no outage keeps away.
+    """
+    return (
+        f'min (\n  label_replace({pace}, "of", "lately", "", "")\n'
+        f'  or label_replace(max({usual}), "of", "in past weeks", "", "")\n)\n+ on () 0 * {pace}'
+    )
+
+
+recently = Signal(
+    "payments:customers_lately:per_5m",
+    "Attempts by customers that 5 minutes held on average in the half-hour that ended 10 minutes ago",
+    Unit.COUNT,
+    f"{outcomes.of_half_an_hour(WOULD_PAY, minutes(10))} / 6",
     Example(
         series=HALF_AN_HOUR_AGO,
         every=minutes(6),
@@ -87,6 +169,20 @@ expected_recently = Signal(
             at=minutes(55),
             gives=(("", "27"),),
         ),
+    ),
+    steady=True,
+)
+
+expected_recently = Signal(
+    "payments:attempts_expected:from_past_half_hour",
+    "Attempts by customers that 5 minutes would hold at the pace of the half-hour that ended 10 minutes ago; no more than "
+    "past weeks had at most",
+    Unit.COUNT,
+    _no_more_than_in_past_weeks(f"max({recently})", str(most_weekly)),
+    _weeks_of(1, "6", _FEWER_THEN),
+    also=(
+        _weeks_of(1, "8", "0+20x2032 40660+8x5 40720+20x1"),
+        _weeks_of(1, "7", "_x2020 0+7x20"),
     ),
     steady=True,
 )
@@ -119,41 +215,15 @@ expected_after_rollback = Signal(
 
 expected_lately = Signal(
     "payments:attempts_expected:from_past_hours",
-    "Attempts by customers that 20 minutes would hold at the pace of the two hours that ended 20 minutes ago",
+    "Attempts by customers that 20 minutes would hold at the pace of the two hours that ended 20 minutes ago; no more than "
+    "past weeks had at most",
     Unit.COUNT,
-    f"{total(outcomes.BY_CUSTOMERS, '2h', offset='20m')} / 6",
-    Example(
-        series=(
-            (_CARD_SUCCESS, "1+4x5 22+1x5"),
-            (_LINK_SUCCESS, "5x5 5+2x5"),
-            (_NOBODYS_SUCCESS, "1+1x5 20+3x5"),
-            (_RENEWALS, "0+7x10"),
-        ),
-        every=minutes(24),
-        at=hours(3) + minutes(50),
-        gives=(("", "6.666666666666667"),),
+    _no_more_than_in_past_weeks(f"{total(WOULD_PAY, '2h', offset='20m')} / 6", f"4 * {most_weekly}"),
+    _weeks_of(1, "36", _FEWER_THEN, *_and_others(1)),
+    also=(
+        _weeks_of(1, "20", "0+20x2012 40260+5x23 40395+20x3"),
+        _weeks_of(1, "28", "_x2005 0+7x35"),
     ),
-    steady=True,
-)
-
-
-def _after_two_hours(card: str, gives: str = "") -> Example:
-    """Successes every five minutes, of which 120 in the two hours up to minute 152 are just enough, and renewals."""
-    return Example(
-        series=((_CARD_SUCCESS, card), (_RENEWALS, "0+7x34")),
-        every=minutes(5),
-        at=minutes(172),
-        gives=(("", gives),) if gives else (),
-    )
-
-
-silent_lately = Signal(
-    "payments:customer_attempts:where_expected",
-    "Attempts that customers ended in 10 minutes, where the two hours before would have 20 of them expected in 20",
-    Unit.COUNT,
-    f"{attempts_10m}\nand on () ({expected_lately} >= 20)",
-    _after_two_hours("5+5x30 155 156 157 159", "4"),
-    also=(_after_two_hours("5+5x29 154.9 155 156 157 159"),),
     steady=True,
 )
 
@@ -189,7 +259,7 @@ expected_weekly = Signal(
     "payments:attempts_expected:from_past_week",
     "Attempts by customers that 5 minutes would hold at the pace of the same hour a week ago",
     Unit.COUNT,
-    f"{total(outcomes.BY_CUSTOMERS, '1h', offset='7d')} / 12",
+    f"{total(WOULD_PAY, '1h', offset='7d')} / 12",
     Example(
         series=(
             (_CARD_SUCCESS, "0+4x5 30+1x5"),
@@ -250,8 +320,8 @@ expected_of_days_before = Signal(
     "whichever had fewer",
     Unit.COUNT,
     "min (\n"
-    f'  label_replace({total(outcomes.BY_CUSTOMERS, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
-    f'  or label_replace({total(outcomes.BY_CUSTOMERS, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n) / 6',
+    f'  label_replace({total(WOULD_PAY, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
+    f'  or label_replace({total(WOULD_PAY, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n) / 6',
     # 3 and 1 every five minutes, in the half-hour that had fewer; just outside both half-hours, far more.
     _days_after("4", "0+18x10 183+3x4 213+18x1722 31218+9x4 31272+18x288"),
     also=(
@@ -262,12 +332,54 @@ expected_of_days_before = Signal(
 )
 
 
+def _still_silent(gives: str, card: str, *more: tuple[str, str]) -> Example:
+    """Attempts every five minutes for a week and an hour."""
+    return Example(
+        series=((_CARD_SUCCESS, card), *more),
+        every=minutes(5),
+        at=minutes(10142) + seconds(30),
+        gives=(("", gives),) if gives else (),
+    )
+
+
+_ALWAYS_OPEN = "0+5x2027 10137"
+
+silent_lately = Signal(
+    "payments:customer_attempts:where_expected",
+    "Attempts that customers ended in 10 minutes, unless payments are off, or nobody pays at this time of any day that is "
+    "known; where nobody has for a day, yesterday tells nothing, nor where the hours before promise 20 in 20 minutes",
+    Unit.COUNT,
+    f"{attempts_10m}\nunless on () ({rollout.switched_off_in_10m} >= 1)\nunless on () ({rollout.closed_today} >= 1)\n"
+    f"unless on () ({rollout.maintained_in_10m} >= 1)\nunless on () (\n  max (\n"
+    f'    label_replace({total(WOULD_PAY, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
+    f'    or label_replace({total(WOULD_PAY, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n  ) <= 0\n'
+    f"  and on () ({total(WOULD_PAY, '1d')} > 0)\n  unless on () ({expected_lately} >= 20)\n)",
+    _still_silent("4", _ALWAYS_OPEN, (_RENEWALS, "0+7x2028")),
+    also=(
+        # Nobody paid at this time of both days; of the only one that is known; of one of them, and of the other one.
+        _still_silent("", "0+4x10 40x4 44+4x1722 6932x4 6936+4x283 8070"),
+        _still_silent("", "_x1700 0+4x38 152x4 156+4x283 1290"),
+        _still_silent("4", "0+5x10 50x4 55+5x2011 10112"),
+        _still_silent("4", "0+5x1738 8690x4 8695+5x283 10112"),
+        # Nobody at this time of both, but the hours before promise some.
+        _still_silent("4", "0+6x10 60x4 66+6x1722 10398x4 10404+6x283 12104"),
+        # Nobody has for a day, and for all of it but its first hour.
+        _still_silent("0", "0+5x10 50x4 55+5x1722 8665x289"),
+        _still_silent("", "0+5x10 50x4 55+5x1722 8665x4 8670+5x10 8720x273"),
+        _still_silent("", _ALWAYS_OPEN, (rollout.killed.name, "0x2020 1x7"), (rollout.rollout.name, "1x2028")),
+        _still_silent("", _ALWAYS_OPEN, (rollout.closed.name, "1x2028")),
+        _still_silent("", _ALWAYS_OPEN, (rollout.maintenance.name, "1x2028")),
+    ),
+    steady=True,
+)
+
+
 def fewest(around: str, until: str) -> str:
     """PromQL for the fewest attempts that ten minutes held within a stretch of the past that ended `until` ago.
 
     Computed from the counters, and not from what was recorded of them: rules that are new have recorded nothing yet.
     """
-    return f"min_over_time(({total(outcomes.BY_CUSTOMERS, '10m')})[{around}:5m] offset {until})"
+    return f"min_over_time(({total(WOULD_PAY, '10m')})[{around}:5m] offset {until})"
 
 
 def _around(at: timedelta, gives: str, card: str, nobodys: str) -> Example:
@@ -395,10 +507,12 @@ traffic_stopped = Alert(
         silent_lately,
         "<=",
         0,
-        "while nobody comes it is one outage, though the pace of before is no longer known so well",
+        "while nobody comes it is one outage, though the pace of before is no longer known; it is not where payments are "
+        "switched off, the day or a maintenance is declared, or on other days nobody came at this hour",
     ),
-    summary="No payment has been attempted for 5 minutes.",
-    description="{value} payment attempts in 5 minutes, where at least 20 were to be expected.",
+    summary="No payment has been attempted for at least 5 minutes.",
+    description="{value} payment attempts in 5 minutes, or in 20 where fewer are usual; in that time at least 20 were to be "
+    "expected.",
     runbook=Runbook(
         meaning="Customers no longer reach the point where they pay. Nothing fails, because nothing is tried.",
         impact="No revenue; and the success rate shows nothing, since there is nothing to divide.",

@@ -6,7 +6,7 @@ counts. Where this and Prometheus disagree, one of the two is wrong.
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import repeat
 
@@ -187,14 +187,63 @@ def _burn(window: timedelta) -> Measure:
     return lambda evaluation: [share / allowed for share in evaluation.share(_FAILED, window)]
 
 
+def _would_pay(history: History) -> History:
+    """Those alone who paid, or would have if nothing of ours or Stripe's had failed."""
+    return replace(
+        history, counts={name: history.counts[name] for name in (_SUCCEEDED, _FAILED) if name in history.counts}
+    )
+
+
 def _expected(within: timedelta, window: timedelta, offset: timedelta) -> Measure:
     pace = within / window
 
     def measure(evaluation: Evaluation) -> Column:
-        lag = offset // timedelta(seconds=evaluation.history.clock.evaluation)
-        return delayed([value * pace for value in evaluation.increase("", window)], lag)
+        usual = _would_pay(evaluation.history)
+        seconds = int(window.total_seconds()), int(offset.total_seconds())
+        grown = zip(*(usual.increase(result, *seconds) for result in usual.counts), strict=True)
+        return [pace * sum(both) for both in grown]
 
     return measure
+
+
+def _least_of(one: Measure, other: Measure) -> Measure:
+    """The lesser of the two, or the first alone where the other is not known."""
+
+    def measure(evaluation: Evaluation) -> Column:
+        pairs = zip(one(evaluation), other(evaluation), strict=True)
+        return [least if not bound < least else bound for least, bound in pairs]
+
+    return measure
+
+
+def _in_past_weeks(within: timedelta) -> Measure:
+    """Half as many again as around this time a week ago or two, whichever had more; more, where the rollout grew."""
+    most = _most_of(*(_expected(1.5 * within, hours(2), ago - hours(1)) for ago in (days(7), days(14))))
+
+    def measure(evaluation: Evaluation) -> Column:
+        history = evaluation.history
+        rollouts = (
+            delayed(history.highest(history.rollout, window), offset // history.clock.evaluation)
+            for window, offset in ((1800, 600), (7200, 6 * 86400 + 23 * 3600))
+        )
+        grown = [max(now / then, 1.0) if now == now and then > 0 else 1.0 for now, then in zip(*rollouts, strict=True)]
+        return list(map(operator.mul, most(evaluation), grown))
+
+    return measure
+
+
+def _silent_lately(evaluation: Evaluation) -> Column:
+    """Attempts in 10 minutes, unless payments are off, or nobody paid at this time of yesterday and of last week."""
+    off = evaluation.column(rollout.switched_off_in_10m)
+    closed = evaluation.column(rollout.closed_today)
+    then = _most_of(*(_expected(minutes(30), minutes(30), ago - minutes(15)) for ago in (days(1), days(7))))(evaluation)
+    in_a_day = _expected(days(1), days(1), _NO_TIME)(evaluation)
+    nobody = [
+        most <= 0 < lately and not due >= 20
+        for most, lately, due in zip(then, in_a_day, evaluation.column(silence.expected_lately), strict=True)
+    ]
+    told = zip(evaluation.column(silence.attempts_10m), off, closed, nobody, strict=True)
+    return [NO_RESULT if switched >= 1 or shut >= 1 or empty else attempts for attempts, switched, shut, empty in told]
 
 
 def _left_of(expected: Signal, window: timedelta, offset: timedelta = _NO_TIME) -> Measure:
@@ -223,13 +272,13 @@ def _pace(window: timedelta, offset: timedelta = _NO_TIME) -> Measure:
 
 def _fewest(around: timedelta, until: timedelta) -> Measure:
     seconds = [int(one.total_seconds()) for one in (minutes(10), around, until)]
-    return lambda evaluation: evaluation.history.fewest(*seconds)
+    return lambda evaluation: _would_pay(evaluation.history).fewest(*seconds)
 
 
-def _more_of(one: Measure, other: Measure) -> Measure:
+def _most_of(*several: Measure) -> Measure:
     def measure(evaluation: Evaluation) -> Column:
-        pairs = zip(one(evaluation), other(evaluation), strict=True)
-        return [max((value for value in pair if value == value), default=NO_RESULT) for pair in pairs]
+        values = zip(*(one(evaluation) for one in several), strict=True)
+        return [max((value for value in some if value == value), default=NO_RESULT) for some in values]
 
     return measure
 
@@ -375,22 +424,18 @@ MEASURES: Mapping[Signal, Measure] = {
     outcomes.failure_ratio_30m: _share(_FAILED, minutes(30)),
     budget.success_1m: _share(_SUCCEEDED, minutes(1)),
     outcomes.technical_success_5m: lambda evaluation: [1 - x for x in evaluation.share(_FAILED, minutes(5))],
-    silence.expected_recently: _expected(minutes(5), minutes(30), minutes(10)),
+    silence.most_weekly: _in_past_weeks(minutes(5)),
+    silence.expected_recently: _least_of(_expected(minutes(5), minutes(30), minutes(10)), _in_past_weeks(minutes(5))),
     silence.expected_weekly: _expected(minutes(5), hours(1), days(7)),
-    silence.expected_lately: _expected(minutes(20), hours(2), minutes(20)),
+    silence.expected_lately: _least_of(_expected(minutes(20), hours(2), minutes(20)), _in_past_weeks(minutes(20))),
     silence.expected_after_rollback: _left_of(silence.expected_recently, minutes(40)),
     silence.expected_lately_after_rollback: _left_of(silence.expected_lately, minutes(140)),
     silence.weekly_after_rollback: _left_of(silence.expected_weekly, hours(1), days(7)),
-    silence.quietest_weekly: _more_of(
+    silence.quietest_weekly: _most_of(
         _fewest(minutes(150), days(7) - minutes(75)), _fewest(minutes(150), days(14) - minutes(75))
     ),
     silence.fewest_at_this_time: _at_this_time,
-    silence.silent_lately: lambda evaluation: [
-        attempts if expected >= 20 else NO_RESULT
-        for attempts, expected in zip(
-            evaluation.column(silence.attempts_10m), evaluation.column(silence.expected_lately), strict=True
-        )
-    ],
+    silence.silent_lately: _silent_lately,
     silence.attempts_10m: _increase("", minutes(10)),
     silence.attempts_20m: _increase("", minutes(20)),
     rollout.closed_today: lambda evaluation: evaluation.history.highest(evaluation.history.closed),

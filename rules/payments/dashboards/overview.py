@@ -573,6 +573,8 @@ OVERVIEW = Dashboard(
                         Curve(silence.silent_lately, "10 minutes where some are expected"),
                         Curve(silence.attempts_20m, "20 minutes"),
                         Curve(silence.expected_lately, "expected in 20 minutes, from the past two hours"),
+                        Curve(silence.recently, "5 minutes, on average of the past half-hour"),
+                        Curve(silence.most_weekly, "expected in 5 minutes at most, from past weeks"),
                         Curve(silence.quietest_weekly, "fewest in 10 minutes near this time a week ago"),
                         Curve(silence.fewest_at_this_time, "fewest in 10 minutes, yesterday and a week ago"),
                     ),
