@@ -207,9 +207,13 @@ def replayed_span(
         for doubt in () if span or until is not None else prometheus.clock_doubts:
             click.echo(f"{doubt}; until then give --until", err=True)
     if not courses:
+        context = click.get_current_context(silent=True)
+        folder = context.params.get("folder") if context and span else None
         raise PrometheusError(
-            f"{access.url} has no metric of this service in {ruleset.environment} in that time",
-            "Ask for a time within its retention, another --environment, or another server",
+            f"{folder or access.url} has no metric of this service in {ruleset.environment} in that time",
+            "Give a folder that has some, or another --environment"
+            if folder
+            else "Ask for a time within its retention, another --environment, or another server",
         )
     first = courses[0].moments[0]
     if first > start + 2 * coarse:

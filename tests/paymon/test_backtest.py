@@ -438,6 +438,13 @@ def test_a_folder_without_a_past_says_so(tmp_path: Path) -> None:
     assert (found.exit_code, "is no OpenMetrics text" in found.output) == (2, True), found.output
 
 
+def test_a_folder_with_metrics_of_others_alone_is_told_as_the_folder_that_was_given(tmp_path: Path) -> None:
+    (tmp_path / "others.om").write_text("".join(f"orders {n} {1_700_000_000 + 60 * n}\n" for n in range(9)) + "# EOF\n")
+    found = CliRunner().invoke(backtest, ["--from", str(tmp_path)])
+    assert (found.exit_code, "127.0.0.1" in found.output) == (3, False), found.output
+    assert f"{tmp_path} has no metric of this service in production in that time. Give a folder that" in found.output
+
+
 def test_a_copy_of_prometheus_data_is_replayed_and_not_touched(folder: tuple[Path, Past], tmp_path: Path) -> None:
     text, data = folder[0] / "past.om", tmp_path / "data"
     command = (find("promtool", "3.5"), "tsdb", "create-blocks-from", "openmetrics", text, data)
