@@ -430,11 +430,17 @@ reconciliation_gap = Alert(
     summary="Stripe and the payments database disagree.",
     description="{value} payments are missing from the side named {side}.",
     runbook=Runbook(
-        meaning="Missing from database: Stripe has the money, we do not know. Missing from stripe: we serve what nobody paid.",
-        impact="Customers paid and get nothing, or get it for nothing.",
+        meaning="Missing from database: Stripe has the money, we do not know. Missing from stripe: no event told us that it was "
+        "paid. Either nobody paid, or the event came more than 15 minutes late, or could not be understood.",
+        impact="Customers paid and get nothing, or perhaps get it for nothing.",
         diagnosis=(
             Step("Were webhooks lost? Look at the backlog, the dead events and the events that the inbox never saw."),
             Step("Was the database restored, or were payments marked for review?"),
+            Step(
+                "Missing from stripe: ask Stripe for each payment before anybody acts. One that succeeded there is paid: its event "
+                "was late, is in no counter, and never will be.",
+                "stripe payment_intents retrieve pi_... --live",
+            ),
             ERROR_LOGS,
         ),
         mitigation=(
@@ -442,7 +448,7 @@ reconciliation_gap = Alert(
                 "Let Stripe send the missed events again.",
                 "stripe events resend evt_... --webhook-endpoint we_... --live",
             ),
-            Step("For payments that Stripe does not have, stop their delivery and ask finance."),
+            Step("Only of payments that did not succeed at Stripe itself, stop the delivery and ask finance."),
         ),
     ),
     serves=("RB-04", "ISS-04"),
