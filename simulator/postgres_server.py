@@ -21,7 +21,7 @@ from typing import TypedDict
 import psycopg
 from psycopg import conninfo, sql
 
-__all__ = ["SCHEMA", "Installation", "PostgresServer", "installations", "running", "standby"]
+__all__ = ["SCHEMA", "Installation", "PostgresServer", "clear_away", "installations", "running", "standby"]
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 
@@ -146,7 +146,7 @@ def standby(primary: PostgresServer, settings: Mapping[str, str] | None = None) 
 def _place(installation: Installation, within: Path | None = None) -> Iterator[tuple[Installation, Path]]:
     """The programs and an empty folder, both within reach of the user that the server runs as."""
     place = Path(within or _reachable_folder())
-    _sweep(place)
+    clear_away(place)
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
     alive = (folder / "alive.new").open("w")
     fcntl.flock(alive, fcntl.LOCK_EX)
@@ -172,15 +172,15 @@ def _place(installation: Installation, within: Path | None = None) -> Iterator[t
 _ALIVE = "alive"
 
 
-def _sweep(place: Path) -> None:
-    """Remove what a process that was killed has left; its server has ended with it."""
+def clear_away(place: Path) -> None:
+    """Remove what processes that were killed have left in this folder; their servers have ended with them."""
     ours = pwd.getpwnam(_UNPRIVILEGED).pw_uid if _as_root() else os.geteuid()
     for folder in place.glob("postgres-*"):
-        if folder.lstat().st_uid != ours:
-            continue
-        with suppress(OSError), (folder / _ALIVE).open() as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # it is another's, or that one has removed it by now
+            if folder.lstat().st_uid == ours:
+                with (folder / _ALIVE).open() as alive:
+                    fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

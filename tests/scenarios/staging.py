@@ -39,14 +39,16 @@ PHASE = 15
 """Seconds by which a scrape comes after an evaluation: at the edge of a window, 2.x and 3.x see different samples."""
 
 CONFIGURATION = """
-stripe: {interval: 30s}
-postgres: {interval: 30s, statement_timeout: 300ms, lock_timeout: 50ms, role_sees_all_rows: true}
-health: {interval: 30s}
-probe: {interval: 5m, max_age: 15m}
-flag: {interval: 30s}
-declared: {interval: 5m}
+stripe: {interval: 30s, timeout: 30s}
+postgres:
+  {interval: 30s, statement_timeout: 300ms, lock_timeout: 50ms, deadline_margin: 29s, role_sees_all_rows: true}
+health: {interval: 30s, timeout: 30s}
+probe: {interval: 5m, timeout: 2m, max_age: 15m}
+flag: {interval: 30s, timeout: 30s}
+declared: {interval: 5m, timeout: 2m}
 """
-"""As often as is scraped here. The timeouts are short because nobody wants to wait for them."""
+"""As often as is scraped here. What an incident makes slow ends soon, since nobody wants to wait for it; what answers,
+may take as long as is allowed, since it is the machine that is busy and not the incident that is to be told of."""
 
 _HISTORY_DAYS = 30
 _HISTORY_PER_MINUTE = 0.05

