@@ -229,7 +229,7 @@ invalid_signatures = Signal(
     Unit.COUNT,
     f"clamp_min(\n  sum(increase({_INVALID}[5m]))\n  - on () {_OUR_OWN},\n  0\n)",
     _signatures("9", "0+0.5x10", "3x5 5.5x5"),
-    also=(_signatures("15"), _signatures("0", "0+3x10")),
+    also=(_signatures("0", "0+3x10"),),
 )
 
 invalid_ratio = Signal(
@@ -238,7 +238,7 @@ invalid_ratio = Signal(
     Unit.RATIO,
     f"{invalid_signatures}\n/ on () (sum(increase({events}[5m])) - on () {_OUR_OWN} > 0)",
     _signatures("0.1", "0+0.5x10", "3x5 5.5x5"),
-    also=(_signatures("0.15625"), _signatures("0", "0+3x10")),
+    also=(_signatures("0.15625"),),
     serves=("ISS-01",),
 )
 
@@ -293,7 +293,7 @@ new_dead_events = Signal(
     Unit.COUNT,
     more_than_an_hour_ago(undelivered.where(state="dead")),
     _NEW_DEAD[0],
-    also=_NEW_DEAD[1:],
+    also=_NEW_DEAD[1:2],
     serves=("CHK-07",),
 )
 
