@@ -24,7 +24,7 @@ from generators.rules import Expressions
 from generators.text import as_yaml
 from paymon.promtool import Promtool
 from rules.catalog import catalog
-from rules.payments import account, completion, database, disputes, health, latency, monitoring, outcomes, rollout
+from rules.payments import account, database, disputes, health, latency, monitoring, outcomes, rollout, silence
 from rules.promtool.series import Series
 from rules.vocabulary import Priority, Source, minutes, prometheus_duration
 
@@ -152,7 +152,7 @@ FAULTS = (
         due=Priority.P1,
         series=_attempts(success=(62, 0))
         | {
-            completion.last_completed.name: f"0+30x{_STEPS} {30 * _STEPS}x160",
+            silence.last_completed.name: f"0+30x{_STEPS} {30 * _STEPS}x160",
             health.check_ok.where(check="stripe_api"): _level(1, 0),
             health.up.name: _level(1, 0),
         }
@@ -164,7 +164,7 @@ FAULTS = (
         due=Priority.P3,
         series=_attempts(success=(62, 0))
         | {
-            completion.last_completed.name: f"0+30x{_STEPS + 160}",
+            silence.last_completed.name: f"0+30x{_STEPS + 160}",
             health.check_ok.where(check="stripe_api"): _level(1, 1),
             health.up.name: _level(1, 1),
         }

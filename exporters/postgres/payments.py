@@ -22,8 +22,8 @@ from exporters.postgres.questions import (
 from exporters.postgres.settings import PostgresSettings, Statuses
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading, reading
-from rules.payments import completion
 from rules.payments import database as metrics
+from rules.payments import silence
 
 __all__ = ["payments_questions"]
 
@@ -111,7 +111,7 @@ def payments_questions(settings: PostgresSettings, overflow: LabelOverflow) -> t
             "last_completed",
             *timing(settings, "last_completed"),
             sql.SQL(_LAST_COMPLETED).format(**names),
-            lambda rows: if_any(completion.last_completed, rows),
+            lambda rows: if_any(silence.last_completed, rows),
             reads=(reads("payments", there, completed_at=Holds.ORDERED_MOMENT, status=words(settings, "completed")),),
         ),
         SingleQuery(

@@ -18,7 +18,6 @@ from rules.vocabulary import (
     STALE_AFTER_INTERVALS,
     Alert,
     Example,
-    Gauge,
     Priority,
     Runbook,
     Severity,
@@ -35,28 +34,6 @@ from rules.vocabulary import (
     unless,
 )
 
-last_completed = Gauge(
-    "payments_db_last_completed_timestamp_seconds",
-    "When the latest payment was completed, whatever became of it since; absent where there is none",
-    Unit.TIMESTAMP,
-    Source.POSTGRES,
-    serves=("HLT-13",),
-)
-
-since_completed = Signal(
-    "payments_db:since_completed:seconds",
-    "Time since the latest completed payment",
-    Unit.SECONDS,
-    f"min without (instance, pod) (time() - {last_completed})",
-    Example(
-        series=((f'{last_completed}{{instance="a"}}', "60x10"), (f'{last_completed}{{instance="b"}}', "120x10")),
-        at=minutes(10),
-        gives=(("", "480"),),
-    ),
-    serves=("HLT-13",),
-    steady=True,
-)
-
 _EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"
 
 
@@ -64,7 +41,7 @@ def _unseen(gives: str, *more: tuple[str, str], events: str = "0x10", switch: st
     """Read at 600 seconds: Stripe's events, read every 30, are old from 510 on; the database's are beside the point."""
     return Example(
         series=(
-            (last_completed.name, "60x10"),
+            (silence.last_completed.name, "60x10"),
             (monitoring.watermark.where(source="stripe_events"), events),
             (monitoring.interval.where(source="stripe_events"), "30x10"),
             (monitoring.watermark.where(source="postgres"), "0x10"),
@@ -82,7 +59,7 @@ unseen_gap = Signal(
     "payments_db:since_completed_unseen:seconds",
     "Time since the latest completed payment, while Stripe's events are old; none while customers are kept out on purpose",
     Unit.SECONDS,
-    f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
+    f"(\n  {silence.since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
     _unseen("540"),
     also=(
         _unseen("540", events="510x10"),
@@ -99,9 +76,9 @@ completions_missed = Signal(
     "Payments that should have been completed since the latest one was, at the pace of the half-hour that ended 10 "
     "minutes ago",
     Unit.COUNT,
-    f"{since_completed} / 300 * on () {silence.expected_recently}",
+    f"{silence.since_completed} / 300 * on () {silence.expected_recently}",
     Example(
-        series=((last_completed.name, "3000x60"), *silence.HALF_AN_HOUR_AGO),
+        series=((silence.last_completed.name, "3000x60"), *silence.HALF_AN_HOUR_AGO),
         every=minutes(6),
         at=minutes(55),
         gives=(("", "7.5"),),
@@ -116,7 +93,7 @@ missed_after_rollback = Signal(
     f"{completions_missed} * on () {rollout.kept('40m')}",
     Example(
         series=(
-            (last_completed.name, "3000x60"),
+            (silence.last_completed.name, "3000x60"),
             *silence.HALF_AN_HOUR_AGO,
             (f'{rollout.rollout}{{pod="a"}}', "1x2 0.8 0.6x4 0.4x2"),
             (f'{rollout.rollout}{{pod="b"}}', "0.1x11"),
@@ -135,7 +112,7 @@ def _none_for(gives: str, latest: int) -> Example:
         series=(
             (outcomes.attempts.where(result="success", payment_method="card", initiator="api"), "_x1700 0+9x332"),
             (outcomes.attempts.where(result="success", payment_method="link", initiator="unknown"), "_x1700 0+1x332"),
-            (last_completed.name, f"{latest}x2032"),
+            (silence.last_completed.name, f"{latest}x2032"),
         ),
         every=minutes(5),
         at=minutes(10142) + seconds(30),
@@ -148,7 +125,7 @@ missed_of_days_before = Signal(
     "Payments that 20 minutes would hold at the pace of yesterday's or of last week's half-hour around this time, whichever had "
     "fewer, where none was completed in 20 minutes",
     Unit.COUNT,
-    f"4 * {silence.expected_of_days_before}\nand on () ({since_completed} >= 1200)",
+    f"4 * {silence.expected_of_days_before}\nand on () ({silence.since_completed} >= 1200)",
     _none_for("40", 607_350),
     also=(_none_for("", 607_351),),
     serves=("SEV-P1",),
@@ -221,7 +198,7 @@ _SWITCHED_OFF = unless(
 
 processing_lag_high = Alert(
     "PaymentProcessingLagHigh",
-    watches=since_completed,
+    watches=silence.since_completed,
     thresholds=(
         above(
             300,
@@ -242,7 +219,7 @@ processing_lag_high = Alert(
     ),
     or_else=(
         or_when(
-            since_completed,
+            silence.since_completed,
             ">",
             1200,
             "below 4 payments a minute 20 are usual in 20 minutes",

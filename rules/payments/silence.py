@@ -8,10 +8,12 @@ from rules.payments.runbook.procedures import HEALTH, RECENT_CHANGES, ROLL_BACK,
 from rules.vocabulary import (
     Alert,
     Example,
+    Gauge,
     Priority,
     Runbook,
     Severity,
     Signal,
+    Source,
     Step,
     Unit,
     at_most,
@@ -40,6 +42,48 @@ WOULD_PAY: tuple[str, ...] = (
 
 A card tester's cards are declined or blocked, and nobody misses him once he is gone.
 """
+
+last_completed = Gauge(
+    "payments_db_last_completed_timestamp_seconds",
+    "When the latest payment was completed, whatever became of it since; absent where there is none",
+    Unit.TIMESTAMP,
+    Source.POSTGRES,
+    serves=("HLT-13",),
+)
+
+since_completed = Signal(
+    "payments_db:since_completed:seconds",
+    "Time since the latest completed payment",
+    Unit.SECONDS,
+    f"min without (instance, pod) (time() - {last_completed})",
+    Example(
+        series=((f'{last_completed}{{instance="a"}}', "60x10"), (f'{last_completed}{{instance="b"}}', "120x10")),
+        at=minutes(10),
+        gives=(("", "480"),),
+    ),
+    serves=("HLT-13",),
+    steady=True,
+)
+
+_ANY_SUCCESS = outcomes.attempts.where(result="success")
+
+recorded_untold = Signal(
+    "payments_db:since_completed_untold:seconds",
+    "Time since the latest completed payment, where Stripe has told of no success in 5 minutes, not even of a renewal",
+    Unit.SECONDS,
+    f"{since_completed}\nunless on () ({total(_ANY_SUCCESS, '5m')} > 0)",
+    Example(
+        series=((last_completed.name, "60x10"), (_RENEWALS, "0+1x5 5x5")),
+        at=minutes(10) + seconds(30),
+        gives=(("", "570"),),
+    ),
+    also=(
+        Example(series=((last_completed.name, "60x10"), (_RENEWALS, "0x9 1")), at=minutes(10) + seconds(30), gives=()),
+    ),
+    serves=("HLT-13",),
+    steady=True,
+)
+
 
 attempts_5m = Signal(
     "payments:customer_attempts:increase5m",
@@ -429,7 +473,13 @@ IN_SERVICE = unless(
     1,
     "maintenance that was declared keeps customers out; after it they need some minutes",
 )
-_AS_EVER = (_ON, OPEN, IN_SERVICE)
+_NOT_RECORDED = unless(
+    recorded_untold,
+    "<",
+    300,
+    "the database records payments of which Stripe has not told yet: its list of events is late, and customers come",
+)
+_AS_EVER = (_ON, OPEN, IN_SERVICE, _NOT_RECORDED)
 STILL_ON = unless(expected_after_rollback, "<", 20, "a planned roll-back leaves so few customers, that none may come")
 _STILL_ON_LATELY = unless(expected_lately_after_rollback, "<", 20, "a planned roll-back leaves so few customers")
 _STILL_ON_WEEKLY = unless(weekly_after_rollback, "<", 5, "a planned roll-back leaves so few customers")
@@ -519,6 +569,11 @@ traffic_stopped = Alert(
         diagnosis=(
             Step("Open the shop and try to pay: does the checkout load, and does its request reach us?"),
             HEALTH,
+            Step(
+                "Does the database record payments meanwhile? Then customers pay, and Stripe's list of events is late.",
+                "SELECT max(completed_at), now() - max(completed_at) FROM payments;",
+                "sql",
+            ),
             RECENT_CHANGES,
             Step("Check DNS, the load balancer and the front end's own monitoring."),
         ),

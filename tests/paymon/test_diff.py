@@ -13,7 +13,7 @@ from generators.manifest import manifest
 from paymon.diff import diff, followers, markdown
 from paymon.upgrade import changes
 from rules.catalog import PAYMENTS, catalog
-from rules.payments import completion, outcomes
+from rules.payments import outcomes, silence
 from rules.payments.organisation import PEOPLE, SERVICE
 from rules.vocabulary import Catalog
 from tests.paymon.live.test_prometheus import Answer, answering
@@ -89,7 +89,7 @@ def test_how_often_alerts_fired_is_not_known_where_the_server_does_not_tell(says
             return Answer(200, {"status": "success", "data": {"groups": []}})
         (query,) = form["query"]
         metrics = query.startswith("count({")  # whether there is anything at all
-        if says == "refused" and not metrics and completion.last_completed.name in query:
+        if says == "refused" and not metrics and silence.last_completed.name in query:
             return Answer(422, {"status": "error", "errorType": "execution", "error": "many-to-many matching"})
         values = [[float(at), "1"] for at in range(int(float(form["start"][0])), int(float(form["end"][0])), 60)]
         result = [{"metric": {}, "values": values}] if metrics else []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import blindness, completion, database, declines, health, monitoring, outcomes
+from rules.payments import blindness, completion, database, declines, health, monitoring, outcomes, silence
 from rules.vocabulary import Source, minutes, seconds
 from tests.rules.playing import play
 
@@ -46,7 +46,7 @@ def test_a_question_that_the_database_does_not_answer_is_told_though_it_answers_
     fed = {
         succeeds(query="last_completed"): "1x239 0x121",
         succeeds(query="attempts"): "1x360",
-        completion.last_completed.name: "0+30x243",
+        silence.last_completed.name: "0+30x243",
     }
     told = {blindness.query_failing: ((BLIND + minutes(10), until),), blindness.exporter_stale: ()}
 
@@ -114,7 +114,7 @@ def test_no_word_from_stripe_for_hours_is_a_complete_failure_again_after_a_gap_i
 
     answered = Source.POSTGRES if database_tells else Source.HEALTH
     says = (
-        (completion.last_completed.name, [60 * min(at, began) for at in moments])
+        (silence.last_completed.name, [60 * min(at, began) for at in moments])
         if database_tells
         else (health.check_ok.where(check="stripe_api"), [int(at < began) for at in moments])
     )

@@ -20,7 +20,7 @@ END = minutes(180)
 
 SHOP: Mapping[str, str] = {
     SUCCESS: "0+10x240 2400x119",
-    completion.last_completed.name: "0+30x240 7200x119",
+    silence.last_completed.name: "0+30x240 7200x119",
     rollout.killed.name: "0x360",
     rollout.rollout.name: "1x360",
 }

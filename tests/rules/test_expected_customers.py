@@ -64,7 +64,7 @@ def test_a_card_tester_who_leaves_is_not_missed(promtool: Promtool, tmp_path: Pa
     fed = {
         SUCCESS: paid.format(95, 95, 96),
         DECLINED: "0x60 80+80x29 2400x120",
-        completion.last_completed.name: "0+120x95 11400x3 11880+120x60",
+        silence.last_completed.name: "0+120x95 11400x3 11880+120x60",
         rollout.killed.name: "0x200",
         rollout.rollout.name: "1x200",
     }
@@ -112,3 +112,32 @@ def test_a_stop_of_far_more_customers_than_last_week_is_told(grew: bool) -> None
     first, *_ = Evaluation(history).firings(STOPPED)
 
     assert stops < first.begins <= stops + (330 if grew else 1230)
+
+
+END = minutes(90)
+RENEWED = outcomes.attempts.where(result="success", payment_method="card", initiator="automatic")
+
+
+def test_a_stop_that_only_stripes_late_list_tells_of_is_none(promtool: Promtool, tmp_path: Path) -> None:
+    """20 payments a minute, each recorded; from minute 60 to 74 Stripe's list of events shows none of them."""
+    fed = {
+        SUCCESS: "0+20x60 1200x13 1220+20x16",
+        silence.last_completed.name: "0+60x90",
+        rollout.killed.name: "0x90",
+        rollout.rollout.name: "1x90",
+    }
+
+    play(promtool, tmp_path, fed, {STOPPED: NEVER}, until=END, every=minutes(1))
+
+
+def test_a_stop_while_renewals_go_on_is_told(promtool: Promtool, tmp_path: Path) -> None:
+    """The database records a renewal each minute, of which Stripe tells: they explain what it records."""
+    fed = {
+        SUCCESS: "0+20x60 1200x30",
+        RENEWED: "0+1x90",
+        silence.last_completed.name: "0+60x90",
+        rollout.killed.name: "0x90",
+        rollout.rollout.name: "1x90",
+    }
+
+    play(promtool, tmp_path, fed, {STOPPED: ((minutes(66), END),)}, until=END, every=minutes(1))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from paymon.promtool import Promtool
-from rules.payments import arrival, completion, database, outcomes, replica, webhooks
+from rules.payments import arrival, completion, database, outcomes, replica, silence, webhooks
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
@@ -20,7 +20,7 @@ def test_a_replica_that_stands_still_is_told_as_that_alone(promtool: Promtool, t
         webhooks.events.where(outcome="processed"): "0+15x240",
         webhooks.delivery_delay.counted(event_type="other"): " ".join(str(at // 2) for at in seen),
         webhooks.inbox_oldest.name: " ".join(str(max(0, at - 3)) for at in seen),
-        completion.last_completed.name: " ".join(map(str, seen)),
+        silence.last_completed.name: " ".join(map(str, seen)),
         database.oldest_unfinished.where(status="processing"): " ".join(str(max(0, at - 3)) for at in seen),
         database.missing.where(side="database"): " ".join(map(str, missing)),
         database.events_missing.name: " ".join(map(str, missing)),

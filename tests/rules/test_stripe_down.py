@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paymon.promtool import Promtool
-from rules.payments import blindness, completion, health, outcomes, rollout
+from rules.payments import blindness, completion, health, outcomes, rollout, silence
 from rules.vocabulary import Alert, Source, minutes, seconds
 from tests.rules.playing import play
 
@@ -17,7 +17,7 @@ END = HOUR + minutes(80)
 STRIPE, FLAG = Source.STRIPE_EVENTS, Source.FLAG
 
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
-COMPLETED = completion.last_completed.name
+COMPLETED = silence.last_completed.name
 REACHED = health.check_ok.where(check="stripe_api")
 
 NONE_COMPLETED, UNREACHABLE, UNSEEN = completion.none_completed, health.stripe_unreachable, blindness.events_stale

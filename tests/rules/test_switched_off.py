@@ -13,7 +13,7 @@ SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initi
 FAILURE = outcomes.attempts.where(result="technical_failure", payment_method="card", initiator="api")
 ABANDONED = outcomes.attempts.where(result="abandoned", payment_method="card", initiator="api")
 RENEWAL_DECLINED = outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="automatic")
-COMPLETED = completion.last_completed.name
+COMPLETED = silence.last_completed.name
 KILLED = rollout.killed.name
 ROLLOUT = rollout.rollout.name
 EXPECTED = rollout.expected.name

@@ -1,6 +1,6 @@
 """Payments database: do payments get through to it, is every one there once, and does it keep up?"""
 
-from rules.payments import amounts, blindness, completion, database, identifiers, replica
+from rules.payments import amounts, blindness, completion, database, identifiers, replica, silence
 from rules.payments.dashboards.shapes import DUE, INTERVAL, OK, highest, tile
 from rules.payments.money import in_whole_units
 from rules.vocabulary import Curve, Dashboard, Panel, Picture, Row, Unit
@@ -20,7 +20,7 @@ DATABASE = Dashboard(
                     title="Since last payment",
                     description="Time since a payment was completed.",
                     unit=Unit.SECONDS,
-                    shows=completion.since_completed,
+                    shows=silence.since_completed,
                     alerts=(completion.processing_lag_high,),
                     nothing="none known",
                     serves=("HLT-13",),
@@ -84,7 +84,8 @@ DATABASE = Dashboard(
                     description="Grows by a second a second while nothing completes.",
                     unit=Unit.SECONDS,
                     curves=(
-                        Curve(completion.since_completed, "since a completed payment"),
+                        Curve(silence.since_completed, "since a completed payment"),
+                        Curve(silence.recorded_untold, "since one of which Stripe tells nothing"),
                         Curve(completion.unseen_gap, "since a completed payment, with no word from Stripe"),
                         Curve(f"time() - max({database.last_attempt})", "since any attempt"),
                     ),

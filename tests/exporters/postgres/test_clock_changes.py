@@ -10,8 +10,8 @@ from exporters.postgres import PostgresSettings
 from exporters.postgres.zones import Repetition, next_repetition, repetition_at
 from exporters.process.database_diagnosis import diagnose_database
 from exporters.sampling.model import SampleError
-from rules.payments import completion, webhooks
 from rules.payments import database as metrics
+from rules.payments import silence, webhooks
 from rules.vocabulary import Source
 from tests.exporters.postgres.asking import Asked, Seen
 from tests.exporters.postgres.test_shapes import why, with_exporter, without_zones
@@ -60,7 +60,7 @@ def waits(database: PaymentsDatabase, at: float) -> None:
 def ages(seen: Seen) -> tuple[float | None, float | None, float | None]:
     """What an alert that wakes somebody goes by, and the latest attempt."""
     return (
-        seen.value(completion.last_completed),
+        seen.value(silence.last_completed),
         seen.value(metrics.oldest_unfinished, status="pending"),
         seen.value(metrics.last_attempt),
     )
@@ -198,7 +198,7 @@ def test_where_the_clock_is_never_set_back_every_hour_is_told(payments_database:
     )
 
     async def story(exporter: Asked) -> None:
-        assert (await exporter.sample(TWICE + 1830)).value(completion.last_completed) == TWICE + 1800
+        assert (await exporter.sample(TWICE + 1830)).value(silence.last_completed) == TWICE + 1800
 
     with_exporter(payments_database.dsn, story, time_zone=zone)
     assert next_repetition(zone, TWICE) is None
@@ -211,7 +211,7 @@ def test_moments_with_their_zone_are_told_in_every_hour(payments_database: Payme
     )
 
     async def story(exporter: Asked) -> None:
-        assert (await exporter.sample(TWICE + 1830)).value(completion.last_completed) == TWICE + 1800
+        assert (await exporter.sample(TWICE + 1830)).value(silence.last_completed) == TWICE + 1800
 
     with_exporter(payments_database.dsn, story, time_zone=BERLIN)
 

@@ -12,8 +12,8 @@ from psycopg import conninfo
 
 from exporters.postgres.failures import NoConnectionError
 from exporters.sampling.model import ErrorClass, SampleError
-from rules.payments import completion, webhooks
 from rules.payments import database as metrics
+from rules.payments import silence, webhooks
 from rules.vocabulary import Gauge, Source, Unit
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.silent_proxy import proxy_to
@@ -109,7 +109,7 @@ def test_a_slow_query_is_ended_by_the_server_and_the_others_are_served(payments_
             assert duration is not None
             assert 0.2 <= duration < 10
             assert seen.value(SLEPT) is None
-            assert seen.value(completion.last_completed) == NOW - 5
+            assert seen.value(silence.last_completed) == NOW - 5
 
     asyncio.run(story())
 
@@ -174,12 +174,12 @@ def test_a_change_of_the_schema_in_progress_is_not_queued_behind(payments_databa
                 duration = during.value(metrics.query_duration, query="last_completed")
                 assert duration is not None
                 assert duration < 10
-                assert during.value(completion.last_completed) is None
+                assert during.value(silence.last_completed) is None
                 assert during.value(metrics.query_success, query="attempts") == 1
                 assert payments_database.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0
                 migration.commit()
             after = await exporter.sample(NOW + 15)
-            assert after.value(completion.last_completed) == NOW - 5
+            assert after.value(silence.last_completed) == NOW - 5
 
     asyncio.run(story())
 
@@ -309,7 +309,7 @@ def test_the_answer_of_a_query_that_fails_is_served_until_max_age_and_then_dropp
             payments_database.execute("ALTER TABLE payments RENAME TO gone")
             for later, value in ((15, NOW - 5), (120, NOW - 5), (121, None)):
                 seen = await exporter.sample(NOW + later)
-                assert seen.value(completion.last_completed) == value
+                assert seen.value(silence.last_completed) == value
                 assert seen.value(metrics.query_success, query="last_completed") == 0
                 assert seen.value(metrics.recorded_attempts) == 0
 
@@ -324,7 +324,7 @@ def test_a_query_is_asked_again_only_when_its_own_interval_is_over(payments_data
             payments_database.payment(order_id="twice")
             payments_database.payment(completed_ago=5)
             soon = await exporter.sample(NOW + 15.2)
-            assert (soon.value(metrics.duplicates), soon.value(completion.last_completed)) == (0, NOW - 5)
+            assert (soon.value(metrics.duplicates), soon.value(silence.last_completed)) == (0, NOW - 5)
             assert (await exporter.sample(NOW + 59.8)).value(metrics.duplicates) == 1
 
     asyncio.run(story())
@@ -345,7 +345,7 @@ def test_each_answer_has_an_age_of_its_own(payments_database: PaymentsDatabase) 
                 (172_801, None, None),
             ):
                 seen = await exporter.sample(NOW + later)
-                assert (seen.value(completion.last_completed), seen.value(SLEPT)) == (completed, slept)
+                assert (seen.value(silence.last_completed), seen.value(SLEPT)) == (completed, slept)
 
     asyncio.run(story())
 
@@ -377,7 +377,7 @@ def test_a_clock_that_goes_back_does_not_stop_the_questions(payments_database: P
             await exporter.sample(NOW, clock=NOW + 86_400)
             payments_database.payment("completed", completed_ago=5)
             seen = await exporter.sample(NOW + 15, clock=NOW)
-            assert seen.value(completion.last_completed) == NOW - 5
+            assert seen.value(silence.last_completed) == NOW - 5
             inbox = await exporter.sample(NOW + 15, Source.WEBHOOK_INBOX, clock=NOW)
             assert inbox.value(webhooks.inbox_backlog) == 0
 
@@ -393,6 +393,6 @@ def test_a_clock_that_goes_back_makes_no_answer_younger(payments_database: Payme
             payments_database.execute("ALTER TABLE payments RENAME TO gone")
             for later, value in ((120, NOW - 5), (121, None)):
                 seen = await exporter.sample(NOW + later, clock=NOW + later - 86_400)
-                assert seen.value(completion.last_completed) == value
+                assert seen.value(silence.last_completed) == value
 
     asyncio.run(story())

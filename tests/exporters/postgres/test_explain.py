@@ -17,8 +17,8 @@ from exporters.postgres.questions import SingleQuery
 from exporters.postgres.settings import QueryName
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import Reading
-from rules.payments import completion, webhooks
 from rules.payments import database as metrics
+from rules.payments import silence, webhooks
 from rules.vocabulary import Source
 from simulator.postgres_server import SCHEMA, PostgresServer
 from tests.exporters.postgres.asking import asking
@@ -137,7 +137,7 @@ def test_the_shipped_role_can_sample_everything_and_write_or_read_nothing_else(
                     if one.metric is metrics.query_success and isinstance(one, Reading)
                 }
                 assert succeeded == dict.fromkeys(get_args(QueryName), 1)
-                assert health.value(completion.last_completed) is not None
+                assert health.value(silence.last_completed) is not None
                 inbox = await exporter.sample(NOW, Source.WEBHOOK_INBOX)
                 assert inbox.value(webhooks.inbox_backlog) == 0
 

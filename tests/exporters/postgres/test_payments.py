@@ -11,8 +11,8 @@ from exporters.postgres.payments import payments_questions
 from exporters.postgres.settings import PostgresSettings
 from exporters.sampling.labels import LabelOverflow
 from exporters.sampling.model import reading
-from rules.payments import completion, monitoring
 from rules.payments import database as metrics
+from rules.payments import monitoring, silence
 from rules.vocabulary import OTHER
 from tests.exporters.postgres.asking import Seen, asking
 from tests.postgres import NOW, PaymentsDatabase
@@ -30,7 +30,7 @@ def test_the_latest_completion_is_served_as_a_moment(payments_database: Payments
     payments_database.payment("completed", ago=500, completed_ago=400.5)
     payments_database.payment("completed", ago=300, completed_ago=200.25)
     payments_database.payment("failed", ago=10)
-    assert seen(payments_database).value(completion.last_completed) == NOW - 200.25
+    assert seen(payments_database).value(silence.last_completed) == NOW - 200.25
 
 
 def test_the_rollback_of_the_runbook_does_not_hide_the_latest_completion(payments_database: PaymentsDatabase) -> None:
@@ -39,18 +39,18 @@ def test_the_rollback_of_the_runbook_does_not_hide_the_latest_completion(payment
         "UPDATE payments SET status = 'pending_review', updated_at = now(), review_reason = 'system_rollback'"
     )
     after = seen(payments_database)
-    assert after.value(completion.last_completed) == NOW - 200
+    assert after.value(silence.last_completed) == NOW - 200
     assert after.value(metrics.pending_review) == 1
 
 
 def test_a_refunded_payment_was_completed_all_the_same(payments_database: PaymentsDatabase) -> None:
     payments_database.payment("refunded", completed_ago=200)
-    assert seen(payments_database).value(completion.last_completed) == NOW - 200
+    assert seen(payments_database).value(silence.last_completed) == NOW - 200
 
 
 def test_a_failed_payment_with_a_completion_time_was_not_completed(payments_database: PaymentsDatabase) -> None:
     payments_database.payment("failed", completed_ago=100)
-    assert seen(payments_database).value(completion.last_completed) is None
+    assert seen(payments_database).value(silence.last_completed) is None
 
 
 def test_a_completion_far_ahead_of_the_clock_does_not_hide_that_nothing_completes(
@@ -58,12 +58,12 @@ def test_a_completion_far_ahead_of_the_clock_does_not_hide_that_nothing_complete
 ) -> None:
     payments_database.payment("completed", completed_ago=-86_400)
     payments_database.payment("completed", completed_ago=900)
-    assert seen(payments_database).value(completion.last_completed) == NOW - 900
+    assert seen(payments_database).value(silence.last_completed) == NOW - 900
 
 
 def test_an_empty_table_has_no_latest_completion_and_zero_counts(payments_database: PaymentsDatabase) -> None:
     nothing = seen(payments_database)
-    assert nothing.value(completion.last_completed) is None
+    assert nothing.value(silence.last_completed) is None
     assert nothing.value(metrics.last_attempt) is None
     assert nothing.value(metrics.duplicates) == 0
     assert nothing.value(metrics.pending_review) == 0
@@ -116,7 +116,7 @@ def test_statuses_of_ones_own_are_a_setting(payments_database: PaymentsDatabase)
     found = seen(
         payments_database, statuses={"completed": ["paid"], "ended": ["paid", "void"], "processing": ["in_flight"]}
     )
-    assert found.value(completion.last_completed) == NOW - 30
+    assert found.value(silence.last_completed) == NOW - 30
     assert found.value(metrics.unfinished, status="processing") == 1
 
 
@@ -165,7 +165,7 @@ def test_a_status_may_be_an_enum(payments_database: PaymentsDatabase) -> None:
     payments_database.payment("completed", completed_ago=30)
     payments_database.payment("processing", ago=90)
     found = seen(payments_database)
-    assert found.value(completion.last_completed) == NOW - 30
+    assert found.value(silence.last_completed) == NOW - 30
     assert found.value(metrics.oldest_unfinished, status="processing") == NOW - 90
 
 
@@ -175,7 +175,7 @@ def test_moments_without_a_time_zone_are_read_as_utc(payments_database: Payments
         "ALTER TABLE payments ALTER completed_at TYPE timestamp USING completed_at AT TIME ZONE 'UTC'"
     )
     payments_database.execute(f"ALTER DATABASE {payments_database.name} SET timezone = 'America/Los_Angeles'")
-    assert seen(payments_database).value(completion.last_completed) == NOW - 30
+    assert seen(payments_database).value(silence.last_completed) == NOW - 30
 
 
 def test_counts_stop_at_their_cap(payments_database: PaymentsDatabase) -> None:

@@ -12,8 +12,8 @@ import pytest
 from psycopg import conninfo
 
 from exporters.sampling.model import SampleError
-from rules.payments import completion, webhooks
 from rules.payments import database as metrics
+from rules.payments import silence, webhooks
 from rules.vocabulary import Source
 from tests.exporters.postgres.asking import Asked, Seen, asking
 from tests.postgres import NOW, PaymentsDatabase
@@ -260,7 +260,7 @@ def test_moments_are_right_however_they_are_written_and_wherever_the_exporter_ru
 
     async def story(exporter: Asked) -> None:
         seen = await exporter.sample(NOW)
-        assert seen.value(completion.last_completed) == NOW - 60
+        assert seen.value(silence.last_completed) == NOW - 60
         assert seen.value(metrics.oldest_unfinished, status="pending") == NOW - 3000
         assert seen.value(metrics.duplicates) == 1
         assert seen.value(metrics.last_attempt) == NOW - 600
@@ -329,7 +329,7 @@ def test_an_infinite_moment_gives_no_number_and_takes_none_from_the_others(
             " VALUES ('a', 1, 'processing', 1, 'usd', '-infinity')"
         )
         seen = await exporter.sample(NOW + 15)
-        assert seen.value(completion.last_completed) is None
+        assert seen.value(silence.last_completed) is None
         assert seen.value(metrics.query_success, query="unfinished") == 0
         assert seen.value(metrics.recorded_attempts) == 0
         inbox = await exporter.sample(NOW + 15, Source.WEBHOOK_INBOX)
@@ -623,10 +623,10 @@ def test_a_table_that_is_dropped_or_changed_while_the_exporter_runs_takes_its_ow
     payments_database.payment("completed", completed_ago=60)
 
     async def story(exporter: Asked) -> None:
-        assert (await exporter.sample(NOW)).value(completion.last_completed) == NOW - 60
+        assert (await exporter.sample(NOW)).value(silence.last_completed) == NOW - 60
         payments_database.execute("ALTER TABLE payments ALTER completed_at TYPE bigint USING 1")
         seen = await exporter.sample(NOW + 400)
-        assert seen.value(completion.last_completed) is None
+        assert seen.value(silence.last_completed) is None
         assert seen.value(metrics.query_success, query="last_completed") == 0
         payments_database.execute("ALTER TABLE payments ALTER completed_at TYPE timestamptz USING to_timestamp(1)")
         assert (await exporter.sample(NOW + 415)).value(metrics.query_success, query="last_completed") == 1

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import yaml
 
-from rules.payments import completion, webhooks
 from rules.payments import database as metrics
+from rules.payments import silence, webhooks
 from rules.vocabulary import Source
 from simulator.postgres_server import PostgresServer
 from tests.exporters.postgres.asking import asking
@@ -141,7 +141,7 @@ def test_a_shape_gives_the_numbers_that_its_rows_hold(postgres: PostgresServer, 
                 if one.metric is metrics.query_success
             }
             assert all(succeeded.values()), succeeded
-            assert seen.value(completion.last_completed) == NOW - 60
+            assert seen.value(silence.last_completed) == NOW - 60
             status = "processing" if shape.pending == "'processing'" else "pending"
             assert seen.value(metrics.unfinished, status=status) == 1
             assert seen.value(metrics.oldest_unfinished, status=status) == NOW - 500
