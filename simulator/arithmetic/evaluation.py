@@ -458,6 +458,7 @@ MEASURES: Mapping[Signal, Measure] = {
     rollout.switched_off_in_10m: lambda evaluation: evaluation.history.was_killed(600),
     rollout.switched_off_in_1h: lambda evaluation: evaluation.history.was_killed(3600),
     rollout.maintained_in_10m: _never,
+    silence.recorded_untold: _never,
     rollout.maintained_in_1h: _never,
     traffic.week_ago: _a_week_ago,
     traffic.expected: _to_come,
