@@ -34,6 +34,23 @@ from rules.vocabulary import (
     unless,
 )
 
+since_completed = Signal(
+    "payments_db:since_completed:seconds",
+    "Time since the latest completed payment",
+    Unit.SECONDS,
+    f"min without (instance, pod) (time() - {silence.last_completed})",
+    Example(
+        series=(
+            (f'{silence.last_completed}{{instance="a"}}', "60x10"),
+            (f'{silence.last_completed}{{instance="b"}}', "120x10"),
+        ),
+        at=minutes(10),
+        gives=(("", "480"),),
+    ),
+    serves=("HLT-13",),
+    steady=True,
+)
+
 _EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"
 
 
@@ -59,7 +76,7 @@ unseen_gap = Signal(
     "payments_db:since_completed_unseen:seconds",
     "Time since the latest completed payment, while Stripe's events are old; none while customers are kept out on purpose",
     Unit.SECONDS,
-    f"(\n  {silence.since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
+    f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
     _unseen("540"),
     also=(
         _unseen("540", events="510x10"),
@@ -76,7 +93,7 @@ completions_missed = Signal(
     "Payments that should have been completed since the latest one was, at the pace of the half-hour that ended 10 "
     "minutes ago",
     Unit.COUNT,
-    f"{silence.since_completed} / 300 * on () {silence.expected_recently}",
+    f"{since_completed} / 300 * on () {silence.expected_recently}",
     Example(
         series=((silence.last_completed.name, "3000x60"), *silence.HALF_AN_HOUR_AGO),
         every=minutes(6),
@@ -125,7 +142,7 @@ missed_of_days_before = Signal(
     "Payments that 20 minutes would hold at the pace of yesterday's or of last week's half-hour around this time, whichever had "
     "fewer, where none was completed in 20 minutes",
     Unit.COUNT,
-    f"4 * {silence.expected_of_days_before}\nand on () ({silence.since_completed} >= 1200)",
+    f"4 * {silence.expected_of_days_before}\nand on () ({since_completed} >= 1200)",
     _none_for("40", 607_350),
     also=(_none_for("", 607_351),),
     serves=("SEV-P1",),
@@ -198,7 +215,7 @@ _SWITCHED_OFF = unless(
 
 processing_lag_high = Alert(
     "PaymentProcessingLagHigh",
-    watches=silence.since_completed,
+    watches=since_completed,
     thresholds=(
         above(
             300,
@@ -219,7 +236,7 @@ processing_lag_high = Alert(
     ),
     or_else=(
         or_when(
-            silence.since_completed,
+            since_completed,
             ">",
             1200,
             "below 4 payments a minute 20 are usual in 20 minutes",

@@ -316,7 +316,7 @@ _STRIPE_IS_SILENT = only_if(
     source=_STRIPE,
 )
 _NO_DATABASE_TELLS = unless(
-    silence.since_completed,
+    completion.since_completed,
     ">=",
     0,
     "a database that says when the latest payment was completed knows better; one that answers other questions "

@@ -51,27 +51,13 @@ last_completed = Gauge(
     serves=("HLT-13",),
 )
 
-since_completed = Signal(
-    "payments_db:since_completed:seconds",
-    "Time since the latest completed payment",
-    Unit.SECONDS,
-    f"min without (instance, pod) (time() - {last_completed})",
-    Example(
-        series=((f'{last_completed}{{instance="a"}}', "60x10"), (f'{last_completed}{{instance="b"}}', "120x10")),
-        at=minutes(10),
-        gives=(("", "480"),),
-    ),
-    serves=("HLT-13",),
-    steady=True,
-)
-
 _ANY_SUCCESS = outcomes.attempts.where(result="success")
 
 recorded_untold = Signal(
     "payments_db:since_completed_untold:seconds",
     "Time since the latest completed payment, where Stripe has told of no success in 5 minutes, not even of a renewal",
     Unit.SECONDS,
-    f"{since_completed}\nunless on () ({total(_ANY_SUCCESS, '5m')} > 0)",
+    f"min without (instance, pod) (time() - {last_completed})\nunless on () ({total(_ANY_SUCCESS, '5m')} > 0)",
     Example(
         series=((last_completed.name, "60x10"), (_RENEWALS, "0+1x5 5x5")),
         at=minutes(10) + seconds(30),

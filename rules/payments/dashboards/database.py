@@ -20,7 +20,7 @@ DATABASE = Dashboard(
                     title="Since last payment",
                     description="Time since a payment was completed.",
                     unit=Unit.SECONDS,
-                    shows=silence.since_completed,
+                    shows=completion.since_completed,
                     alerts=(completion.processing_lag_high,),
                     nothing="none known",
                     serves=("HLT-13",),
@@ -84,7 +84,7 @@ DATABASE = Dashboard(
                     description="Grows by a second a second while nothing completes.",
                     unit=Unit.SECONDS,
                     curves=(
-                        Curve(silence.since_completed, "since a completed payment"),
+                        Curve(completion.since_completed, "since a completed payment"),
                         Curve(silence.recorded_untold, "since one of which Stripe tells nothing"),
                         Curve(completion.unseen_gap, "since a completed payment, with no word from Stripe"),
                         Curve(f"time() - max({database.last_attempt})", "since any attempt"),

@@ -181,7 +181,7 @@ OVERVIEW = Dashboard(
                     title="Since last payment",
                     description="Time since the database recorded a completed payment.",
                     unit=Unit.SECONDS,
-                    shows=silence.since_completed,
+                    shows=completion.since_completed,
                     alerts=(
                         completion.processing_lag_high,
                         database.payments_stuck,
