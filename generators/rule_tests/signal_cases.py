@@ -4,7 +4,7 @@ An example says what comes out for some series. From it follow, without another 
 replica of the source changes, a label more, a restart of the source, no traffic, a child that has no series yet.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -55,10 +55,15 @@ Result = tuple[Mapping[str, str], Decimal]
 
 def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
     """The test groups of one signal; each reads it at its example's moment."""
+    compared: set[Series] = set()
     for number, example in enumerate(signal.also, 2):
         other = _Case.of(signal, known, example)
         name = f"example {number}"
-        yield other.more_around(f"{name}, ", other.in_company()) if other.has_branches else other.example(name)
+        if other.has_branches:
+            yield other.more_around(f"{name}, ", other.in_company(), other.telling - compared)
+            compared |= other.telling
+        else:
+            yield other.example(name)
     case = _Case.of(signal, known, signal.example)
     yield case.example()
     yield case.more_around()
@@ -145,7 +150,7 @@ class _Case:
             for one in self.known.nodes(inner)
         )
 
-    def more_around(self, which: str = "", company: Fed = ()) -> TestGroup:
+    def more_around(self, which: str = "", company: Fed = (), of: Set[Series] = frozenset()) -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts. What nobody reads here has no likes
@@ -159,7 +164,7 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            if (which and series not in self._telling) or series in self._more_replicas or not _read_by(reads, series):
+            if (which and series not in of) or series in self._more_replicas or not _read_by(reads, series):
                 continue
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
@@ -171,7 +176,7 @@ class _Case:
                 fed.setdefault(other, loud)
         there = notation([Row(Decimal(1), length=max(count_of(rows(values)) for _, values in self.fed))])
         recorded = shifted(there, _LOUD if which else 0)
-        for series in (*self._recorded(), *self.known.absences(self.signal)):
+        for series in (*self._recorded(), *self.known.absences(self.signal)) if of or not which else ():
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = recorded
         fed |= dict(company)
@@ -233,7 +238,7 @@ class _Case:
         """
         leanings, fed = self.leanings, dict[Series, str]()
         for series, values in self.fed:
-            if series not in self._telling:
+            if series not in self.telling:
                 continue
             if series.name in leanings:
                 fed[self._replica_of(series, 3)] = shifted(values, _LOUD * leanings[series.name])
@@ -263,7 +268,7 @@ class _Case:
         return frozenset(found)
 
     @cached_property
-    def _telling(self) -> frozenset[Series]:
+    def telling(self) -> frozenset[Series]:
         """The series each of which the signal itself reads somewhere where none of those before it is read."""
         found, read = set[Series](), set[Selector]()
         for series, _ in self.fed:
