@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from exporters.sampling.soundness import faults
-from rules.payments import completion, database, webhooks
+from rules.payments import completion, database, replica, silence, webhooks
 from rules.vocabulary import Metric, Source
 from tests.exporters.postgres.asking import asking
 from tests.exporters.postgres.test_reconciliation import HOUR, Known
@@ -13,7 +13,7 @@ from tests.postgres import NOW, PaymentsDatabase
 
 DECLARED = {
     metric
-    for module in (database, completion, webhooks)
+    for module in (database, completion, replica, silence, webhooks)
     for metric in vars(module).values()
     if isinstance(metric, Metric)
 }
