@@ -150,12 +150,14 @@ class _Case:
             for one in self.known.nodes(inner)
         )
 
-    def more_around(self, which: str = "", company: Fed = (), of: Set[Series] = frozenset()) -> TestGroup:
+    def more_around(self, which: str = "", company: Fed = (), of: Set[Series] | None = None) -> TestGroup:
         """Series of other environments, services and jobs, or with another value of a label asked for, do not matter.
 
         They have values that would show: larger ones where the largest counts. What nobody reads here has no likes
         there: only two mistakes together would read those. Nor does a label more on every series change a value; it may
         come out. The `company` is fed too, or instead of the series of the same name.
+
+        Where `of` is given, only those series have others beside them: of a further example, what no earlier one fed.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
@@ -164,7 +166,7 @@ class _Case:
         for series, values in self.fed:
             loud = shifted(values, _LOUD * -leanings.get(series.name, -1))
             fed[series] = values if _read_by(reads, series) else loud
-            if (which and series not in of) or series in self._more_replicas or not _read_by(reads, series):
+            if (of is not None and series not in of) or series in self._more_replicas or not _read_by(reads, series):
                 continue
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = loud
@@ -176,7 +178,7 @@ class _Case:
                 fed.setdefault(other, loud)
         there = notation([Row(Decimal(1), length=max(count_of(rows(values)) for _, values in self.fed))])
         recorded = shifted(there, _LOUD if which else 0)
-        for series in (*self._recorded(), *self.known.absences(self.signal)) if of or not which else ():
+        for series in (*self._recorded(), *self.known.absences(self.signal)) if of is None or of else ():
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = recorded
         fed |= dict(company)
