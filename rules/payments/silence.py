@@ -334,14 +334,19 @@ weekly_after_rollback = Signal(
 )
 
 
-def _days_after(gives: str, card: str, nobodys: str = "0+1x2032") -> Example:
-    """Attempts every five minutes for a week and an hour, and renewals."""
+def _after_a_week(gives: str, card: str, *more: tuple[str, str]) -> Example:
+    """Attempts every five minutes for a week and an hour."""
     return Example(
-        series=((_CARD_SUCCESS, card), (_NOBODYS_SUCCESS, nobodys), (_RENEWALS, "0+7x2032")),
+        series=((_CARD_SUCCESS, card), *more),
         every=minutes(5),
         at=minutes(10142) + seconds(30),
-        gives=(("", gives),),
+        gives=(("", gives),) if gives else (),
     )
+
+
+def _days_after(gives: str, card: str, nobodys: str = "0+1x2032") -> Example:
+    """The same with others of which nobody knows who began them, and renewals."""
+    return _after_a_week(gives, card, (_NOBODYS_SUCCESS, nobodys), (_RENEWALS, "0+7x2032"))
 
 
 expected_of_days_before = Signal(
@@ -362,16 +367,6 @@ expected_of_days_before = Signal(
 )
 
 
-def _still_silent(gives: str, card: str, *more: tuple[str, str]) -> Example:
-    """Attempts every five minutes for a week and an hour."""
-    return Example(
-        series=((_CARD_SUCCESS, card), *more),
-        every=minutes(5),
-        at=minutes(10142) + seconds(30),
-        gives=(("", gives),) if gives else (),
-    )
-
-
 _ALWAYS_OPEN = "0+5x2027 10137"
 
 silent_lately = Signal(
@@ -384,21 +379,21 @@ silent_lately = Signal(
     f'    label_replace({total(WOULD_PAY, "30m", offset="23h45m")}, "of", "yesterday", "", "")\n'
     f'    or label_replace({total(WOULD_PAY, "30m", offset="6d23h45m")}, "of", "a week ago", "", "")\n  ) <= 0\n'
     f"  and on () ({total(WOULD_PAY, '1d')} > 0)\n  unless on () ({expected_lately} >= 20)\n)",
-    _still_silent("4", _ALWAYS_OPEN, (_RENEWALS, "0+7x2028")),
+    _after_a_week("4", _ALWAYS_OPEN, (_RENEWALS, "0+7x2028")),
     also=(
         # Nobody paid at this time of both days; of the only one that is known; of one of them, and of the other one.
-        _still_silent("", "0+4x10 40x4 44+4x1722 6932x4 6936+4x283 8070"),
-        _still_silent("", "_x1700 0+4x38 152x4 156+4x283 1290"),
-        _still_silent("4", "0+5x10 50x4 55+5x2011 10112"),
-        _still_silent("4", "0+5x1738 8690x4 8695+5x283 10112"),
+        _after_a_week("", "0+4x10 40x4 44+4x1722 6932x4 6936+4x283 8070"),
+        _after_a_week("", "_x1700 0+4x38 152x4 156+4x283 1290"),
+        _after_a_week("4", "0+5x10 50x4 55+5x2011 10112"),
+        _after_a_week("4", "0+5x1738 8690x4 8695+5x283 10112"),
         # Nobody at this time of both, but the hours before promise some.
-        _still_silent("4", "0+6x10 60x4 66+6x1722 10398x4 10404+6x283 12104"),
+        _after_a_week("4", "0+6x10 60x4 66+6x1722 10398x4 10404+6x283 12104"),
         # Nobody has for a day, and for all of it but its first hour.
-        _still_silent("0", "0+5x10 50x4 55+5x1722 8665x289"),
-        _still_silent("", "0+5x10 50x4 55+5x1722 8665x4 8670+5x10 8720x273"),
-        _still_silent("", _ALWAYS_OPEN, (rollout.killed.name, "0x2020 1x7"), (rollout.rollout.name, "1x2028")),
-        _still_silent("", _ALWAYS_OPEN, (rollout.closed.name, "1x2028")),
-        _still_silent("", _ALWAYS_OPEN, (rollout.maintenance.name, "1x2028")),
+        _after_a_week("0", "0+5x10 50x4 55+5x1722 8665x289"),
+        _after_a_week("", "0+5x10 50x4 55+5x1722 8665x4 8670+5x10 8720x273"),
+        _after_a_week("", _ALWAYS_OPEN, (rollout.killed.name, "0x2020 1x7"), (rollout.rollout.name, "1x2028")),
+        _after_a_week("", _ALWAYS_OPEN, (rollout.closed.name, "1x2028")),
+        _after_a_week("", _ALWAYS_OPEN, (rollout.maintenance.name, "1x2028")),
     ),
     steady=True,
 )
