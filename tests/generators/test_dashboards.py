@@ -835,8 +835,16 @@ _SILENT_WHERE_ALL_IS_WELL = (
     "PaymentSourceMissing",
 )
 
-_OF_FAULTS = ("payments_application:series_gone:count", "payments_db:since_completed_unseen:seconds")
-"""Signals without series unless a metric has gone or Stripe's events are old."""
+_OF_FAULTS = (
+    "payments_application:series_gone:count",
+    "payments_db:since_completed_unseen:seconds",
+    "payments_db:since_completed_untold:seconds",
+    "payments_db:completions_missed:of_days_before",
+    "payments:known_customer_attempts:since_switch10m",
+    "payments:issuer_declines:besides_a_bank30m",
+)
+"""Signals without series unless a metric has gone, Stripe's events are old or late, nothing has been completed for
+long, payments are switched off, or more is declined than usual."""
 
 
 def runbook_queries() -> Iterator[tuple[str, str]]:
