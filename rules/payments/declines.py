@@ -23,6 +23,7 @@ from rules.vocabulary import (
     hours,
     minutes,
     only_if,
+    unless,
 )
 
 FAILURE_CLASS = Label(
@@ -457,6 +458,12 @@ card_testing = Alert(
             ">=",
             1,
             "a bank or a rule that declines turns payments into declines, one for one; a tester adds declines",
+        ),
+        unless(
+            traffic.successes_as_usual,
+            "<",
+            "0.8",
+            "where many customers fail instead of paying, a bank or a rule is at fault, however often they try again",
         ),
     ),
     summary="More than {threshold} attempts of half an hour were declined, beyond the usual: card testing.",

@@ -4,6 +4,7 @@ What is to be expected is the least of what two pasts say. One is last week: the
 earlier or later, so that neither a shop that closes, nor a change of clocks, nor last week's sale is missed today. The other is the hour before the past one, with the course of last week's day: a holiday is quiet from its morning on.
 """
 
+from decimal import Decimal
 from textwrap import indent
 
 from rules.payments import cards, monitoring, outcomes, rollout, silence
@@ -25,6 +26,7 @@ from rules.vocabulary import (
     matchers,
     minutes,
     only_if,
+    plain,
     unless,
 )
 
@@ -311,7 +313,7 @@ _COURSE = f"clamp_max({_PAID_YESTERDAY} / on () (0.5 * {_PAID_BEFORE_YESTERDAY} 
 """How yesterday's half-hour differed from the hour before it: where a shop opens or closes, tenfold, and not so today."""
 
 
-def _expected(gives: str, successes: str) -> Example:
+def _expected(gives: str | None, successes: str) -> Example:
     """Samples 737 to 751 hold yesterday's half-hour, 707 to 736 the hour before it, 1427 to 1456 today's; and 1457 on is now."""
     return Example(
         series=(
@@ -321,7 +323,7 @@ def _expected(gives: str, successes: str) -> Example:
         ),
         every=minutes(2),
         at=minutes(2943),
-        gives=(("", gives),),
+        gives=(("", gives),) if gives else (),
     )
 
 
@@ -341,6 +343,37 @@ successes_expected = Signal(
         _expected("270", "0+7x706 4946+4x29 5072+10x14 5215+3x674 7246+9x29 7512+5x14"),
         _expected("90", "4942x736 4943+1x14 4960+3x674 6988+6x29 7167+5x14"),
         _expected("90", "_x1300 0+3x126 384+6x29 563+5x14"),
+    ),
+    steady=True,
+)
+
+_PAID_AROUND_YESTERDAY = outcomes.total(_SUCCEEDED, "30m", offset="23h45m")
+_COMPARABLE_HOUR = 15
+"""The fewest payments of an hour that a later ten minutes are compared with: of fewer, chance alone decides how many pay."""
+_COMPARABLE = f">= {plain(Decimal(_COMPARABLE_HOUR) / 2)}"
+"""The same of half an hour, in which both sides are counted."""
+
+successes_as_usual = Signal(
+    "payments:customer_successes:as_usual10m",
+    "Customers' payments in 10 minutes that succeed, in terms of yesterday's same time or of the hour before, whichever had "
+    f"fewer; an hour with less than {_COMPARABLE_HOUR}, as after a long outage, is nothing to compare with, nor is a quiet "
+    "time of yesterday's",
+    Unit.SHARE_OF_COUNTED,
+    f"3 * {outcomes.total(_SUCCEEDED, '10m')}\n/ on () (\n  min(\n"
+    f'    label_replace({_PAID_AROUND_YESTERDAY}, "of", "yesterday", "", "")\n'
+    f'    or label_replace({_PAID_BEFORE} {_COMPARABLE}, "of", "the hour before", "", "")\n  )\n  {_COMPARABLE}\n)',
+    _expected("1.5", "0+18x744 13400+8x6 8+8x7 82+18x696 12622+12x10 12+12x4"),
+    also=(
+        _expected("2", "0+18x1427 25692+6x12 6+6x15 108+12x14"),
+        _expected("1", "_x1300 0+18x171"),
+        # The hour before had 7.53 in half an hour, which count, or 7.47; yesterday had 270.
+        _expected("1", "0+18x1426 25668.502+0.502x44"),
+        _expected("1", "0+18x1426 25668.498+0.498x29 25700.94+18x14"),
+        # Nobody paid in the hour before, and yesterday exactly 7.5 in half an hour, or 7.425.
+        _expected("1", "0+0.5x760 380x704 380.5+0.5x6"),
+        _expected(None, "0+0.495x760 376.2x704 376.695+0.495x6"),
+        # Yesterday as good as nobody paid at this time, as after closing: what the hour before had is no measure.
+        _expected(None, "7x1400 7+0.505x71"),
     ),
     steady=True,
 )

@@ -749,6 +749,7 @@ OVERVIEW = Dashboard(
                     curves=(
                         Curve(declines.declines_of_usual, "declines, as usual"),
                         Curve(declines.declines_besides_a_bank, "beyond what a bank explains"),
+                        Curve(traffic.successes_as_usual, "customers who pay, as usual"),
                     ),
                 ),
                 Panel(
