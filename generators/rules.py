@@ -1,10 +1,11 @@
 """Which recording and alerting rules does Prometheus evaluate in an environment?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
+from textwrap import indent
 
 from generators.panel_links import panel_link
 from generators.text import as_yaml, file_of, generated_header
@@ -110,11 +111,23 @@ class AlertingRule:
 
     @property
     def expr(self) -> str:
-        """The PromQL text."""
-        texts = ["\n".join(map(str, conjuncts)) for conjuncts in self.branches]
-        if len(texts) == 1:
-            return texts[0]
-        return "\nor\n".join("(\n" + "\n".join(f"  {line}" for line in text.splitlines()) + "\n)" for text in texts)
+        """The PromQL text, in which what all ways to begin ask for stands once."""
+        rows = [tuple(map(str, conjuncts)) for conjuncts in self.branches]
+        stays = rows[-1:] if self.alert.stays_while else []
+        begins = rows[: len(rows) - len(stays)]
+        shared = [one for one in begins[0][1:] if all(one in row for row in begins)] if len(begins) > 1 else []
+        ways = [_all_of(one for one in row if one not in shared) for row in begins]
+        if shared:
+            ways = [_all_of((f"(\n{indent(_either(ways), '  ')}\n)", *shared))]
+        return _either([*ways, *map(_all_of, stays)])
+
+
+def _all_of(comparisons: Iterable[str]) -> str:
+    return "\n".join(comparisons)
+
+
+def _either(ways: Sequence[str]) -> str:
+    return ways[0] if len(ways) == 1 else "\nor\n".join(f"(\n{indent(way, '  ')}\n)" for way in ways)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,21 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, lru_cache
 
-from rules.promql import Expression, PromqlError, Selector, Sign, labels_carried, parse, selectors, sign_of, walk
+from rules.promql import (
+    Call,
+    Expression,
+    Operation,
+    PromqlError,
+    Selector,
+    Series,
+    Sign,
+    labels_carried,
+    parse,
+    parts,
+    selectors,
+    sign_of,
+    walk,
+)
 from rules.vocabulary import Alert, Area, Branch, Catalog, Environment, Metric, Signal, Source, Threshold, Unit, minutes
 
 __all__ = ["LONGEST_INTERVAL", "TARGET_LABELS", "Index", "ReadSignal", "Watch", "index_of"]
@@ -224,6 +238,12 @@ class Index:
         read = (self.by_name[one.name] for one in self.signals_read(signal) if one.name in self.by_name)
         return frozenset(selector.name for one in read for selector in one.selectors)
 
+    def series_needed(self, signal: Signal) -> frozenset[str]:
+        """The names of the raw series without which it cannot tell; not of those in whose place `vector()` stands."""
+        trees = (self.by_name[one.name].tree for one in self.signals_read(signal) if one.name in self.by_name)
+        names = {name for tree in trees if tree for name in _needed(tree)}
+        return frozenset(name for _, metric, _ in self.metrics for name in metric.series_names if name in names)
+
     def metrics_read(self, signal: Signal) -> tuple[Metric, ...]:
         """The metrics whose values, not whose absence, the signal shows."""
         names = (one.name for one in self.reads(signal) if not one.of_absence and one.name in self.by_series)
@@ -303,6 +323,17 @@ def _read(signal: Signal, area: Area) -> ReadSignal:
 def _nodes(expr: str) -> tuple[Expression, ...]:
     """The expression's tree and everything in it; the same for every environment."""
     return tuple(walk(parse(expr)))
+
+
+def _needed(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Series(name=name):
+            yield name
+        case Operation(operator="or", right=Call(function="vector")) | Call(function="absent" | "absent_over_time"):
+            pass
+        case _:
+            for part in parts(expression):
+                yield from _needed(part)
 
 
 def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:

@@ -396,8 +396,7 @@ class _Gate:
 
     def _is_measured(self, alert: Alert) -> bool:
         """Whether what the alert watches is there and fresh; says so where not, for its silence would be none."""
-        names = {name for metric in self.catalog.metrics for name in metric.series_names}
-        for name in sorted(self.expressions.index.names_read(alert.watches) & names):
+        for name in sorted(self.expressions.index.series_needed(alert.watches)):
             if not self.prometheus.query(f"count({self.expressions.scoped(name)})", self.now):
                 self._say(Weight.BLIND, f"{alert} cannot be judged: {name} is not there")
                 return False

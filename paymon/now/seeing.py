@@ -228,8 +228,8 @@ class _Look:
         if old := self._old(self.expressions.sources(signal), sources):
             return KeyReading(reading, Mark.UNKNOWN, old)
         if reading.value is None:
-            reads = {one.name for one in self.expressions.index.reads(signal) if not one.of_absence}
-            missing = sorted(reads - set(self._present(reads)))
+            needs = self.expressions.index.series_needed(signal)
+            missing = sorted(needs - set(self._present(needs)))
             if missing:
                 return KeyReading(reading, Mark.UNKNOWN, f"{missing[0]} is not there")
             return KeyReading(reading, Mark.NOTHING)

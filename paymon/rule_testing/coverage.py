@@ -156,7 +156,7 @@ def _speaks_always(branches: Sequence[Sequence[_Condition]], records: Mapping[st
 def _branches(expr: str) -> list[list[_Condition]]:
     """The alert's branches, each a row of comparisons; none where it is written in another way."""
     try:
-        return [list(_conditions(branch)) for branch in _split(parse(expr))]
+        return _rows(parse(expr))
     except (PromqlError, _OtherwiseWrittenError):
         return []
 
@@ -165,26 +165,22 @@ class _OtherwiseWrittenError(Exception):
     """An expression that is no row of comparisons."""
 
 
-def _split(expression: Expression) -> Iterator[Expression]:
-    if isinstance(expression, Operation) and expression.operator == "or":
-        yield from _split(expression.left)
-        yield from _split(expression.right)
-    else:
-        yield expression
-
-
-def _conditions(expression: Expression, *, forbids: bool = False) -> Iterator[_Condition]:
+def _rows(expression: Expression, *, forbids: bool = False) -> list[list[_Condition]]:
     match expression:
-        case Operation(operator="and" | "unless" as word, left=left, right=right):
-            yield from _conditions(left)
-            yield from _conditions(right, forbids=word == "unless")
+        case Operation(operator="or", left=left, right=right) if not forbids:
+            return _rows(left) + _rows(right)
+        case Operation(operator="and" | "unless" as word, left=left, right=right) if not forbids:
+            others = _rows(right, forbids=word == "unless")
+            if len(others) > 1:
+                raise _OtherwiseWrittenError
+            return [[*row, *others[0]] for row in _rows(left)]
         case Operation(operator=sign, left=Call(function="max_over_time", arguments=(one,)), right=Number() as bound):
-            yield from _conditions(Operation(sign, one, bound), forbids=forbids)
+            return _rows(Operation(sign, one, bound), forbids=forbids)
         case Operation(operator=sign, left=Selected() as selected, right=Number(value=bound)) if sign in _COMPARISONS:
             compare = _COMPARISONS[sign]
             matchers = ",".join(f'{a}{b}"{c}"' for a, b, c in selected.matchers if a != "environment")
             text = f"{selected.name}{f'{{{matchers}}}' if matchers else ''} {sign} {bound:.15g}"
-            yield _Condition(text, selected, lambda value: compare(value, bound), forbids)
+            return [[_Condition(text, selected, lambda value: compare(value, bound), forbids)]]
         case _:
             raise _OtherwiseWrittenError
 

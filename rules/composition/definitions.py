@@ -16,6 +16,7 @@ from rules.composition.exchange import exchanged
 from rules.composition.filling import filled
 from rules.composition.overlap import with_former_names
 from rules.composition.places import words_everywhere
+from rules.composition.reduction import reductions
 from rules.composition.removal import Removal, names_in
 from rules.composition.rest import with_the_rest
 from rules.composition.specimens import specimens
@@ -93,7 +94,7 @@ class Definitions:
         """All but these areas, alerts, signals or sources, and all but what exists for them alone.
 
         With an alert go its panel, page, tests and inhibitions, and its signal where nothing else uses it. With a source go
-        its metrics and every signal on them. Items of the runbook that nothing serves any more are left to people, because
+        its metrics and every signal on them, but for what such a signal tells without (see `reductions`). Items of the runbook that nothing serves any more are left to people, because
         of the same reason. Raises ValueError for what does not exist, and for what is left and still needs it.
         """
         _reasoned("without()", because)
@@ -101,19 +102,21 @@ class Definitions:
             raise ValueError(
                 "without() names nothing to leave out; name an area, alert, signal or source, or take the line away"
             )
-        removal = Removal(self.areas, self.dashboards)
+        sources = tuple(found for one in what if isinstance(found := self._named(one), Source))
+        able = self._exchanged(reductions(self.areas, sources))
+        removal = Removal(able.areas, able.dashboards)
         for one in what:
-            removal.take(self._named(one))
+            removal.take(able._named(one))
         areas, dashboards = removal.rest()
         gone = removal.gone
         names = ", ".join(_name(one) for one in what)
         changed = replace(
-            self,
+            able,
             areas=areas,
             dashboards=dashboards,
-            narrowings=tuple(one for one in self.narrowings if one.listed_by.name not in gone),
-            marks=tuple(one for one in self.marks if not names_in(one.expr) & gone),
-            rollout=None if self.rollout is None else removal.rollout(self.rollout),
+            narrowings=tuple(one for one in able.narrowings if one.listed_by.name not in gone),
+            marks=tuple(one for one in able.marks if not names_in(one.expr) & gone),
+            rollout=None if able.rollout is None else removal.rollout(able.rollout),
             changes=(*self.changes, Change(what=f"without {names}", because=because)),
         )
         lost = sorted(_served(self) - _served(changed))

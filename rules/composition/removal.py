@@ -88,13 +88,21 @@ class Removal:
         if not usable:
             return None
         first, *others = usable
-        if len(usable) == len(branches) and all(a == b for a, b in zip(usable, branches, strict=True)):
+        stays = alert.stays_while if alert.stays_while and alert.stays_while.signal.name not in self._gone else None
+        if stays is alert.stays_while and usable == list(branches):
             return alert
         thresholds = alert.thresholds
         if first.watches is not alert.watches:
             moved = replace(threshold, comparison=first.comparison, value=first.value, because=first.because)
             thresholds = (moved,)
-        return replace(alert, watches=first.watches, thresholds=thresholds, guards=first.guards, or_else=tuple(others))
+        return replace(
+            alert,
+            watches=first.watches,
+            thresholds=thresholds,
+            guards=first.guards,
+            or_else=tuple(others),
+            stays_while=stays,
+        )
 
     def _unusable(self, branch: Branch) -> bool:
         needs = [branch.watches, *(guard.signal for guard in branch.guards if not guard.forbids)]

@@ -55,8 +55,7 @@ requested_10m = Signal(
 
 happened_10m = Signal(
     "stripe_webhooks:attempts_to_tell_of:increase10m",
-    "Attempts that ended at Stripe in the 10 minutes that ended 2 minutes ago: each is an event to be sent; of those that were "
-    "abandoned, which is known an hour later, Stripe sends none",
+    "Attempts that ended at Stripe in the 10 minutes that ended 2 minutes ago, each an event to be sent; of abandoned ones none is",
     Unit.COUNT,
     outcomes.total(outcomes.attempts.where(result=excluding("abandoned")), "10m", offset="2m"),
     Example(

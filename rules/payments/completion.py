@@ -54,8 +54,12 @@ since_completed = Signal(
 _EVENTS_ARE_OLD = f"{monitoring.source_age.where(source=Source.STRIPE_EVENTS.value)} >= {STALE_AFTER_INTERVALS}"
 
 
-def _unseen(gives: str, *more: tuple[str, str], events: str = "0x10", switch: str = "0x10") -> Example:
-    """Read at 600 seconds: Stripe's events, read every 30, are old from 510 on; the database's are beside the point."""
+def _unseen(gives: str, *more: tuple[str, str], events: str = "0x10", switch: str = "") -> Example:
+    """Read at 600 seconds: Stripe's events, read every 30, are old from 510 on; the database's are beside the point.
+
+    Nobody has a flag, unless `switch` says what its kill switch does.
+    """
+    flag = ((rollout.killed.name, switch), (rollout.rollout.name, "1x10")) if switch else ()
     return Example(
         series=(
             (silence.last_completed.name, "60x10"),
@@ -63,8 +67,7 @@ def _unseen(gives: str, *more: tuple[str, str], events: str = "0x10", switch: st
             (monitoring.interval.where(source="stripe_events"), "30x10"),
             (monitoring.watermark.where(source="postgres"), "0x10"),
             (monitoring.interval.where(source="postgres"), "30x10"),
-            (rollout.killed.name, switch),
-            (rollout.rollout.name, "1x10"),
+            *flag,
             *more,
         ),
         at=minutes(10),
@@ -79,7 +82,7 @@ unseen_gap = Signal(
     f"(\n  {since_completed}\n  and on () ({_EVENTS_ARE_OLD})\n)\n{rollout.UNLESS_KEPT_OUT}",
     _unseen("540"),
     also=(
-        _unseen("540", events="510x10"),
+        _unseen("540", events="510x10", switch="0x10"),
         _unseen("", events="510.6x10"),
         _unseen("", switch="1x10"),
         _unseen("", (rollout.closed.name, "1x10")),
@@ -176,12 +179,13 @@ none_completed = Alert(
     ),
     or_else=(
         or_when(
-            missed_after_rollback,
+            completions_missed,
             ">=",
             20,
             "near opening and closing, ten minutes without a payment are told where the shop was open at this time",
             only_if(unseen_gap, ">", 600, "so long, that the time just before closing is not taken for this one"),
             silence.OPEN_ON_OTHER_DAYS,
+            _STILL_ON,
         ),
         or_when(
             missed_of_days_before,

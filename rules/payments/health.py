@@ -179,8 +179,8 @@ dependency_ok = Signal(
 )
 
 
-def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], off: str = "") -> Example:
-    """What the service says of Stripe and of itself; `off` is what keeps customers out.
+def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], off: str | None = "") -> Example:
+    """What the service says of Stripe and of itself; `off` is what keeps customers out, None where nobody tells of any.
 
     Read while what was recorded at the begin still counts: that they are kept out is known one evaluation later.
     """
@@ -188,8 +188,8 @@ def _says(gives: tuple[tuple[str, str], ...], *series: tuple[str, str], off: str
     return Example(
         series=(
             *series,
-            *((name, f"{int(name == off)}x10") for name in keeps_out),
-            (rollout.rollout.name, "1x10"),
+            *((name, f"{int(name == off)}x10") for name in keeps_out if off is not None),
+            *(((rollout.rollout.name, "1x10"),) if off is not None else ()),
         ),
         at=minutes(4),
         gives=gives,
@@ -211,6 +211,7 @@ stripe_reachable = Signal(
     also=(
         _says((("", "1"),), (check_ok.where(check="stripe_api"), "1x10"), (up.name, "0x10")),
         _says((("", "0"),), (f'{up}{{pod="a"}}', "0x10"), (f'{up}{{pod="b"}}', "1x10")),
+        _says((("", "0"),), (check_ok.where(check="stripe_api"), "0x10"), off=None),
         *(
             _says((), (check_ok.where(check="stripe_api"), "0x10"), off=name)
             for name in (rollout.killed.name, rollout.closed.name, rollout.maintenance.name)

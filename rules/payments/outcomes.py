@@ -35,7 +35,6 @@ from rules.vocabulary import (
     at_least,
     below,
     excluding,
-    hours,
     minutes,
     only_if,
     or_when,
@@ -268,15 +267,6 @@ attempts_15m = Signal(
     Unit.COUNT,
     total(BY_CUSTOMERS, "15m"),
     Example.over(minutes(15), AND_RENEWALS, (("", "50"),)),
-)
-
-attempts_1h = Signal(
-    "payments:customer_attempts:increase1h",
-    "Attempts that customers ended in an hour, renewals by Stripe left aside",
-    Unit.COUNT,
-    total(BY_CUSTOMERS, "1h"),
-    Example.over(hours(1), AND_RENEWALS, (("", "50"),)),
-    steady=True,
 )
 
 success_ratio_2m = Signal(

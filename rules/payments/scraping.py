@@ -172,6 +172,15 @@ application_metrics_gone = Signal(
     also=(_of_23_hours((), (APPLICATION_JOB, "a", "0x345"), (EXPORTER_JOB, "b", "1x345")),),
 )
 
+attempts_1h = Signal(
+    "payments:customer_attempts:increase1h",
+    "Attempts that customers ended in an hour, renewals by Stripe left aside",
+    Unit.COUNT,
+    outcomes.total(outcomes.BY_CUSTOMERS, "1h"),
+    Example.over(hours(1), outcomes.AND_RENEWALS, (("", "50"),)),
+    steady=True,
+)
+
 application_metric_gone = Alert(
     "PaymentApplicationMetricGone",
     watches=application_metrics_gone,
@@ -187,7 +196,7 @@ application_metric_gone = Alert(
     ),
     guards=(
         only_if(
-            outcomes.attempts_1h,
+            attempts_1h,
             ">=",
             20,
             "after a restart some client libraries export a metric only once there is something to count",

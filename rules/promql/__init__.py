@@ -17,11 +17,13 @@ from rules.promql.expression import (
     is_scalar,
     labels_carried,
     parse,
+    parts,
     read,
     selectors,
     walk,
     with_matchers,
 )
+from rules.promql.reduced import reduced
 from rules.promql.signs import Sign, sign_of
 from rules.promql.text import written
 
@@ -42,7 +44,9 @@ __all__ = [
     "is_scalar",
     "labels_carried",
     "parse",
+    "parts",
     "read",
+    "reduced",
     "selectors",
     "sign_of",
     "walk",

@@ -26,6 +26,7 @@ __all__ = [
     "is_scalar",
     "labels_carried",
     "parse",
+    "parts",
     "read",
     "selectors",
     "walk",
@@ -213,7 +214,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
     while left:
         one = left.pop()
         yield one
-        left.extend(reversed(_parts(one)))
+        left.extend(reversed(parts(one)))
 
 
 def selectors(expr: str | Expression) -> tuple[Selector, ...]:
@@ -345,7 +346,8 @@ def is_scalar(expression: Expression) -> bool:
             return False
 
 
-def _parts(expression: Expression) -> tuple[Expression, ...]:
+def parts(expression: Expression) -> tuple[Expression, ...]:
+    """What the expression is made of, in the order of the text."""
     match expression:
         case Subquery(of=inner):
             return (inner,)
@@ -386,7 +388,7 @@ def _collect(
             _collect(left, calls, within, found, forbids=forbids, moved=moved)
             _collect(right, calls, within, found, forbids=True, moved=moved)
             return
-    for part in _parts(expression):
+    for part in parts(expression):
         _collect(part, calls, within, found, forbids=forbids, moved=moved)
 
 

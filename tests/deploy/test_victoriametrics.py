@@ -14,7 +14,7 @@ import pytest
 from generators.rules import AlertingRule, Expressions, RecordingRule, RuleGroup, rule_file
 from paymon.programs import find
 from rules.catalog import catalog
-from rules.payments import outcomes, silence
+from rules.payments import outcomes, scraping, silence
 from rules.promql import selectors
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
 from tests.servers import free_port, running, wait_until_ready
@@ -64,8 +64,8 @@ def test_a_counter_that_is_minutes_old_promises_no_more_than_it_counted(tmp_path
     with _victoria(tmp_path) as url:
         assert httpx.post(f"{url}/api/v1/import/prometheus", content="\n".join(counted + numbers)).status_code == 204
         httpx.get(f"{url}/internal/force_flush")
-        expected = _value(url, expressions.recorded(silence.expected_recently), now + 1)
-        in_an_hour = _value(url, expressions.recorded(outcomes.attempts_1h), now + 1)
+        expected = _value(url, expressions.scoped(expressions.expanded(silence.expected_recently.expr)), now + 1)
+        in_an_hour = _value(url, expressions.recorded(scraping.attempts_1h), now + 1)
         left = _value(url, "a - (b + c)", now + 1)
 
     assert 3 * 40 / 6 - 2 <= expected <= 3 * 40 / 6 + 2

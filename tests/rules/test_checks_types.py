@@ -57,7 +57,7 @@ def test_it_is_told_of_every_kind_of_definition_at_once() -> None:
     contacts = (replace(ON_CALL, channel="pager"),)  # type: ignore[arg-type]
     assert problems(area(replace(QUEUE_MAX, example=example)), items=items, contacts=contacts) == [
         "rules.shop: signal shop:test:signal has ('', '1', '2') as its example.gives[0]; write (text, text)",
-        "organisation has 'pager' as its contacts[0].channel; "
+        "organisation: contact On-call has 'pager' as its contacts[0].channel; "
         "write Channel. and one of PAGERDUTY, SLACK, EMAIL, TICKET, DEAD_MAN_SWITCH, PHONE",
         "rules.payments.runbook.items: item A-1 has 5 as its text; give a text",
     ]

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from generators.files import generated_files
+from generators.files import environment_files, generated_files
 from generators.problems import problems
+from paymon.promtool import Promtool
 from rules.catalog import PAYMENTS, catalog
 from rules.composition import Definitions, filled, in_environment, places_left
 from rules.composition.rest import with_the_rest
@@ -165,6 +167,57 @@ def test_a_guard_that_only_keeps_quiet_goes_with_its_source_and_the_alert_stays(
     guarded = {guard.signal.name for guard in alert(left, "PaymentsCompleteFailure").guards}
     assert "payments:kill_switch:engaged" in {g.signal.name for g in alert(PAYMENTS, "PaymentsCompleteFailure").guards}
     assert "payments:kill_switch:engaged" not in guarded
+
+
+@pytest.mark.parametrize(
+    ("source", "unmeasured"),
+    [
+        (
+            Source.FLAG,
+            {
+                "PaymentRolloutDrift",
+                "PaymentsKillSwitchActive",
+                "PaymentsKillSwitchForgotten",
+                "PaymentsKillSwitchIneffective",
+            },
+        ),
+        (
+            Source.DECLARED,
+            {
+                "PaymentAttestationExpired",
+                "PaymentBackupOld",
+                "PaymentDeclarationMissing",
+                "PaymentMaintenanceForgotten",
+                "PaymentRestoreTestDue",
+                "PaymentRolloutDrift",
+                "RunbookReviewOverdue",
+                "StripeKeyRotationDue",
+            },
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Source) else "",
+)
+def test_who_has_no_flag_or_declares_nothing_loses_no_way_to_hear_of_an_outage(
+    source: Source, unmeasured: set[str], tmp_path: Path, promtool: Promtool
+) -> None:
+    left = PAYMENTS.without(source, because="we have none")
+    before = {one.name: one for area in PAYMENTS.areas for one in area.alerts}
+    after = {one.name: one for area in left.areas for one in area.alerts}
+
+    assert before.keys() - after.keys() == unmeasured
+    ways = {name: len(one.branches(one.thresholds[0])) for name, one in after.items()}
+    assert ways == {name: len(before[name].branches(before[name].thresholds[0])) for name in after}
+    stays = {name for name, one in after.items() if one.stays_while}
+    assert stays == {name for name in after if before[name].stays_while}
+
+    files = environment_files(left.of(PEOPLE, OURS), OURS.environments[0])
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    tests = tmp_path / "generated/production/tests"
+    asked = [path for area in ("silence", "completion", "health") for path in tests.glob(f"signals-{area}-*.yml")]
+    assert len(asked) >= 3
+    assert {result.failures for result in promtool.run_tests(asked)} == {()}
 
 
 def test_what_still_needs_it_is_named() -> None:

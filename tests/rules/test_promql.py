@@ -15,6 +15,7 @@ from rules.promql import (
     Subquery,
     labels_carried,
     parse,
+    reduced,
     selectors,
     walk,
 )
@@ -195,3 +196,30 @@ def test_an_endless_expression_is_refused_and_not_repeated_in_full() -> None:
     with pytest.raises(PromqlError) as long:
         parse("x" * 5001)
     assert long.value.message == "it is longer than 5000 characters; record a part of it"
+
+
+_MINIMUM = 'min(label_replace(x, "of", "a", "", ""))'
+
+
+@pytest.mark.parametrize(
+    ("expr", "left"),
+    [
+        ("x unless on () (gone >= 1)", "x"),
+        ("gone unless on () (x >= 1)", None),
+        ("x unless (y or gone)", "x unless y"),
+        ("x - on () (sum(rate(gone[5m])) or vector(0))", "x - on () vector(0)"),
+        ('min(label_replace(x, "of", "a", "", "") or label_replace(gone, "of", "b", "", ""))', _MINIMUM),
+        ("x / on () (gone > 0)", None),
+        ("x and on () gone", None),
+        ("gone or x", "x"),
+        ("clamp_max(max(gone), 1)", None),
+        ("max_over_time(gone[1h:5m])", None),
+        ("sum by (a) (x unless gone)", "sum by (a) (x)"),
+        ("absent(x) or absent(gone)", "absent(x)"),
+        ("vector(1)", "vector(1)"),
+        ("time() - x", "time() - x"),
+    ],
+)
+def test_without_series_an_expression_keeps_what_does_not_need_them(expr: str, left: str | None) -> None:
+    rest = reduced(parse(expr), lambda name: name == "gone")
+    assert rest == (left and parse(left))

@@ -16,6 +16,7 @@ from rules.payments import (
     monitoring,
     outcomes,
     rollout,
+    scraping,
     silence,
     traffic,
     webhooks,
@@ -541,7 +542,7 @@ OVERVIEW = Dashboard(
                     curves=(
                         Curve(traffic.expected, "expected"),
                         Curve(traffic.week_ago, "last week"),
-                        Curve(f"{outcomes.attempts_1h} / 60", "came, over an hour"),
+                        Curve(f"{scraping.attempts_1h} / 60", "came, over an hour"),
                     ),
                     alerts=(traffic.collapsed, traffic.fallen),
                     width=12,
