@@ -22,7 +22,12 @@ _ONE_AT_A_TIME = {"certificate": "leaf"}
 _GROWING = ("payments_db_identifiers_used_ratio",)
 """Gauges of whose pace something is read: from 0 on to less than 1."""
 
-_NOT_SO = ("payments_exporter_catching_up", "payments_feature_flag_killed")
+_NOT_SO = (
+    "payments_exporter_catching_up",
+    "payments_feature_flag_killed",
+    "payments_shop_closed",
+    "payments_maintenance_mode",
+)
 """Gauges that are 0 where all is well; at 1 they take away signals that are there otherwise."""
 
 _COMING = ("due", "expiry", "not_after")

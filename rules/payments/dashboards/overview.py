@@ -420,9 +420,6 @@ OVERVIEW = Dashboard(
                         Curve(silence.expected_weekly, "expected in 5 minutes, from a week ago"),
                         Curve(silence.expected_of_days_before, "expected in 5 minutes, from yesterday and a week ago"),
                         Curve(completion.completions_missed, "payments that should have been completed since the last"),
-                        Curve(
-                            completion.missed_of_days_before, "payments that 20 minutes without any should have held"
-                        ),
                         Curve(f"{silence.attempts_5m} offset 1d", "attempts in 5 minutes, a day ago"),
                         Curve(f"{silence.attempts_5m} offset 1w", "attempts in 5 minutes, a week ago"),
                     ),
@@ -574,22 +571,28 @@ OVERVIEW = Dashboard(
                         Curve(silence.silent_lately, "10 minutes where some are expected"),
                         Curve(silence.attempts_20m, "20 minutes"),
                         Curve(silence.expected_lately, "expected in 20 minutes, from the past two hours"),
-                        Curve(silence.recently, "5 minutes, on average of the past half-hour"),
-                        Curve(silence.most_weekly, "expected in 5 minutes at most, from past weeks"),
                         Curve(silence.quietest_weekly, "fewest in 10 minutes near this time a week ago"),
                         Curve(silence.fewest_at_this_time, "fewest in 10 minutes, yesterday and a week ago"),
+                        Curve(
+                            completion.missed_of_days_before, "payments that 20 minutes without any should have held"
+                        ),
                     ),
                 ),
                 Panel(
                     id=16,
-                    title="Attempts to be expected after a roll-back",
-                    description="Those that were expected, by the share of customers that the flag has left.",
+                    title="Attempts to be expected, after a roll-back too",
+                    description="After a roll-back: those that were expected, by the share of customers that the flag has left.",
                     unit=Unit.COUNT,
                     curves=(
-                        Curve(silence.expected_after_rollback, "5 minutes, from the past half-hour"),
-                        Curve(silence.weekly_after_rollback, "5 minutes, from a week ago"),
-                        Curve(silence.expected_lately_after_rollback, "20 minutes, from the past two hours"),
-                        Curve(completion.missed_after_rollback, "since the last completed payment"),
+                        Curve(silence.recently, "5 minutes, on average of the past half-hour"),
+                        Curve(silence.most_weekly, "5 minutes at most, from past weeks"),
+                        Curve(silence.expected_after_rollback, "5 minutes after a roll-back, from the past half-hour"),
+                        Curve(silence.weekly_after_rollback, "5 minutes after a roll-back, from a week ago"),
+                        Curve(
+                            silence.expected_lately_after_rollback,
+                            "20 minutes after a roll-back, from the past two hours",
+                        ),
+                        Curve(completion.missed_after_rollback, "since the last completed payment, after a roll-back"),
                     ),
                 ),
                 Panel(
