@@ -60,7 +60,8 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
         other = _Case.of(signal, known, example)
         name = f"example {number}"
         if other.has_branches:
-            yield other.more_around(f"{name}, ", other.in_company(), other.telling - compared)
+            beside = other.telling - compared if other.gives else other.telling
+            yield other.more_around(f"{name}, ", other.in_company(), beside)
             compared |= other.telling
         else:
             yield other.example(name)
@@ -157,7 +158,8 @@ class _Case:
         there: only two mistakes together would read those. Nor does a label more on every series change a value; it may
         come out. The `company` is fed too, or instead of the series of the same name.
 
-        Where `of` is given, only those series have others beside them: of a further example, what no earlier one fed.
+        Where `of` is given, only those series have others beside them: of a further example, what no earlier one fed; of
+        one that gives nothing all, since others would show in it as a result.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
@@ -178,7 +180,9 @@ class _Case:
                 fed.setdefault(other, loud)
         there = notation([Row(Decimal(1), length=max(count_of(rows(values)) for _, values in self.fed))])
         recorded = shifted(there, _LOUD if which else 0)
-        for series in (*self._recorded(), *self.known.absences(self.signal)) if of is None or of else ():
+        for series in (
+            (*self._recorded(), *self.known.absences(self.signal)) if of is None or of or not self.gives else ()
+        ):
             for other in self.known.of_others(series, reader=self.signal):
                 fed[other] = recorded
         fed |= dict(company)

@@ -179,13 +179,12 @@ none_completed = Alert(
     ),
     or_else=(
         or_when(
-            completions_missed,
+            missed_after_rollback,
             ">=",
             20,
             "near opening and closing, ten minutes without a payment are told where the shop was open at this time",
             only_if(unseen_gap, ">", 600, "so long, that the time just before closing is not taken for this one"),
             silence.OPEN_ON_OTHER_DAYS,
-            _STILL_ON,
         ),
         or_when(
             missed_of_days_before,
