@@ -158,8 +158,8 @@ class _Case:
         there: only two mistakes together would read those. Nor does a label more on every series change a value; it may
         come out. The `company` is fed too, or instead of the series of the same name.
 
-        Where `of` is given, only those series have others beside them: of a further example what no earlier one fed, and
-        all where it gives nothing, since others would show in it as a result.
+        Where `of` is given, only those series have others beside them: of a further example what no earlier one fed,
+        and all where it gives nothing, since others would show in it as a result.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
