@@ -60,8 +60,7 @@ def signal_cases(signal: Signal, known: Known) -> Iterator[TestGroup]:
         other = _Case.of(signal, known, example)
         name = f"example {number}"
         if other.has_branches:
-            beside = other.telling - compared if other.gives else other.telling
-            yield other.more_around(f"{name}, ", other.in_company(), beside)
+            yield other.more_around(f"{name}, ", other.in_company(), other.telling - compared)
             compared |= other.telling
         else:
             yield other.example(name)
@@ -158,8 +157,8 @@ class _Case:
         there: only two mistakes together would read those. Nor does a label more on every series change a value; it may
         come out. The `company` is fed too, or instead of the series of the same name.
 
-        Where `of` is given, only those series have others beside them: of a further example what no earlier one fed,
-        and all where it gives nothing, since others would show in it as a result.
+        Where `of` is given, only those series have others beside them: of a further example, what no earlier one fed.
+        Where it gives nothing, others record what it reads all the same: that would show as a result.
         """
         name = f"{which}others, a label more"
         leanings = self.leanings
@@ -553,14 +552,16 @@ class _Case:
 
 def _probe(signal: Signal, known: Known, gives: Sequence[Result], case: str) -> Probe:
     """The signal's whole answer, to nine decimals, or nine digits of what is 1 and more."""
+    if not gives:
+        return Probe(f"{signal} # {case}", signal.example.at, ())
     recorded = known.expressions.recorded_labels
-    largest = max((abs(value) for _, value in gives), default=Decimal(0))
-    scale = Decimal(10) ** (_DECIMALS - max(0, largest.adjusted() if largest else 0))
+    largest = max(abs(value) for _, value in gives)
+    decimals = _DECIMALS - max(0, largest.adjusted() if largest else 0)
+    scale = Decimal(10) ** decimals
     answer = tuple(
         (tuple(sorted((*recorded, *labels.items()))), plain(round(value * scale) / scale)) for labels, value in gives
     )
-    factor = plain(scale)
-    return Probe(f"round({signal} * {factor}) / {factor} # {case}", signal.example.at, answer)
+    return Probe(f"round({signal} * 1e{decimals}) / 1e{decimals} # {case}", signal.example.at, answer)
 
 
 def _leanings(signal: Signal, known: Known) -> Mapping[str, int]:

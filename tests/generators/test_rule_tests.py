@@ -256,7 +256,7 @@ def test_a_tier_ends_the_tiers_that_it_passes(production: dict[str, str]) -> Non
 def test_a_signal_is_asked_for_all_of_its_results_and_their_labels(production: dict[str, str]) -> None:
     target = 'environment="production",instance="rules",job="paymon"'  # labels stand in the order of their names
     assert (
-        "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1000000000) / 1000000000 "
+        "{expr: 'round(payment_method:technical_failure:ratio_rate5m * 1e9) / 1e9 "
         "# example', eval_time: 10m30s, exp_samples: ["
         f"""{{labels: '{{{target},payment_method="card",service="payments"}}', value: 0.1}}, """
         f"""{{labels: '{{{target},payment_method="link",service="payments"}}', value: 0.25}}]}}"""
