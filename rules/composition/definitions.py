@@ -94,8 +94,9 @@ class Definitions:
         """All but these areas, alerts, signals or sources, and all but what exists for them alone.
 
         With an alert go its panel, page, tests and inhibitions, and its signal where nothing else uses it. With a source go
-        its metrics and every signal on them, but for what such a signal tells without (see `reductions`). Items of the runbook that nothing serves any more are left to people, because
-        of the same reason. Raises ValueError for what does not exist, and for what is left and still needs it.
+        its metrics and every signal on them, but for what such a signal tells without (see `reductions`). Items of the
+        runbook that nothing serves any more are left to people, because of the same reason. Raises ValueError for what
+        does not exist, and for what is left and still needs it.
         """
         _reasoned("without()", because)
         if not what:

@@ -12,9 +12,9 @@ from paymon.promtool import Promtool
 from rules.catalog import PAYMENTS, catalog
 from rules.composition import Definitions, filled, in_environment, places_left
 from rules.composition.rest import with_the_rest
-from rules.payments import outcomes
+from rules.payments import outcomes, rollout
 from rules.payments.organisation import PEOPLE, SERVICE
-from rules.vocabulary import Alert, Environment, Jobs, Label, Override, Source, minutes
+from rules.vocabulary import Alert, Environment, Jobs, Label, Override, Source, minutes, only_if
 
 
 def alert(definitions: Definitions, name: str) -> Alert:
@@ -225,6 +225,23 @@ def test_who_has_no_flag_or_declares_nothing_still_hears_of_outages(
     asked = [path for area in ("silence", "completion", "health") for path in tests.glob(f"signals-{area}-*.yml")]
     assert len(asked) >= 3
     assert {result.failures for result in promtool.run_tests(asked)} == {()}
+
+
+def test_what_keeps_an_alert_firing_goes_with_its_source_and_the_alert_stays() -> None:
+    kept = only_if(rollout.kill_switch, "<", 1, "while payments are on")
+    areas = tuple(
+        replace(
+            area,
+            alerts=tuple(
+                replace(one, stays_while=kept) if one.name == "PaymentsTrafficStopped" else one for one in area.alerts
+            ),
+        )
+        for area in PAYMENTS.areas
+    )
+    left = replace(PAYMENTS, areas=areas).without(Source.FLAG, because="we have no flag service")
+
+    assert alert(left, "PaymentsTrafficStopped").stays_while is None
+    assert problems(left.of(PEOPLE, OURS)) == ()
 
 
 def test_what_still_needs_it_is_named() -> None:
