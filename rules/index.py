@@ -239,10 +239,17 @@ class Index:
         return frozenset(selector.name for one in read for selector in one.selectors)
 
     def series_needed(self, signal: Signal) -> frozenset[str]:
-        """The names of the raw series without which it cannot tell; not of those in whose place `vector()` stands."""
-        trees = (self.by_name[one.name].tree for one in self.signals_read(signal) if one.name in self.by_name)
-        names = {name for tree in trees if tree for name in _needed(tree)}
-        return frozenset(name for _, metric, _ in self.metrics for name in metric.series_names if name in names)
+        """The names of the raw series without which it cannot tell.
+
+        Those in whose place `vector()` stands are none of them, unless it reads no others: its 0 would say nothing then.
+        """
+        read = (self.by_name[one.name].tree for one in self.signals_read(signal) if one.name in self.by_name)
+        trees = [tree for tree in read if tree]
+        for spared in (True, False):
+            names = {name for tree in trees for name in _needed(tree, spared)}
+            if found := frozenset(name for name in names if name in self.by_series):
+                return found
+        return frozenset()
 
     def metrics_read(self, signal: Signal) -> tuple[Metric, ...]:
         """The metrics whose values, not whose absence, the signal shows."""
@@ -325,15 +332,18 @@ def _nodes(expr: str) -> tuple[Expression, ...]:
     return tuple(walk(parse(expr)))
 
 
-def _needed(expression: Expression) -> Iterator[str]:
+def _needed(expression: Expression, spared: bool) -> Iterator[str]:
+    """The names whose values it reads, where `spared` without those in whose place `vector()` stands."""
     match expression:
         case Series(name=name):
             yield name
-        case Operation(operator="or", right=Call(function="vector")) | Call(function="absent" | "absent_over_time"):
+        case Call(function="absent" | "absent_over_time"):
+            pass
+        case Operation(operator="or", right=Call(function="vector")) if spared:
             pass
         case _:
             for part in parts(expression):
-                yield from _needed(part)
+                yield from _needed(part, spared)
 
 
 def _watches(area: Area, alert: Alert, where: str) -> Iterator[Watch]:

@@ -1,6 +1,7 @@
 """Fixtures for more than one module of tests."""
 
 import signal
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import settings
 
 from paymon.promtool import Promtool
 from tests.promtools import remembering
-from tests.versions import ALERTMANAGER, PROMETHEUS
+from tests.versions import ALERTMANAGER, PROMETHEUS, in_matrix
 
 pytest_plugins = ("tests.leaks", "tests.postgres")
 
@@ -24,14 +25,37 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks a real server of a given version: `make matrix` runs that for every version."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what asks a real server of a given version, and leave out what another version is asked this time.
+
+    `make matrix` runs what is so marked, for every version.
+    """
     for item in items:
         asked = getattr(item, "callspec", None)
         if asked is not None and not {*PROMETHEUS, *ALERTMANAGER, "victoria-metrics"}.isdisjoint(
             map(str, asked.params.values())
         ):
             item.add_marker("servers")
+    if left_out := set() if in_matrix() else _of_other_turns(items):
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _of_other_turns(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of each case marked `by_turns` all versions but one: the same one each time, and each for about as many cases."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("by_turns") and item.get_closest_marker("servers"):
+            case = item.nodeid
+            for version in PROMETHEUS:
+                case = case.replace(version, "")
+            cases.setdefault(case, []).append(item)
+    return {
+        item
+        for case, versions in cases.items()
+        for turn, item in enumerate(versions)
+        if turn != zlib.crc32(case.encode()) % len(versions)
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)

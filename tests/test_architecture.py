@@ -35,6 +35,7 @@ def test_a_module_imports_only_what_lies_further_in(module: Path) -> None:
     assert ours <= MAY_IMPORT[module.relative_to(ROOT).parts[0]]
 
 
+@pytest.mark.slow
 def test_generators_know_no_payments() -> None:
     """Catalog in, text out: what an area says reaches them through the catalog alone."""
     areas = {name for module in (ROOT / "generators").rglob("*.py") for name in imports(module)}
@@ -89,6 +90,7 @@ def test_the_map_has_every_room_with_the_question_of_its_docstring() -> None:
     assert shown == rooms, "mend the table of rooms in docs/architecture.md"
 
 
+@pytest.mark.slow
 def test_the_map_s_arrows_are_the_imports_that_are_allowed_and_used() -> None:
     shown = dict(re.findall(r"^(\w+) +-> (.*)$", MAP, re.MULTILINE))
     used: dict[str, set[str]] = {folder: set() for folder in MAY_IMPORT}

@@ -33,6 +33,7 @@ def test_after():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEAKING)
 def test_the_very_test_that_leaves_something_behind_fails(kind: str, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(FILE.format(leak=LEAKING[kind]))

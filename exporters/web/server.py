@@ -24,7 +24,7 @@ DRAIN_SECONDS = 5
 BACKLOG = 1024
 _METHODS = ("GET", "HEAD")
 _HEALTHY, _READY = _HEALTH = ("/-/healthy", "/-/ready")
-"""What a kubelet asks, which has no password: the answers say nothing else."""
+"""What a kubelet asks, which has no password and restarts what refuses it: the answers say nothing else."""
 
 _LANDING = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Payments exporter</title></head>
@@ -74,7 +74,7 @@ def application(page: Page, is_ready: Callable[[], bool], version: str) -> ASGIA
 
 
 class _Gate:
-    """What a request passes first: rate limit, and but for the health pages authentication; it adds the headers too."""
+    """What a request passes first, but for the health pages: rate limit and authentication. It adds the headers too."""
 
     def __init__(self, app: ASGIApp, web: WebConfigFile) -> None:
         self._app = app
@@ -94,12 +94,12 @@ class _Gate:
             await send(message)
 
         app = self._app
-        if not self._bucket.takes(config.rate_limit.interval.total_seconds(), config.rate_limit.burst, now):
+        if scope["path"] in _HEALTH:
+            pass
+        elif not self._bucket.takes(config.rate_limit.interval.total_seconds(), config.rate_limit.burst, now):
             app = Answer(b"Too many requests.\n", 429)
-        elif (
-            config.basic_auth_users
-            and scope["path"] not in _HEALTH
-            and not await self._auth.allows(config.basic_auth_users, header(scope, "authorization"))
+        elif config.basic_auth_users and not await self._auth.allows(
+            config.basic_auth_users, header(scope, "authorization")
         ):
             app = Answer(b"Unauthorized\n", 401, headers=(("www-authenticate", "Basic"),))
         await app(scope, receive, send_with_headers)

@@ -163,6 +163,7 @@ def test_prometheus_counts_failures_of_every_group_of_ours_and_of_no_other() -> 
         assert not re.fullmatch(pattern, other)
 
 
+@pytest.mark.slow
 def test_a_prometheus_that_is_set_up_this_way_measures_itself_and_hears_of_a_rule_of_ours_that_fails(
     tmp_path: Path,
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_prometheus_that_is_set_up_this_way_measures_itself_and_hears_of_a_rul
         assert asked(_bound(monitoring.lost_notifications).expr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_the_operators_and_mimirs_groups_are_those_of_the_rule_files(environment: Environment) -> None:
     files = environment_files(CATALOG, environment)
@@ -310,6 +312,7 @@ def _wait_until(true: Callable[[], bool], within: float = 200) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
 def test_vmalert_accepts_the_rule_files(environment: Environment, tmp_path: Path) -> None:
     for path, text in environment_files(CATALOG, environment).items():

@@ -40,6 +40,7 @@ def test_everything_that_a_kustomization_names_is_there() -> None:
     assert f"image: {image}:" in (base / "singleton.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_the_example_s_configuration_is_one_that_the_exporter_takes(tmp_path: Path) -> None:
     text = (OVERLAY / "exporter.yaml").read_text()
     for mounted, here in (("/etc/paymon", OVERLAY), ("/var/lib/paymon", tmp_path), ("/run/secrets", tmp_path)):
@@ -53,6 +54,7 @@ def test_the_example_s_configuration_is_one_that_the_exporter_takes(tmp_path: Pa
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.slow
 def test_what_init_and_generate_write_starts_under_the_overlay_s_names(tmp_path: Path) -> None:
     answers = {"organisation": "Harbor", "domain": "harbor.example", "team": "payments", "timezone": "UTC"}
     several = {"services": ("checkout", "payouts"), "environments": ("live",), "currencies": ("eur",)}

@@ -70,6 +70,7 @@ def test_the_wheel_of_a_commit_is_the_same_whoever_builds_it_and_has_all_it_need
     assert not [name for name in names if name.endswith((".pyc", ".pem", ".key", ".env"))]
 
 
+@pytest.mark.slow
 def test_what_no_commit_has_is_not_released(checkout: Path, tmp_path: Path) -> None:
     (checkout / "rules" / "surprise.py").write_text('"""Not committed."""\n')
     ran = release(checkout, tmp_path / "dist")

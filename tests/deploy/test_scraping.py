@@ -95,12 +95,14 @@ def test_prometheus_accepts_every_scrape_configuration(
     assert said.returncode == 0, said.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prometheus.yml", "scrape-agent.yml"])
 def test_what_is_scraped_has_the_labels_that_the_rules_select(name: str, exporter: int, tmp_path: Path) -> None:
     with prometheus(find("prometheus", "3.5"), led_to(generated(name), exporter), tmp_path) as url:
         assert labels_of(url) == OURS
 
 
+@pytest.mark.slow
 def test_what_is_federated_keeps_the_labels_that_it_has(exporter: int, tmp_path: Path) -> None:
     below, above = led_to(generated("prometheus.yml"), exporter), generated("scrape-federation.yml")
     program = find("prometheus", "3.5")
@@ -151,6 +153,7 @@ def discovered(url: str, jobs: int) -> list[dict[str, Any]]:
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_pods_are_scraped_under_the_job_and_environment_that_is_theirs(tmp_path: Path) -> None:
     """A sidecar's pod has two ports and one annotation; staging and another service live in the same cluster."""
     jobs = [
@@ -195,6 +198,7 @@ def found(labels: dict[str, str], page: str, folder: Path) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_the_doctor_names_the_labels_that_no_rule_reads_and_those_that_they_read(tmp_path: Path) -> None:
     (line,) = found({**OURS, "job": "default/paymon"}, PAGE, tmp_path)
 
@@ -206,6 +210,7 @@ def test_the_doctor_names_the_labels_that_no_rule_reads_and_those_that_they_read
     )
 
 
+@pytest.mark.slow
 def test_the_doctor_says_who_else_exports_our_names_and_mends_nothing(tmp_path: Path) -> None:
     here = {**OURS, "job": "payments-exporter"}
     twin = 'payment_attempts_total{status="failed"} 1\n'

@@ -23,6 +23,7 @@ SLACK = 60
 """Seconds by which vmalert's replay, which extrapolates rates in a way of its own, may be later than promtool."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("incident", [INCIDENTS[0], INCIDENTS[3], INCIDENTS[8]], ids=lambda incident: incident.name)
 def test_a_replay_through_vmalert_fires_the_same_alerts_in_time(incident: Incident, tmp_path: Path) -> None:
     ends = incident.ends + SLACK

@@ -81,6 +81,7 @@ def families(pages: dict[str, str]) -> dict[str, Family]:
     return {f"{one.name}_total" if one.type == "counter" else one.name: one for one in found}
 
 
+@pytest.mark.slow
 def test_nothing_undeclared_is_served(families: dict[str, Family]) -> None:
     assert set(families) - {metric.name for metric in EXPORTED} == {CUSTOM}
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 UNUSED = (
     *("requests", "urllib3", "charset_normalizer", "rich", "pygments", "cryptography", "multiprocessing", "starlette"),
     *("rules.catalog", "rules.composition", "rules.checks", "generators"),
@@ -13,9 +15,11 @@ def asked(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_exporter_runs_without_what_it_never_uses() -> None:
     code = f"""
 import sys
+import pytest
 from paymon.cli import cli
 cli.get_command(None, "exporter")
 import exporters.process.assembly, exporters.process.run, exporters.web.tls, rules.areas

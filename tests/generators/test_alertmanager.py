@@ -867,6 +867,7 @@ def test_an_override_that_makes_an_incident_of_its_own_a_p2_says_that_it_is_none
     assert messages(said.of(PEOPLE, SERVICE)) == []
 
 
+@pytest.mark.slow
 def test_problems_are_told_all_at_once() -> None:
     (threshold,) = health.health_answer_stale.thresholds
     unheard = replace(threshold, priority=Priority.NONE, severity=Severity.NONE)

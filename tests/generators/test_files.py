@@ -26,6 +26,7 @@ def with_shop(*overrides: Override) -> Catalog:
     return replace(REAL, areas=(*REAL.areas, SHOP), organisation=replace(REAL.organisation, environments=environments))
 
 
+@pytest.mark.slow
 def test_what_is_generated_of_no_single_environment_or_service_has_a_name_that_none_can_have() -> None:
     """In a project of one service, and in one of two that the same people watch."""
     catalog_of_two = replace(REAL, organisation=replace(REAL.organisation, service="donations"))
@@ -35,6 +36,7 @@ def test_what_is_generated_of_no_single_environment_or_service_has_a_name_that_n
     assert tops - {REAL.organisation.service, "donations"} <= set(OF_ALL)
 
 
+@pytest.mark.slow
 def test_an_area_need_not_be_a_module_that_is_imported() -> None:
     files = generated_files(with_shop())
 
@@ -42,6 +44,7 @@ def test_an_area_need_not_be_a_module_that_is_imported() -> None:
     assert "generated/production/tests/TooMuch.yml" in files
 
 
+@pytest.mark.slow
 def test_each_branch_has_a_line_in_the_table_of_thresholds_and_a_bound_of_its_own_in_each_environment() -> None:
     smaller = Override(threshold="TooMuch/shop:queue:sum", value=Decimal(4), because="staging's hall is small")
     files = generated_files(with_shop(smaller))

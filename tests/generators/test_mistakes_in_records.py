@@ -20,6 +20,7 @@ def every_subject() -> Sequence[Subject]:
     return subjects([rule for source in sources.values() for rule in source.rules], suites)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("record", "mistake"),
     [

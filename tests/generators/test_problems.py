@@ -36,6 +36,7 @@ def test_the_catalog_has_no_problem() -> None:
     assert said_of(CATALOG) == []
 
 
+@pytest.mark.slow
 def test_one_problem_hides_no_other_of_another_kind() -> None:
     broken = replace(
         CATALOG,
@@ -79,6 +80,7 @@ def test_what_cannot_become_anything_is_named_beside_what_can() -> None:
     assert any("has a title of 32 letters, of which 20 fit at 1280 pixels" in one for one in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alertmanager", "grafana"])
 def test_no_environment_and_no_service_takes_the_folder_of_what_is_generated_for_all(name: str) -> None:
     production, staging = ORGANISATION.environments

@@ -113,6 +113,7 @@ def test_a_restarted_counter_grows_as_before_but_for_the_moment_at_which_it_star
         assert changed[place:] == [value - values[place - 1] for value in values[place:]]
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_what_is_no_growing_counter_is_not_restarted(of: list[Row]) -> None:
     values = one_by_one(of)

@@ -34,6 +34,7 @@ def with_type_and_unit(text: str) -> str:
     return _SERIES.sub(labelled, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TESTS if in_matrix() else TESTS[::10], ids=lambda path: path.stem)
 def test_a_signal_reads_the_same_whatever_type_and_unit_its_series_carry(path: Path, tmp_path: Path) -> None:
     promtool = Promtool.find(version_prefix="3.5")

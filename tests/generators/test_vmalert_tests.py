@@ -32,6 +32,7 @@ TAKES_THE_SAMPLE_BEFORE = frozenset({"increase", "rate", "delta", "deriv", "chan
 """Functions that VictoriaMetrics computes without extrapolation, and from the last sample before the window."""
 
 
+@pytest.mark.slow
 def test_the_files_are_promtools_but_for_one_word() -> None:
     ours, theirs = (
         {name: yaml.safe_load(text) for name, text in sorted(files(CATALOG, ENVIRONMENT).items())[:3]}

@@ -107,6 +107,7 @@ def test_every_server_finds_each_outage_as_soon_as_promtool_does_and_invents_non
         assert not {alert.name for alert in incident.stays_quiet} & fired.keys(), incident.name
 
 
+@pytest.mark.slow
 def test_what_is_recorded_and_what_is_expanded_agree(tmp_path: Path) -> None:
     seen = past()
     promtool = find("promtool", "3.5")
@@ -376,6 +377,7 @@ def test_an_incident_beyond_what_is_remembered_ends_with_3(folder: tuple[Path, P
     assert "recall unknown" in found.output
 
 
+@pytest.mark.slow
 def test_against_a_revision_says_what_fires_otherwise(folder: tuple[Path, Past]) -> None:
     path, _ = folder
     found = CliRunner().invoke(backtest, ["--from", str(path), "--alert", "PaymentsDegraded", "--against", "HEAD"])
@@ -445,6 +447,7 @@ def test_a_folder_with_metrics_of_others_alone_is_told_as_the_folder_that_was_gi
     assert f"{tmp_path} has no metric of this service in production in that time. Give a folder that" in found.output
 
 
+@pytest.mark.slow
 def test_a_copy_of_prometheus_data_is_replayed_and_not_touched(folder: tuple[Path, Past], tmp_path: Path) -> None:
     text, data = folder[0] / "past.om", tmp_path / "data"
     command = (find("promtool", "3.5"), "tsdb", "create-blocks-from", "openmetrics", text, data)

@@ -219,6 +219,7 @@ def read(rule: dict[str, Any]) -> set[str]:
     return set(re.findall(r"\w+(?::\w+)+", rule["expr"]))
 
 
+@pytest.mark.slow
 def test_what_records_the_past_says_what_the_rules_say() -> None:
     rules = {rule["record"]: rule for text in RULES.values() for rule in rules_of(text) if "record" in rule}
     found = {rule["record"]: rule for rule in rules_of(backfill.recordings(CATALOG, PRODUCTION, 1, 1))}
@@ -288,6 +289,7 @@ def test_an_unknown_incident_is_told_with_what_there_is() -> None:
     assert all(one.incident.name in result.output for one in SHOWN)
 
 
+@pytest.mark.slow
 def test_an_incident_whose_alert_a_project_has_left_out_is_not_shown_and_named(tmp_path: Path) -> None:
     left_out = "payments-hang: PaymentTimeouts"
     ran = subprocess.run(
@@ -681,6 +683,7 @@ def without_prometheus(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_what_killed_demos_have_left_is_cleared_away_by_the_next_one(folder: Path) -> None:
     for name in ("paymon-demo-killed", "paymon-demo-starting", "another"):
         (folder / name).mkdir()
@@ -689,6 +692,7 @@ def test_what_killed_demos_have_left_is_cleared_away_by_the_next_one(folder: Pat
     assert sorted(path.name for path in folder.iterdir()) == ["another", "paymon-demo-starting"]
 
 
+@pytest.mark.slow
 def test_a_demo_that_runs_is_not_cleared_away(folder: Path) -> None:
     (folder / "paymon-demo-running").mkdir()
     with (folder / "paymon-demo-running" / "alive").open("w") as lock:
@@ -697,6 +701,7 @@ def test_a_demo_that_runs_is_not_cleared_away(folder: Path) -> None:
         assert (folder / "paymon-demo-running").exists()
 
 
+@pytest.mark.slow
 def test_without_prometheus_it_says_how_to_get_it(folder: Path) -> None:
     ran = without_prometheus(folder)
     assert ran.returncode == 1

@@ -35,6 +35,7 @@ def changed() -> Catalog:
 OLD, NEW = (json.loads(json.dumps(manifest(one))) for one in (CATALOG, changed()))
 
 
+@pytest.mark.slow
 def test_a_bound_is_told_with_what_would_have_fired_and_what_follows() -> None:
     before, now = generated_files(CATALOG), generated_files(changed())
     follow = followers("PaymentsDegraded", before, now, changed())
@@ -58,6 +59,7 @@ def test_a_bound_is_told_with_what_would_have_fired_and_what_follows() -> None:
     assert not any("PaymentBackupOld" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_another_alert_follows_from_nothing() -> None:
     before, now = generated_files(CATALOG), generated_files(changed())
     assert str(followers("PaymentBackupOld", before, now, changed())) == ""
@@ -67,6 +69,7 @@ def test_no_change_says_so() -> None:
     assert list(markdown("main", [], {}, {}, "", OLD, OLD))[-1] == "Nothing that the definitions say."
 
 
+@pytest.mark.slow
 def test_a_change_of_files_alone_is_not_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     people = replace(PEOPLE, delivery=replace(PEOPLE.delivery, mail_host="mail.example.org:587"))
     monkeypatch.setattr("paymon.diff.load_all", lambda: (PAYMENTS.of(people, SERVICE),))
@@ -76,6 +79,7 @@ def test_a_change_of_files_alone_is_not_nothing(monkeypatch: pytest.MonkeyPatch)
     assert re.fullmatch(r"Nothing but \d+ generated files: .*generated/alertmanager/alertmanager.yml.*\.", last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("says", "words"),
     [
@@ -103,6 +107,7 @@ def test_how_often_alerts_fired_is_not_known_where_the_server_does_not_tell(says
     assert "would have fired another number of times" not in found.output
 
 
+@pytest.mark.slow
 def test_an_environment_that_is_new_is_told_with_all_that_changes_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = SERVICE.environments
     service = replace(SERVICE, environments=(replace(first, name="prod"), *others))
@@ -113,12 +118,14 @@ def test_an_environment_that_is_new_is_told_with_all_that_changes_for_it(monkeyp
     assert f'environment="{first.name}"' in found.output
 
 
+@pytest.mark.slow
 def test_the_command_compares_with_a_commit() -> None:
     found = CliRunner().invoke(diff, ["HEAD"])
     assert found.exit_code == 0, found.output
     assert "### What changes since `HEAD`" in found.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [

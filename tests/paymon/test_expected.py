@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from exporters.configuration.settings import Settings, load
 from exporters.process.finding import Verdict
 from paymon.expected import expected
@@ -56,6 +58,7 @@ def test_a_source_that_one_environment_is_without_is_not_missing_in_a_configurat
     assert "probe" in [one.where for one in found]
 
 
+@pytest.mark.slow
 def test_the_doctor_says_so_in_a_project_s_folder(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     (folder / "exporter.yaml").write_text(HEALTH)

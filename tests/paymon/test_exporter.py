@@ -117,6 +117,7 @@ def invoked(*arguments: str) -> Result:
     return CliRunner().invoke(exporter, list(arguments))
 
 
+@pytest.mark.slow
 def test_it_serves_becomes_ready_and_ends_with_0_on_sigterm_without_writing_a_file(config: Path) -> None:
     with running(config) as at:
         assert at.said("serving http://127.0.0.1:")["sources"] == "declared"
@@ -129,6 +130,7 @@ def test_it_serves_becomes_ready_and_ends_with_0_on_sigterm_without_writing_a_fi
         assert at.ends() == 0
 
 
+@pytest.mark.slow
 def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_one(config: Path) -> None:
     with running(config) as at:
         at.becomes_ready()
@@ -150,6 +152,7 @@ def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_on
         assert 'payments_exporter_source_up{source="declared"} 1.0' in page
 
 
+@pytest.mark.slow
 def test_sighup_takes_renewed_authorities_that_the_configuration_names(config: Path, tmp_path: Path) -> None:
     authorities = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(authorities)
@@ -163,6 +166,7 @@ def test_sighup_takes_renewed_authorities_that_the_configuration_names(config: P
         at.said("is in use")
 
 
+@pytest.mark.slow
 def test_sighup_takes_a_secret_from_the_file_that_is_named_now_though_both_hold_the_same(
     config: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +183,7 @@ def test_sighup_takes_a_secret_from_the_file_that_is_named_now_though_both_hold_
         at.said("is in use")
 
 
+@pytest.mark.slow
 def test_after_sighup_a_source_with_other_settings_has_no_value_before_it_was_sampled_under_them(config: Path) -> None:
     """The second health endpoint takes connections and never answers; the declared file is what it was."""
 
@@ -207,6 +212,7 @@ def test_after_sighup_a_source_with_other_settings_has_no_value_before_it_was_sa
     assert '\npayments_exporter_source_up{source="declared"} 1.0' in after
 
 
+@pytest.mark.slow
 def test_sighup_counts_by_other_allow_lists_as_soon_as_the_page_says_so(config: Path) -> None:
     with serving(StripeServer(FakeStripe(time.time)).app) as stripe:
         asked = f"stripe: {{api_url: 'http://127.0.0.1:{stripe}', state: {{backend: memory}}}}\n"
@@ -226,6 +232,7 @@ def test_sighup_counts_by_other_allow_lists_as_soon_as_the_page_says_so(config: 
         assert f'stripe_balance_minor_units{{currency="{unknown}"' not in page
 
 
+@pytest.mark.slow
 def test_a_kubelet_without_a_password_finds_it_healthy_and_ready_while_the_page_asks_for_one(
     config: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +247,7 @@ def test_a_kubelet_without_a_password_finds_it_healthy_and_ready_while_the_page_
         assert 'payments_exporter_source_up{source="declared"} 1.0' in page.text
 
 
+@pytest.mark.slow
 def test_where_clients_need_a_certificate_a_kubelet_can_tell_only_whether_the_port_is_open(
     config: Path, tmp_path: Path
 ) -> None:
@@ -273,6 +281,7 @@ def test_a_declared_file_that_is_missing_or_wrong_is_found_by_the_check(config: 
     assert missing.output == f"{config}:1: declared.file: No such file or directory; put it there ({declared})\n"
 
 
+@pytest.mark.slow
 def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
@@ -287,6 +296,7 @@ def test_systemd_is_told_when_it_is_ready_reloads_and_stops(config: Path, tmp_pa
             assert at.ends() == 0
 
 
+@pytest.mark.slow
 def test_an_address_in_use_ends_it_with_1_and_one_sentence(config: Path) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
@@ -303,6 +313,7 @@ def test_an_address_in_use_ends_it_with_1_and_one_sentence(config: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_configuration_ends_it_with_1_and_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("stripe: {}\nhealt: {}\n")
     ended = subprocess.run(

@@ -39,12 +39,14 @@ def _replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_what_is_committed_follows_from_the_definitions() -> None:
     result = paymon(PROJECT, "generate", "--check")
 
     assert (result.returncode, result.stdout) == (0, "generated/ follows from the definitions\n")
 
 
+@pytest.mark.slow
 def test_two_runs_in_two_places_write_the_same_bytes(project: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         assert paymon(project, "generate", "--out", str(tmp_path / name)).returncode == 0
@@ -55,6 +57,7 @@ def test_two_runs_in_two_places_write_the_same_bytes(project: Path, tmp_path: Pa
     assert len(first) > 20
 
 
+@pytest.mark.slow
 def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_it(project: Path) -> None:
     paymon(project, "generate")
     _replace(project / "rules/payments/budget.py", "        above(\n            50,", "        above(\n            60,")
@@ -75,6 +78,7 @@ def test_a_changed_threshold_is_drift_with_its_diff_and_the_command_that_mends_i
     assert result.stdout.endswith("Mend with: paymon generate && git add generated docs\n")
 
 
+@pytest.mark.slow
 def test_only_one_environment_is_written_when_asked_for(project: Path) -> None:
     result = paymon(project, "generate", "--environment", "staging")
 
@@ -82,6 +86,7 @@ def test_only_one_environment_is_written_when_asked_for(project: Path) -> None:
     assert sorted(path.name for path in (project / "generated").iterdir()) == ["staging"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["production", "staging"])
 def test_one_environment_s_files_are_those_of_a_full_run(project: Path, environment: str) -> None:
     paymon(project, "generate")
@@ -95,12 +100,14 @@ def test_one_environment_s_files_are_those_of_a_full_run(project: Path, environm
     assert whole.returncode == 0
 
 
+@pytest.mark.slow
 def test_drift_of_one_environment_is_mended_by_a_run_for_that_environment(project: Path) -> None:
     result = paymon(project, "generate", "--check", "--environment", "staging")
 
     assert result.stdout.endswith("Mend with: paymon generate --environment staging && git add generated\n")
 
 
+@pytest.mark.slow
 def test_an_unknown_environment_is_wrong_use_and_names_those_that_there_are(project: Path) -> None:
     result = paymon(project, "generate", "--environment", "qa")
 
@@ -196,6 +203,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("command", ["generate", "lint"])
 def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str, command: str) -> None:
@@ -209,6 +217,7 @@ def test_a_mistake_is_told_with_place_cause_and_cure(project: Path, mistake: str
     assert not (project / "generated").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -230,6 +239,7 @@ def test_a_mistake_in_the_organisation_is_told_alike_by_whoever_reads_it(project
     assert result.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["generate", "lint", "list"])
 def test_fields_of_another_type_are_told_all_at_once(project: Path, command: str) -> None:
     _replace(project / "rules/payments/budget.py", "watches=failures_1h,", "watches=None,")
@@ -250,6 +260,7 @@ def test_fields_of_another_type_are_told_all_at_once(project: Path, command: str
     assert last == "2 problems in rules/; nothing was written"
 
 
+@pytest.mark.slow
 def test_every_problem_is_listed_at_once_and_nothing_is_written(project: Path) -> None:
     _replace(project / "rules/payments/budget.py", "        above(\n            50,", "        above(\n            -1,")
     _replace(project / "rules/payments/rollout.py", '            "0.005",', '            "1.5",')
@@ -280,6 +291,7 @@ WRONG_VALUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG_VALUES)
 def test_what_alertmanager_would_refuse_at_night_is_told_here_with_its_line(project: Path, wrong: str) -> None:
     old, new, message = WRONG_VALUES[wrong]
@@ -296,6 +308,7 @@ def test_what_alertmanager_would_refuse_at_night_is_told_here_with_its_line(proj
     assert not (project / "generated").exists()
 
 
+@pytest.mark.slow
 def test_a_module_that_no_area_takes_is_told(project: Path) -> None:
     text = (project / "rules/payments/latency.py").read_text()
     (project / "rules/payments/queues.py").write_text(text)
@@ -321,6 +334,7 @@ def test_a_threshold_without_a_reason_is_told_in_our_words(project: Path) -> Non
     ), result.stderr
 
 
+@pytest.mark.slow
 def test_a_place_where_nothing_can_be_written_is_an_error_that_names_it(project: Path) -> None:
     (project / "blocked").write_text("a file, not a folder")
 
@@ -331,6 +345,7 @@ def test_a_place_where_nothing_can_be_written_is_an_error_that_names_it(project:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_readmes_worked_example_goes_as_it_says(project: Path) -> None:
     section = (PROJECT / "README.md").read_text().split("## Add a metric")[1].split("\n## ")[0]
     (definition,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)

@@ -98,6 +98,7 @@ def yaml_of_an_exporter(path: str) -> bool:
     return path.startswith("exporter/") and "/declared-" not in path
 
 
+@pytest.mark.slow
 def test_the_example_of_an_own_area_is_the_first_service_s_alone(tmp_path: Path) -> None:
     """Its metric is the first service's: of the second nobody exports it."""
     services = ("--service", "checkout", "--service", "payouts")
@@ -110,6 +111,7 @@ def test_the_example_of_an_own_area_is_the_first_service_s_alone(tmp_path: Path)
     assert listed == {"checkout": True, "payouts": False}
 
 
+@pytest.mark.slow
 def test_explain_names_the_tests_that_generate_writes_for_that_service(tmp_path: Path) -> None:
     services = ("--service", "checkout", "--service", "payouts")
     assert init(tmp_path, "new", "--domain", "acme.example", *services).returncode == 0
@@ -179,6 +181,7 @@ def test_without_a_terminal_it_asks_nothing(tmp_path: Path) -> None:
     assert 'currencies=("usd",)' in (tmp_path / "new/monitoring.py").read_text()
 
 
+@pytest.mark.slow
 def test_the_gate_knows_no_traffic_but_what_the_team_says(tmp_path: Path) -> None:
     assert init(tmp_path, "new", "--domain", "acme.example", "--flag").returncode == 0
     read = "import monitoring; print(monitoring.CATALOG.rollout.baseline_per_minute)"
@@ -195,6 +198,7 @@ def test_the_gate_knows_no_traffic_but_what_the_team_says(tmp_path: Path) -> Non
     assert baseline() == "40"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "lacks"),
     [

@@ -94,6 +94,7 @@ def survivors(result: Result) -> set[str]:
     return {f"{one['rule']}: {one['mistake']}: {one['what']}" for one in found if one["outcome"] == "survived"}
 
 
+@pytest.mark.slow
 def test_it_says_which_mistakes_the_tests_would_not_notice(folder: Path) -> None:
     result = run("rules.yml", "tests.yml", "--json")
     assert result.exit_code == 1
@@ -125,6 +126,7 @@ def test_a_survivor_is_told_with_its_diff_and_the_nearest_test(folder: Path) -> 
     assert re.search(r"^alerts: noticed \d+ of \d+ \(", said, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_another_test_notices_more(folder: Path) -> None:
     before = survivors(run("rules.yml", "tests.yml", "--json"))
     (folder / "tests.yml").write_text(
@@ -150,6 +152,7 @@ def rule_with(description: str) -> Rule:
     return Rule(Path("rules.yml"), 0, 0, "", data)
 
 
+@pytest.mark.slow
 def test_a_selector_that_could_read_anything_makes_each_mutant_run_alone(folder: Path) -> None:
     """`count(ALERTS)` counts every alert, whatever its name: copies side by side would be counted too."""
     (folder / "tests.yml").write_text(TESTS + MORE_TESTS)
@@ -268,6 +271,7 @@ def test_files_that_cannot_be_used_are_named_with_the_cause(
     assert told in result.stderr.replace(str(folder) + "/", "")
 
 
+@pytest.mark.slow
 def test_a_rule_that_our_parser_does_not_know_is_left_out_and_said(folder: Path) -> None:
     (folder / "rules.yml").write_text(
         RULES
@@ -282,6 +286,7 @@ def test_a_rule_that_our_parser_does_not_know_is_left_out_and_said(folder: Path)
 # ---- what is known already
 
 
+@pytest.mark.slow
 def test_what_is_known_is_not_examined_again(folder: Path) -> None:
     first = json.loads(run("rules.yml", "tests.yml", "--json").stdout)
     slow = folder / "promtool-that-counts"
@@ -295,6 +300,7 @@ def test_what_is_known_is_not_examined_again(folder: Path) -> None:
     assert once_more == 1 < asked  # the tests without a mistake, no mutant
 
 
+@pytest.mark.slow
 def test_another_expectation_makes_every_verdict_new(folder: Path) -> None:
     before = survivors(run("rules.yml", "tests.yml", "--json"))
     (folder / "tests.yml").write_text(
@@ -304,6 +310,7 @@ def test_another_expectation_makes_every_verdict_new(folder: Path) -> None:
     assert before == survivors(run("rules.yml", "tests.yml", "--json", "--no-cache")) or after != before
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(folder: Path) -> None:
     slow = folder / "slow-promtool"
     slow.write_text(f'#!/bin/sh\ncase "$1" in test) sleep 0.3;; esac\nexec {TOOL().path} "$@"\n')
@@ -338,6 +345,7 @@ def test_an_interrupted_run_goes_on_where_it_was(folder: Path) -> None:
     assert kept < total == _count(known)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_find_the_same(folder: Path) -> None:
     command = [sys.executable, "-m", "paymon", "mutate", "rules.yml", "tests.yml", "--json"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -377,6 +385,7 @@ def _count(file: Path) -> int:
 # ---- some of all
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another(folder: Path) -> None:
     def drawn(seed: str) -> list[str]:
         found = json.loads(run("rules.yml", "tests.yml", "--json", "--sample", "12", "--seed", seed).stdout)["mutants"]
@@ -387,6 +396,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another(folder: 
     assert drawn("1") != drawn("2")
 
 
+@pytest.mark.slow
 def test_enough_is_enough(folder: Path) -> None:
     assert run("rules.yml", "tests.yml", "--alerts-at-least", "20", "--records-at-least", "20").exit_code == 0
     assert run("rules.yml", "tests.yml", "--alerts-at-least", "99", "--records-at-least", "20").exit_code == 1

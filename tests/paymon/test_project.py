@@ -49,6 +49,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return written(folder / "generated")
 
 
+@pytest.mark.slow
 def test_another_companys_files_name_nobody_elses(generated: dict[str, str]) -> None:
     assert [path for path, text in generated.items() if "gametriq" in text.lower() or "⟦" in text] == []
 
@@ -66,6 +67,7 @@ def test_an_alert_that_is_left_out_takes_all_that_was_made_of_it_along(generated
     assert [path for path, text in generated.items() if "PaymentTimeouts" in text or "PaymentTimeouts" in path] == []
 
 
+@pytest.mark.slow
 def test_the_alert_that_always_fires_cannot_be_left_out_and_the_place_is_told(tmp_path: Path) -> None:
     folder = acme(tmp_path / "acme")
     monitoring = folder / "monitoring.py"
@@ -102,6 +104,7 @@ def test_an_environment_has_its_own_hosts_and_jobs(generated: dict[str, str]) ->
     )
 
 
+@pytest.mark.slow
 def test_every_command_finds_the_project_from_a_folder_inside_it(tmp_path: Path) -> None:
     folder = acme(tmp_path / "acme")
     deep = folder / "a" / "b"
@@ -114,6 +117,7 @@ def test_every_command_finds_the_project_from_a_folder_inside_it(tmp_path: Path)
     assert "our workers finish 100 a minute" in result.stdout
 
 
+@pytest.mark.slow
 def test_of_two_projects_in_nested_folders_the_nearest_counts(tmp_path: Path) -> None:
     acme(tmp_path / "outer")
     inner = acme(tmp_path / "outer" / "inner")
@@ -122,6 +126,7 @@ def test_of_two_projects_in_nested_folders_the_nearest_counts(tmp_path: Path) ->
     assert paymon(tmp_path / "outer", "generate").returncode == 0, "the inner one's areas are no strays of the outer's"
 
 
+@pytest.mark.slow
 def test_definitions_of_another_checkout_are_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "__init__.py").write_text("")
@@ -141,6 +146,7 @@ def test_definitions_of_another_checkout_are_never_overwritten(tmp_path: Path) -
     assert written(tmp_path) == {"rules/__init__.py": "", "generated/ours.yml": "ours"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("catalog", "more", "status", "said"),
     [
@@ -190,6 +196,7 @@ def test_a_project_file_that_is_wrong_is_told_with_place_cause_and_cure(
     assert not (folder / "generated").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("added", "said"),
     [
@@ -248,6 +255,7 @@ def test_a_change_that_does_not_hold_is_told_with_its_line(tmp_path: Path, added
     assert not (folder / "generated").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "right", "wrong", "line_of", "said"),
     [
@@ -337,6 +345,7 @@ def test_a_mistake_of_paymon_is_no_finding_about_what_runs(
     assert (result.exit_code, words in result.output) == (3, True), result.output
 
 
+@pytest.mark.slow
 def test_of_several_services_a_command_says_which_there_are(tmp_path: Path) -> None:
     folder = acme(tmp_path, "monitoring:TWO")
 
@@ -349,6 +358,7 @@ def test_of_several_services_a_command_says_which_there_are(tmp_path: Path) -> N
     assert "CheckoutQueueLong" not in paymon(folder, "--service", "donations", "list", "alerts").stdout
 
 
+@pytest.mark.slow
 def test_an_environment_that_goes_leaves_nothing_behind_and_says_what_is_left_to_do(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     assert paymon(folder, "generate").returncode == 0
@@ -416,6 +426,7 @@ def test_of_an_environment_that_goes_upgrade_names_what_still_fires(alertmanager
     assert "us-production" not in paymon(folder, "upgrade", "--alertmanager", alertmanager).stdout
 
 
+@pytest.mark.slow
 def test_a_service_that_comes_and_one_that_goes_are_told(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     assert paymon(folder, "generate").returncode == 0
@@ -442,6 +453,7 @@ def _with(folder: Path, catalog: str) -> None:
     project.write_text(re.sub(r"monitoring:\w+", f"monitoring:{catalog}", project.read_text()))
 
 
+@pytest.mark.slow
 def test_when_a_second_service_comes_and_goes_nothing_is_left_of_where_files_were_before(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     theirs = folder / "docs/handbook/checks.md"
@@ -466,6 +478,7 @@ def test_when_a_second_service_comes_and_goes_nothing_is_left_of_where_files_wer
     assert theirs.read_text() == "# What we check by hand\n"
 
 
+@pytest.mark.slow
 def test_files_that_move_as_a_second_service_comes_are_told_with_what_still_names_their_old_place(
     tmp_path: Path,
 ) -> None:
@@ -490,6 +503,7 @@ def test_files_that_move_as_a_second_service_comes_are_told_with_what_still_name
     assert said[-1] == "prometheus.yml:2: names generated/shop, which is generated now"
 
 
+@pytest.mark.slow
 def test_what_a_newer_paymon_wrote_is_not_overwritten_as_a_second_service_comes_or_goes(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     for was, becomes in (("CATALOG", "TWO"), ("TWO", "CATALOG")):
@@ -507,6 +521,7 @@ def test_what_a_newer_paymon_wrote_is_not_overwritten_as_a_second_service_comes_
         assert written(folder / "generated") == before
 
 
+@pytest.mark.slow
 def test_files_that_somebody_else_wrote_are_neither_overwritten_nor_removed(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     theirs = {folder / "generated/api/client.py": "import grpc\n", folder / "docs/checks.md": "# What we check\n"}
@@ -536,6 +551,7 @@ def test_files_that_somebody_else_wrote_are_neither_overwritten_nor_removed(tmp_
     assert paymon(folder, "generate").returncode == 0, "what it began itself, it goes on with"
 
 
+@pytest.mark.slow
 def test_a_problem_of_people_or_environments_names_the_line_of_the_team_s_own_file(tmp_path: Path) -> None:
     folder = acme(tmp_path)
     monitoring = folder / "monitoring.py"
@@ -568,6 +584,7 @@ def test_a_project_that_ends_the_program_is_told_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_change_that_breaks_a_promise_is_told_with_the_line_of_the_team_s_own_file_once_for_all_services(
     tmp_path: Path,
 ) -> None:
@@ -584,6 +601,7 @@ def test_a_change_that_breaks_a_promise_is_told_with_the_line_of_the_team_s_own_
     assert said.startswith(f"monitoring.py:{line}: alert PaymentSuccessRateLow compares")
 
 
+@pytest.mark.slow
 def test_the_rules_of_several_services_lie_in_folders_of_their_own_also_where_prometheus_reads_them(
     tmp_path: Path,
 ) -> None:
@@ -595,6 +613,7 @@ def test_the_rules_of_several_services_lie_in_folders_of_their_own_also_where_pr
         assert f"/etc/prometheus/paymon/{service}/staging/rules/*.yml" in text
 
 
+@pytest.mark.slow
 def test_files_of_several_services_do_not_drift_and_a_review_of_one_tells_its_changes(tmp_path: Path) -> None:
     folder = acme(tmp_path, "monitoring:TWO")
     assert paymon(folder, "generate").returncode == 0

@@ -464,6 +464,7 @@ def test_promtool_is_found_where_the_environment_says(folder: Path, monkeypatch:
     assert Promtool.find().path == path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [lint, mutate], ids=["lint", "mutate"])
 def test_a_promtool_that_is_not_there_is_no_finding(command: click.Command, tmp_path: Path) -> None:
     found = CliRunner().invoke(command, ["--promtool", str(tmp_path / "promtool")])

@@ -228,6 +228,7 @@ def test_versions_are_compared_as_numbers() -> None:
     assert not newer("unknown", "0.1.0")
 
 
+@pytest.mark.slow
 def test_what_a_newer_paymon_wrote_is_not_overwritten_unasked(project: Path) -> None:
     assert paymon(project, "generate").returncode == 0
     path = project / "generated/manifest.json"
@@ -244,6 +245,7 @@ def test_what_a_newer_paymon_wrote_is_not_overwritten_unasked(project: Path) -> 
     assert path.read_text() != before
 
 
+@pytest.mark.slow
 def test_an_environment_that_generate_takes_away_is_told_and_leaves_nothing_behind(project: Path) -> None:
     assert paymon(project, "generate").returncode == 0
     path = project / "rules/payments/organisation.py"
@@ -256,6 +258,7 @@ def test_an_environment_that_generate_takes_away_is_told_and_leaves_nothing_behi
     assert not (project / "generated/staging").exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_the_definitions_change(project: Path) -> None:
     assert paymon(project, "upgrade").returncode == 1
     assert paymon(project, "generate").returncode == 0

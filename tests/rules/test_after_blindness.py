@@ -10,6 +10,8 @@ from rules.payments import blindness, completion, database, declines, health, mo
 from rules.vocabulary import Source, minutes, seconds
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 BLIND = minutes(120)
 """From then on nothing is read."""
 

@@ -11,6 +11,8 @@ from rules.promtool.series import Series
 from rules.vocabulary import Alert, Source, minutes, seconds
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 P1 = outcomes.complete_failure
 PAGES = (
     P1,

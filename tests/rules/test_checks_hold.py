@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -248,6 +249,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     )
 
 
+@pytest.mark.slow
 @given(catalogs())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_catalog_stops_the_checks(any_catalog: Catalog) -> None:

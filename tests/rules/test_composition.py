@@ -69,6 +69,7 @@ def test_a_catalog_has_no_place_left_but_those_on_which_its_environments_differ(
     assert [places_left(in_environment(shop, one)) for one in SHOP.environments] == [frozenset(), frozenset()]
 
 
+@pytest.mark.slow
 def test_two_catalogs_live_in_one_process_and_neither_knows_the_other() -> None:
     ours, theirs = PAYMENTS.of(PEOPLE, SERVICE), PAYMENTS.of(PEOPLE, SHOP)
     before = generated_files(ours)
@@ -83,6 +84,7 @@ def test_two_catalogs_live_in_one_process_and_neither_knows_the_other() -> None:
     assert generated_files(ours) == before
 
 
+@pytest.mark.slow
 def test_an_example_quotes_values_that_the_service_has() -> None:
     assert problems(PAYMENTS.of(PEOPLE, SHOP)) == ()
     (methods,) = {
@@ -114,6 +116,7 @@ def test_an_alert_goes_with_its_panel_its_signal_and_what_it_hid() -> None:
     assert problems(left.of(PEOPLE, OURS)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     sorted(one.name for area in PAYMENTS.areas for one in area.alerts if not one.always and one.name not in NEEDED),
@@ -141,6 +144,7 @@ def test_an_override_of_what_was_left_out_is_told() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sources",
     [
@@ -173,6 +177,7 @@ def _ways(one: Alert) -> int:
     return len(one.branches(one.thresholds[0]))
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("source", "unmeasured", "fewer"),
     [
@@ -261,6 +266,7 @@ def test_an_item_that_nothing_serves_any_more_is_left_to_people_for_the_same_rea
 # ---- override
 
 
+@pytest.mark.slow
 def test_a_threshold_that_is_overridden_changes_every_text_that_quotes_it_and_nothing_else() -> None:
     changed = PAYMENTS.override("PaymentFailuresPerHourHigh", value=70, because="we are larger").of(PEOPLE, SERVICE)
 
@@ -294,6 +300,7 @@ def test_times_and_priorities_are_overridden_alike_and_the_original_stays() -> N
     assert [change.what for change in changed.changes] == ["PaymentsDegraded: lasting 0:07:00, value 0.2"]
 
 
+@pytest.mark.slow
 def test_a_guard_at_an_alert_s_bound_follows_the_alert_s_override() -> None:
     """A lag that is no alert to a team must not keep their other alerts quiet, be it overridden for all or for one."""
     for_all = PAYMENTS.override("PaymentReplicaLagHigh", value=90, because="our replica is far away").of(PEOPLE, OURS)

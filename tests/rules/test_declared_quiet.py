@@ -11,6 +11,8 @@ from rules.payments import completion, outcomes, rollout, silence
 from rules.vocabulary import minutes, seconds
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 STOPPED, LAG = silence.traffic_stopped, completion.processing_lag_high
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 CLOSED, MAINTENANCE = rollout.closed.name, rollout.maintenance.name

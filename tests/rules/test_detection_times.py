@@ -9,6 +9,8 @@ from generators.text import as_yaml
 from paymon.promtool import Promtool
 from tests.rules.outages import BEGINS, EVERY, INCIDENTS, WATCHED, Incident, rules_of
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("incident", INCIDENTS, ids=lambda incident: incident.name)

@@ -13,6 +13,8 @@ from rules.vocabulary import minutes
 from simulator.arithmetic import Evaluation, History
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 STOPPED, LAG = silence.traffic_stopped, completion.processing_lag_high
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 DECLINED = outcomes.attempts.where(result="issuer_declined", payment_method="card", initiator="api")
@@ -45,6 +47,7 @@ def test_a_stop_is_over_once_nobody_is_to_pay(declared: str, promtool: Promtool,
     play(promtool, tmp_path, fed, {STOPPED: told}, until=minutes(300), every=minutes(1))
 
 
+@pytest.mark.slow
 def test_a_shop_that_closes_is_not_paged_till_morning_in_its_first_week() -> None:
     """For two hours and a half at most, or, on a Saturday, from six until the hour at which it closed on Friday.
 
@@ -96,6 +99,7 @@ def test_last_weeks_card_tester_is_not_missed_today(seed: int) -> None:
     assert Evaluation(history).firings(STOPPED) == NEVER
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grew", [False, True], ids=["a hundredfold by a campaign", "by its rollout"])
 def test_a_stop_of_far_more_customers_than_last_week_is_told(grew: bool) -> None:
     """1.25 a minute at 1 % last week, or as few customers, and 125 a minute since; then none."""

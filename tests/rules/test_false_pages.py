@@ -48,6 +48,7 @@ def test_promtool_fires_at_the_very_evaluations_that_arithmetic_foretells(
 up_to_a_thousand = st.floats(-1.5, 3).map(lambda exponent: 10**exponent)
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=8)
 @example(per_minute=0, declined=0.2, technical=0.002, seed=1)
 @example(per_minute=0.8, declined=0.2, technical=0.002, seed=1)
@@ -72,6 +73,7 @@ HEALTHY = 65 * 60
 """Seconds before the failures: a little more than the hour of history that the burn rate asks for."""
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=60)
 @example(per_minute=1.25, share=0.5, before=4, later=0)
 @example(per_minute=1.25, share=1, before=0.25, later=0)
@@ -105,6 +107,7 @@ stretch = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(stretches=st.lists(stretch, min_size=1, max_size=6), seed=st.integers(0, 1000))
 def test_more_failures_are_never_told_later(stretches: list[tuple[float, float, float]], seed: int) -> None:

@@ -13,6 +13,8 @@ from rules.vocabulary import Alert, hours, matchers, minutes
 from simulator.arithmetic import TRAFFIC, Evaluation, Mix, week_shape, weeks_of_traffic
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 NEVER = ()
 
 
@@ -93,6 +95,7 @@ def test_a_usual_fortnight_misses_nobody(shape: Callable[[int], float]) -> None:
     assert {alert.name: evaluation.firings(alert) for alert in TRAFFIC} == {alert.name: () for alert in TRAFFIC}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("left", "alert", "within"), [(0.05, traffic.collapsed, 15), (0.5, traffic.fallen, 46)])
 def test_at_random_too_a_fall_is_told_in_time(left: float, alert: Alert, within: int) -> None:
     begins = 7 * DAY + 12 * 3600
@@ -103,6 +106,7 @@ def test_at_random_too_a_fall_is_told_in_time(left: float, alert: Alert, within:
     assert begins < first.begins <= begins + within * 60
 
 
+@pytest.mark.slow
 def test_a_rollback_by_plan_is_no_fall() -> None:
     begins = 7 * DAY + 12 * 3600
     shape = _falling_to(0.05, begins)

@@ -12,6 +12,12 @@ def test_a_share_cannot_tell_without_what_it_counts_but_without_what_vector_stan
     assert INDEX.series_needed(webhooks.invalid_ratio) == {webhooks.events.name}
 
 
+def test_where_vector_stands_in_for_everything_all_of_it_is_needed() -> None:
+    """Its 0 would read as "nothing was lost" where nobody counts what is."""
+    counted = {monitoring.notifications_failed.name, monitoring.notifications_dropped.name}
+    assert INDEX.series_needed(monitoring.lost_notifications) == counted
+
+
 def test_what_is_read_through_other_signals_is_needed_too() -> None:
     assert silence.last_completed.name in INDEX.series_needed(silence.recorded_untold)
     assert {health.up.name, health.check_ok.name} <= INDEX.series_needed(health.stripe_reachable)

@@ -11,6 +11,8 @@ from rules.payments import outcomes, rollout
 from rules.vocabulary import minutes, seconds
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 INEFFECTIVE = outcomes.kill_switch_ineffective
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 KILLED, ROLLOUT = rollout.killed.name, rollout.rollout.name

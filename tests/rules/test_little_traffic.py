@@ -13,6 +13,8 @@ from rules.vocabulary import minutes, seconds
 from simulator.arithmetic import Evaluation
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 P1 = outcomes.complete_failure
 HOUR = minutes(60)
 

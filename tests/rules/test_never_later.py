@@ -10,6 +10,8 @@ from benchmarks.first_tellings import FAULTS, MEASURED, Fault, first_tellings, i
 from paymon.promtool import Promtool
 from tests.versions import in_matrix
 
+pytestmark = pytest.mark.by_turns
+
 SAMPLE = ("all of 12 a minute fail", "an order is charged twice")
 LATER_IN_THE_RULE = 30
 """Seconds: what waited as long in Alertmanager waits for one evaluation in the rule, where it can still be undone."""

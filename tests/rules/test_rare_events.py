@@ -10,6 +10,8 @@ from rules.payments import account, disputes, monitoring
 from rules.vocabulary import hours, minutes
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 EVERY = minutes(4)
 """Between two samples, and between two evaluations: more than five minutes would make every record a stale one."""
 Spans = tuple[tuple[timedelta, timedelta], ...]

@@ -10,6 +10,8 @@ from rules.payments import cards, monitoring, outcomes, silence, traffic
 from rules.vocabulary import matchers, minutes
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 NEVER = ()
 WEEK = 7 * 24 * 60
 NOON = WEEK + 12 * 60

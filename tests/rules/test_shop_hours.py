@@ -15,6 +15,7 @@ from tests.rules.schedules import ask_promtool
 STOPPED = silence.traffic_stopped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [shop_hours, tapering], ids=["at once quiet", "quieter towards closing"])
 @pytest.mark.parametrize("per_minute", [1.25, 10.0, 100.0])
 def test_a_shop_that_closes_every_evening_pages_once_a_day_in_its_first_week_and_then_never(
@@ -26,6 +27,7 @@ def test_a_shop_that_closes_every_evening_pages_once_a_day_in_its_first_week_and
     assert found.most_a_day <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["forward", "back"])
 def test_the_week_after_clocks_were_changed_pages_nobody(change: str) -> None:
     """Sixteen days of one open day after another; after ten of them, on a Sunday, all hours move by one."""
@@ -54,12 +56,14 @@ def test_a_stop_while_the_shop_is_open_pages_within_300_seconds_near_opening_and
     assert 0 < after <= within
 
 
+@pytest.mark.slow
 def test_at_little_traffic_a_stop_pages_when_twenty_customers_are_missed() -> None:
     begins = 15 * DAY + 14 * HOUR
 
     assert stop_detected(attempts(Random(4), 1.25, always_open, 16), begins, begins + HOUR) == 1200
 
 
+@pytest.mark.slow
 def test_a_shop_that_does_not_open_pages_unless_the_day_is_declared_closed() -> None:
     """From the night on nobody can pay, on a working day; on a holiday of the same weekday nobody would."""
     night = 15 * DAY

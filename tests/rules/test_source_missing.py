@@ -60,11 +60,13 @@ def expected_of(service: Service, environment: Environment, *without: Source) ->
     return {rule["labels"]["source"] for rule in group["rules"] if rule["record"] == "paymon_source_expected"}
 
 
+@pytest.mark.slow
 def test_the_rules_record_the_sources_that_they_read() -> None:
     read = {metric.source for metric in catalog().metrics}
     assert expected_of(SERVICE, PRODUCTION) == {one.value for one in read if one.sampled}
 
 
+@pytest.mark.slow
 def test_a_source_that_a_team_leaves_out_is_not_expected_anywhere() -> None:
     of_database = (Source.POSTGRES, Source.WEBHOOK_INBOX, Source.RECONCILIATION)
     left = expected_of(SERVICE, PRODUCTION) - {one.value for one in of_database}

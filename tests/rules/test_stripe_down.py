@@ -11,6 +11,8 @@ from rules.payments import blindness, completion, health, outcomes, rollout, sil
 from rules.vocabulary import Alert, Source, minutes, seconds
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 NEVER = ()
 HOUR = minutes(60)
 END = HOUR + minutes(80)

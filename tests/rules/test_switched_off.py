@@ -9,6 +9,8 @@ from rules.payments import arrival, completion, outcomes, rollout, silence, webh
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 SUCCESS = outcomes.attempts.where(result="success", payment_method="card", initiator="api")
 FAILURE = outcomes.attempts.where(result="technical_failure", payment_method="card", initiator="api")
 ABANDONED = outcomes.attempts.where(result="abandoned", payment_method="card", initiator="api")

@@ -9,6 +9,8 @@ from rules.payments import authentication, cards, declines, outcomes
 from rules.vocabulary import minutes
 from tests.rules.playing import play
 
+pytestmark = pytest.mark.by_turns
+
 NEVER = ()
 EVERY = minutes(2)
 BEGINS = 26 * 60

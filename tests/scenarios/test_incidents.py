@@ -4,7 +4,6 @@ The exporter is the real one, and so are Stripe's package, Postgres and HTTP; Pr
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,6 @@ from rules.payments.organisation import PRODUCTION
 from simulator.incidents import INCIDENTS, Incident, incident
 from tests.scenarios.evaluation import Evaluated, evaluate
 from tests.scenarios.staging import Past, Stage
-
-QUICK = ("complete-failure", "issuer-declines")
-"""One that pages and one that must not: a first look, for those who do not wait for all of them."""
 
 
 def played(one: Incident, stage: Stage, promtool: Promtool, folder: Path) -> tuple[Past, Evaluated, int]:
@@ -28,12 +24,8 @@ def played(one: Incident, stage: Stage, promtool: Promtool, folder: Path) -> tup
     return past, evaluate(promtool, scrapes, until, every, folder, asked), until
 
 
-def cases() -> Iterator[object]:
-    for one in INCIDENTS:
-        yield pytest.param(one, id=one.name, marks=() if one.name in QUICK else pytest.mark.slow)
-
-
-@pytest.mark.parametrize("one", list(cases()))
+@pytest.mark.slow
+@pytest.mark.parametrize("one", INCIDENTS, ids=lambda one: one.name)
 def test_an_incident_brings_about_its_alerts_in_time_and_no_others(
     one: Incident, stage: Stage, newest: Promtool, tmp_path: Path
 ) -> None:

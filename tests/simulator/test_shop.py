@@ -30,6 +30,7 @@ def completed(shop: Shop) -> list[Order]:
     return [order for order in shop.records.orders.values() if order.completed is not None]
 
 
+@pytest.mark.slow
 def test_the_same_seed_tells_the_same_story_and_another_one_another() -> None:
     assert told(open_for(HOUR)) == told(open_for(HOUR))
     assert told(open_for(HOUR)) != told(open_for(HOUR, seed=2))
@@ -43,6 +44,7 @@ def test_it_does_not_matter_in_how_many_steps_time_passes() -> None:
     assert told(stepped) == told(open_for(HOUR))
 
 
+@pytest.mark.slow
 def test_a_copy_goes_on_by_itself() -> None:
     original = open_for(HOUR)
     copy = original.copied()
@@ -54,6 +56,7 @@ def test_a_copy_goes_on_by_itself() -> None:
     assert len(completed(copy)) < len(completed(original))
 
 
+@pytest.mark.slow
 def test_days_are_busier_than_nights() -> None:
     shop = Shop(BEGINS, 10)
     shop.advance(BEGINS + HOUR)

@@ -21,6 +21,7 @@ def test_every_signal_is_made_of_what_is_stated() -> None:
     assert signals.differences(CATALOG) == []
 
 
+@pytest.mark.slow
 def test_no_mistake_in_the_definitions_goes_unnoticed() -> None:
     """A number, a window, a guard, a wait, a level: every one of them that could be mistyped."""
     result = gathered("definitions")

@@ -32,6 +32,7 @@ def test_every_alert_has_a_course_and_every_tier_of_it_is_told() -> None:
     }
 
 
+@pytest.mark.slow
 def test_nothing_that_rules_record_is_given() -> None:
     recorded = {rule.name for some in suites().values() for rule in some[0].rules if rule.kind == "record"}
     for way in chain.from_iterable(stated().values()):

@@ -200,6 +200,7 @@ def test_a_secret_that_cannot_be_read_is_named_by_its_file(tmp_path: Path, conte
     assert refused(path) == [f"FILE:2: stripe.api_key_file: the secret's file {secret} {why}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [

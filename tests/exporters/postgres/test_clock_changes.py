@@ -66,6 +66,7 @@ def ages(seen: Seen) -> tuple[float | None, float | None, float | None]:
     )
 
 
+@pytest.mark.slow
 def test_in_the_hour_that_a_clock_says_twice_no_moment_is_told_and_before_and_after_it_every_one(
     payments_database: PaymentsDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,6 +99,7 @@ def test_in_the_hour_that_a_clock_says_twice_no_moment_is_told_and_before_and_af
     )
 
 
+@pytest.mark.slow
 def test_payments_that_stop_before_the_hour_is_said_again_do_not_look_as_if_they_went_on(
     payments_database: PaymentsDatabase,
 ) -> None:
@@ -165,6 +167,7 @@ def examined(database: PaymentsDatabase, zone: str, at: float) -> dict[str, list
     return asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_the_doctor_says_when_the_clock_is_set_back_next_and_what_cannot_be_told_then(
     payments_database: PaymentsDatabase,
 ) -> None:

@@ -99,6 +99,7 @@ def counts(seen: Seen) -> tuple[float | None, float | None]:
     return seen.value(metrics.recorded_attempts), seen.value(metrics.recorded_failures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "statement", "seen_before"),
     [

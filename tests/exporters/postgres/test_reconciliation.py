@@ -204,6 +204,7 @@ moments = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 def test_both_counts_are_the_differences_of_the_two_sets(payments_database: PaymentsDatabase) -> None:
     @settings(max_examples=25, deadline=None)
     @given(at_stripe=moments, completed=moments)

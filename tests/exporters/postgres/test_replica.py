@@ -42,6 +42,7 @@ def caught_up(primary: PostgresServer, replica: PostgresServer) -> None:
         assert monotonic() < deadline
 
 
+@pytest.mark.slow
 def test_a_replica_that_has_replayed_everything_has_no_lag_however_idle_the_primary_is(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_replica_that_holds_replay_back_lags(pair: tuple[PostgresServer, Postg
         value(replica, "SELECT 1 FROM (SELECT pg_wal_replay_resume()) AS resumed")
 
 
+@pytest.mark.slow
 def test_a_query_that_the_replica_cancels_is_asked_again(pair: tuple[PostgresServer, PostgresServer]) -> None:
     primary, replica = pair
     with psycopg.connect(primary.dsn("payments"), autocommit=True) as application:

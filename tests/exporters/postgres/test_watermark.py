@@ -35,6 +35,7 @@ def new(tail: Tail, rows: list[int], now: float) -> list[int]:
     return [row[0] for row, is_new in asyncio.run(tail.read(of(rows), now)) if is_new]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(before=st.integers(min_value=0, max_value=5), schedule=samples)
 def test_every_row_is_new_exactly_once_if_it_commits_in_time(

@@ -406,6 +406,7 @@ def test_aliases_that_multiply_cost_nothing(tmp_path: Path) -> None:
 NAMES = ["attestations", "backups", "operations", "rollout", "last_success", "pci_scan", "by", "at", "until"]
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(NAMES) | st.integers(),

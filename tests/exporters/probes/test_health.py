@@ -319,6 +319,7 @@ def test_a_broken_answer_is_down(chunks: tuple[bytes, ...]) -> None:
     assert asyncio.run(ask()) == UNREACHABLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chunks",
     [(), (b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{",)],
@@ -507,6 +508,7 @@ def test_checks_that_the_runbook_does_not_name_are_passed_over() -> None:
     assert not [name for name in answered({"status": "healthy", "checks": checks}) if "check_status" in name]
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -365,6 +365,7 @@ def hanging(tls: ssl.SSLContext | None, chunks: Iterable[bytes]) -> tuple[ErrorC
     return asyncio.run(ask())
 
 
+@pytest.mark.slow
 def test_a_handshake_that_hangs_ends_with_the_timeout_and_blocks_nobody() -> None:
     kind, turns = hanging(None, ())
     assert kind is ErrorClass.TIMEOUT

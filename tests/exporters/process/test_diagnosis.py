@@ -72,6 +72,7 @@ def test_where_nothing_ails_there_is_nothing_to_mend(around: Surroundings) -> No
     )
 
 
+@pytest.mark.slow
 def test_the_page_has_no_more_series_than_it_says_and_not_many_fewer(around: Surroundings) -> None:
     [said] = [str(finding) for finding in findings(around.environment) if finding.where == "the page"]
     found = re.fullmatch(r"the page: has at most (\d+) series", said)
@@ -125,6 +126,7 @@ def about_stripe(around: Surroundings, **variables: str) -> list[str]:
     return [str(one) for one in found if one.where in ("stripe.api_key", "stripe.account", "stripe, webhook endpoints")]
 
 
+@pytest.mark.slow
 def test_a_test_key_connect_and_destinations_are_named(around: Surroundings) -> None:
     endpoints = around.stripe.world.webhook_endpoints
     before = list(endpoints)
@@ -157,6 +159,7 @@ def test_a_test_key_connect_and_destinations_are_named(around: Surroundings) -> 
         endpoints[:] = before
 
 
+@pytest.mark.slow
 def test_what_stripe_does_not_tell_of_the_account_is_said(around: Surroundings) -> None:
     where = "stripe, the account"
     shown = around.stripe.world.account
@@ -207,6 +210,7 @@ def test_a_role_that_may_create_tables_as_everybody_may_where_the_database_is_ol
     assert "postgres, the role: may only read" not in map(str, found)
 
 
+@pytest.mark.slow
 def test_a_state_whose_file_cannot_be_written_is_named_though_its_folder_can(
     around: Surroundings, tmp_path: Path
 ) -> None:
@@ -234,6 +238,7 @@ OTHER_PAYMENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", ["runs", "stopped", "killed"])
 def test_a_state_file_of_other_payments_is_named_and_left_as_it_is(
     around: Surroundings, tmp_path: Path, ends: str
@@ -274,6 +279,7 @@ def test_a_state_file_of_other_payments_is_named_and_left_as_it_is(
     ledger.close()
 
 
+@pytest.mark.slow
 def test_a_state_file_that_the_exporter_would_set_aside_or_refuse_is_named(
     around: Surroundings, tmp_path: Path
 ) -> None:
@@ -299,6 +305,7 @@ def test_a_state_file_that_the_exporter_would_set_aside_or_refuse_is_named(
     )
 
 
+@pytest.mark.slow
 def test_a_state_database_of_other_payments_is_named(around: Surroundings) -> None:
     schema = "state_of_others"
     dsn = conninfo.make_conninfo(around.dsn, options=f"-c search_path={schema}")
@@ -351,6 +358,7 @@ def test_the_database_of_the_state_is_tried_and_nothing_is_left_there(
         assert admin.execute("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'paymon%'").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_state_that_would_be_kept_on_a_replica_is_refused(around: Surroundings) -> None:
     with running(installations()[0]) as primary, standby(primary) as replica:
         state = {"PAYMON_STRIPE__STATE__BACKEND": "postgres", "PAYMON_STRIPE__STATE__DSN": replica.dsn()}
@@ -359,6 +367,7 @@ def test_a_state_that_would_be_kept_on_a_replica_is_refused(around: Surroundings
         ]
 
 
+@pytest.mark.slow
 def test_a_file_for_each_of_several_replicas_is_remarked_upon(around: Surroundings) -> None:
     remark = (
         "stripe.state.backend: sqlite keeps a file for each replica: one that leads later counts again from its own; "

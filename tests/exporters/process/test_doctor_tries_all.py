@@ -90,6 +90,7 @@ def settings_of(around: Surroundings, more: Mapping[str, str] | None = None) -> 
     return load(EXAMPLE, environment)
 
 
+@pytest.mark.slow
 def test_each_statement_and_each_request_of_the_exporter_is_sent_by_the_doctor_too(around: Surroundings) -> None:
     settings = settings_of(around)
     with pytest.MonkeyPatch.context() as patch:
@@ -170,6 +171,7 @@ def test_an_answer_without_a_row_is_told_as_such(around: Surroundings) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_policy_that_shows_every_row_is_written_out(around: Surroundings) -> None:
     def said(**more: str) -> list[str]:
         return [str(one) for one in findings(settings_of(around, more)) if "row level security" in one.where]
@@ -194,6 +196,7 @@ def test_the_policy_that_shows_every_row_is_written_out(around: Surroundings) ->
             admin.execute("ALTER TABLE payments DISABLE ROW LEVEL SECURITY")
 
 
+@pytest.mark.slow
 def test_columns_without_a_zone_are_named_with_how_far_their_newest_moment_is(around: Surroundings) -> None:
     with psycopg.connect(around.dsn, autocommit=True) as admin:
         admin.execute(

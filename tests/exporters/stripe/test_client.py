@@ -191,6 +191,7 @@ def test_secrets_and_customers_data_never_reach_a_log(
     assert KEY not in repr(world.stripe)
 
 
+@pytest.mark.slow
 def test_not_even_the_stripe_packages_own_debug_variable_has_answers_printed(tmp_path: Path) -> None:
     script = (
         "import sys\n"

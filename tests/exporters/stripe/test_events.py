@@ -312,6 +312,7 @@ def test_an_event_that_appears_while_catching_up_is_counted_once(world: Watched)
     assert counters(world.rest()) == world.shop.truth()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("per_request", "together"), [(0, [1000, 100]), (8, [200, 100])])
 def test_pages_share_a_transaction_as_long_as_they_come_quickly(
     world: Watched, monkeypatch: pytest.MonkeyPatch, per_request: float, together: list[int]

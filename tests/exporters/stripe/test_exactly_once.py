@@ -247,6 +247,7 @@ def refunds_of_an_old_version(count: int) -> Iterable[Page]:
         )
 
 
+@pytest.mark.slow
 def test_a_months_refunds_that_become_certain_together_are_more_than_one_statement_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -270,6 +271,7 @@ def test_a_months_refunds_that_become_certain_together_are_more_than_one_stateme
     assert found["stripe_window_refunds", "30d", "other"] == 33_000
 
 
+@pytest.mark.slow
 @given(sizes=st.lists(st.integers(1, 8), max_size=12), backwards=st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_how_many_pages_share_a_transaction_changes_no_count(sizes: list[int], backwards: bool) -> None:

@@ -263,6 +263,7 @@ def test_an_event_of_another_type_says_nothing(fake: FakeStripe) -> None:
     assert read_event(raw).facts == ()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.recursive(

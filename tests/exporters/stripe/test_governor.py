@@ -84,6 +84,7 @@ def test_once_the_allowance_is_spent_a_trickle_is_left_until_the_reads_are_a_mon
         governor.sent(START + MONTH + 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.floats(0.01, 1), st.integers(0, 100_000), st.lists(st.floats(1, 3 * 3600), min_size=50, max_size=200))
 def test_the_trickle_is_a_thirtieth_of_the_least_share_each_day_however_much_was_spent(

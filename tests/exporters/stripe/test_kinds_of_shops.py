@@ -37,6 +37,7 @@ def succeeded(before: Counter[tuple[str, ...]], after: Counter[tuple[str, ...]])
     return ended["success"] / ended.total()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_shop_is_counted_as_its_books_say_and_paged_for_when_it_breaks(
     kind: str, tmp_path: Path, pytestconfig: pytest.Config

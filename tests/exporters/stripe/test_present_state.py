@@ -378,6 +378,7 @@ def test_hundreds_of_disputes_are_paged_through(world: Watched) -> None:
     assert world.server.reads["disputes"] == 3 + 1  # pages of new ones, and one of the old
 
 
+@pytest.mark.slow
 def test_sources_ask_less_often_when_the_account_is_small(world: Watched) -> None:
     assert world.sampler(Source.STRIPE_WEBHOOKS).interval.total_seconds() > 3600
     for _ in range(2_000):

@@ -151,6 +151,7 @@ def test_a_folder_that_cannot_be_written_is_said_with_its_cure(tmp_path: Path) -
         assert world.sample(Source.STRIPE_ACCOUNT).readings
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_file_of_another_user_is_said_with_its_cure(tmp_path: Path) -> None:
     folder = Path("/tmp") / f"paymon-{uuid4().hex}"
@@ -344,6 +345,7 @@ def test_postgres_refuses_a_second_writer(tmp_path: Path, dsn: str) -> None:
             open_ledger(world.settings.state, world.clock, world.overflow)
 
 
+@pytest.mark.slow
 def test_exporters_of_two_services_keep_their_states_in_two_schemas_of_one_database(tmp_path: Path, dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as admin:
         for schema in ("shop", "donations"):

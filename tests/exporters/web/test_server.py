@@ -73,6 +73,7 @@ def test_readiness_is_503_until_every_source_was_tried() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_two_hundred_scrapers_at_once_are_all_answered() -> None:
     async def story() -> None:
         limits = httpx.Limits(max_connections=200)

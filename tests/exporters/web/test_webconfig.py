@@ -312,12 +312,18 @@ def test_the_headers_of_the_file_are_added_to_every_answer(tmp_path: Path) -> No
     asyncio.run(story())
 
 
-def test_requests_beyond_the_rate_limit_are_refused(tmp_path: Path) -> None:
+def test_requests_beyond_the_rate_limit_are_refused_but_never_a_kubelets(tmp_path: Path) -> None:
+    """Whoever asks too often, with or without a password, must not have the container restarted."""
+
     async def story() -> None:
         config = written(tmp_path, "rate_limit:\n  interval: 1h\n  burst: 2\n")
         async with served(config) as at, at.client() as client:
-            answers = [(await client.get("/-/healthy")).status_code for _ in range(3)]
+            for path in ("/-/healthy", "/-/ready"):
+                assert [(await client.get(path)).status_code for _ in range(5)] == [200] * 5
+            answers = [(await client.get("/metrics")).status_code for _ in range(3)]
             assert answers == [200, 200, 429]
+            assert (await client.get("/-/healthy")).status_code == 200
+            assert (await client.get("/")).status_code == 429
 
     asyncio.run(story())
 

@@ -71,6 +71,7 @@ def test_prometheus_with_the_generated_rules_is_as_defined(version: str, tmp_pat
         assert prometheus_rules(asked, CATALOG, PRODUCTION) == Layer("prometheus rules", Verdict.SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -169,6 +170,7 @@ alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{url.removeprefix("h
     assert not [line for line in found.findings if name in line]
 
 
+@pytest.mark.slow
 def test_how_often_a_metric_that_has_just_come_is_scraped_cannot_be_told_and_is_no_drift(tmp_path: Path) -> None:
     now = float(int(time.time()))
     labels = 'alertname="a",environment="production",service="payments",job="alertmanager",integration="slack"'
@@ -302,6 +304,7 @@ def test_a_route_takes_an_alert_as_alertmanager_decides(route: Configuration, ta
     assert takes(route, {"team": "payments", "tier": "fast", "note": 'a "b"\nc'}) is taken
 
 
+@pytest.mark.slow
 def test_where_it_turns_on_labels_that_no_rule_gives_that_is_told(tmp_path: Path) -> None:
     whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
     _below('cluster="eu"')(whole)
@@ -640,6 +643,7 @@ def test_a_server_that_is_no_alertmanager_cannot_be_told(answer: Answer, tmp_pat
     assert "See whether the address is Alertmanager's" in layer["findings"][0]
 
 
+@pytest.mark.slow
 def test_files_that_do_not_follow_from_the_definitions_are_drift(tmp_path: Path) -> None:
     assert files(tmp_path, CATALOG).verdict is Verdict.UNKNOWN
     for path, text in generated_files(CATALOG).items():

@@ -335,6 +335,7 @@ def in_project(folder: Path, *arguments: str) -> tuple[int, str]:
     return result.returncode, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("named", "more", "broken", "arguments", "words"),
     [
@@ -417,6 +418,7 @@ def test_the_risks_are_at_most_those_that_the_stage_states(percent: int, test: S
     assert _chance_to_end_in(ratio, float(test.unacceptable), Crossing.PASS) <= float(test.wrongly_passed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ROLLOUT.stages, ids=lambda stage: f"{stage.percent} %")
 @pytest.mark.parametrize("hour", [4, 16], ids=["night", "day"])
 def test_a_sample_of_simulated_stages_keeps_the_promise_by_night_and_by_day(stage: Stage, hour: int) -> None:

@@ -54,6 +54,7 @@ def test_what_nobody_measures_or_samples_is_unknown_and_never_fine(live: Live) -
     assert "webhook_inbox is old or missing" in seen["Webhooks over 3 s"].why
 
 
+@pytest.mark.slow
 def test_what_the_rules_do_not_read_is_unknown_though_others_measure_it(tmp_path: Path) -> None:
     """Of each environment, slow requests of the application: under which job and service, and what is recorded."""
     end = soon() - 600
@@ -109,6 +110,7 @@ def test_a_team_s_own_bound_is_shown_and_judges(tmp_path: Path) -> None:
     assert found == {"shipped": (Mark.FINE, "< 95 %"), "ours": (Mark.BREACH, "< 97 %")}
 
 
+@pytest.mark.slow
 def test_a_key_metric_whose_alert_a_team_leaves_out_has_no_line_and_the_others_stay(tmp_path: Path) -> None:
     story, end = at_stage(100), soon() - 600
     left_out: dict[str, set[str]] = {
@@ -163,6 +165,7 @@ def test_what_an_environment_does_not_sample_is_neither_old_nor_missing_there(li
     assert "Payment success rate" in titles
 
 
+@pytest.mark.slow
 def test_nobody_who_counts_attempts_is_told_from_nobody_who_pays(tmp_path: Path) -> None:
     """In the story 125 a minute pay for two hours; the sources of one server are old, and the other has no series."""
     end = soon() - 600
@@ -192,6 +195,7 @@ def test_what_is_piped_is_told_whole(tmp_path: Path) -> None:
     assert line.endswith(why)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_data", [False, True], ids=["text", "json"])
 def test_a_watch_that_is_piped_outlives_missed_answers_until_it_is_interrupted(as_data: bool, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "prometheus.log"
