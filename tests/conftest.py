@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from paymon.promtool import Promtool
+from simulator.postgres_server import installations
 from tests.promtools import remembering
 from tests.versions import ALERTMANAGER, PROMETHEUS, in_matrix
 
@@ -30,11 +31,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     `make matrix` runs what is so marked, for every version.
     """
+    older = installations()[1:]
+    versions = {*PROMETHEUS, *ALERTMANAGER, "victoria-metrics"}
     for item in items:
         asked = getattr(item, "callspec", None)
-        if asked is not None and not {*PROMETHEUS, *ALERTMANAGER, "victoria-metrics"}.isdisjoint(
-            map(str, asked.params.values())
-        ):
+        if asked and any(str(one) in versions or one in older for one in asked.params.values()):
             item.add_marker("servers")
     if left_out := set() if in_matrix() else _of_other_turns(items):
         config.hook.pytest_deselected(items=list(left_out))

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from exporters.configuration.secrets import Section
+from exporters.configuration.spelling import spelled
 from rules.payments.organisation import SERVICE
 from rules.vocabulary import CURRENCIES, PAYMENT_METHODS, Label
 
@@ -25,7 +26,13 @@ def _unrepeated(values: object) -> object:
     return values
 
 
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Word = Annotated[
+    str,
+    spelled(
+        r"[a-z][a-z0-9_]{0,63}",
+        "is not spelled as Stripe spells them; write at most 64 small letters, digits and _",
+    ),
+]
 Words = Annotated[tuple[Word, ...], Field(min_length=1, max_length=100), BeforeValidator(_unrepeated)]
 
 

@@ -22,6 +22,8 @@ _MOST = 50_000
 _DEEPEST = 50
 """So many settings, and so deep: aliases of aliases make a long text of a short one."""
 _UNFIT = "has a value that does not fit"
+_OF_A_KEY = "[key]"
+"""What pydantic adds to a place where it is the key itself that is wrong."""
 
 
 _READ_AS_KINDS: tuple[tuple[type, str], ...] = (
@@ -186,14 +188,17 @@ def faults_in(
 
     `place` says where a setting is, `variable` which environment variable could hold it.
     """
-    for details in error.errors(include_url=False, include_context=True):
-        yield _fault(details, model, place, variable)
+    found = error.errors(include_url=False, include_context=True)
+    inside = {details["loc"][:end] for details in found for end in range(len(details["loc"]))}
+    for details in found:
+        if details["type"] != "too_short" or details["loc"] not in inside:  # what is wrong in a list makes it shorter
+            yield _fault(details, model, place, variable)
 
 
 def _fault(
     details: ErrorDetails, model: type[BaseModel], place: Callable[[KeyPath], str], variable: Callable[[KeyPath], str]
 ) -> Fault:
-    keys = details["loc"]
+    keys = tuple(key for key in details["loc"] if key != _OF_A_KEY)
     where = place(keys)
     owner = _owner(model, keys)
     name = str(keys[-1]) if keys else ""

@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from exporters.configuration.dsn import Dsn
 from exporters.configuration.secrets import Section
+from exporters.configuration.spelling import spelled
 from exporters.postgres.statement import one_select
 from rules.vocabulary import OTHER, Gauge, Label, Source, Unit
 
@@ -41,9 +42,18 @@ __all__ = [
 
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 
-Column = Annotated[str, StringConstraints(pattern=rf"^{_IDENTIFIER}$")]
-Table = Annotated[str, StringConstraints(pattern=rf"^{_IDENTIFIER}(\.{_IDENTIFIER})?$")]
-Value = Annotated[str, StringConstraints(pattern=r"^[^%]{1,100}$")]
+Column = Annotated[
+    str, spelled(_IDENTIFIER, "is no column's name; write one such as created_at, in letters, digits and _")
+]
+Table = Annotated[
+    str,
+    spelled(
+        rf"{_IDENTIFIER}(\.{_IDENTIFIER})?",
+        "is no table's name; write one such as payments or billing.payments, in letters, digits and _",
+    ),
+]
+Value = Annotated[str, spelled(r"[^%]{1,100}", "is no value to look for; write 1 to 100 characters, none of them %")]
+_SMALL = "small letters, digits and _"
 Values = Annotated[tuple[Value, ...], Field(min_length=1)]
 Duration = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))]
 """A number of seconds, or ISO 8601 (`PT1M`)."""
@@ -211,13 +221,24 @@ class CustomQuery(Section):
 
     PACE = frozenset({"interval", "timeout"})
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    name: Annotated[
+        str, spelled(r"[a-z][a-z0-9_]{0,40}", f"is no query's name; write at most 41 {_SMALL}, a letter first")
+    ]
     sql: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(one_select)]
     """One SELECT; `%(now)s` in it is the time of the sample."""
-    metric: Annotated[str, StringConstraints(pattern=r"^payments_custom_[a-z0-9_]+$")]
-    help: Annotated[str, StringConstraints(min_length=10, max_length=200, pattern=r"[^.]$")]
+    metric: Annotated[
+        str,
+        spelled(r"payments_custom_[a-z0-9_]+", f"is not a name for it; begin it with payments_custom_, then {_SMALL}"),
+    ]
+    help: Annotated[
+        str,
+        StringConstraints(min_length=10, max_length=200),
+        spelled(r"(?s).*[^.]", "ends with a full stop; leave it out, as Prometheus' own metrics do"),
+    ]
     value: Column = "value"
-    labels: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")], Values] = Field(default={})
+    labels: dict[
+        Annotated[str, spelled(r"[a-z][a-z0-9_]*", f"is no label's name; write {_SMALL}, a letter first")], Values
+    ] = Field(default={})
     """The values that each label may take, by its column; the rest are added up under other."""
     null: Literal["error", "absent"] = "error"
     max_rows: int = Field(default=100, ge=1, le=10_000)
@@ -295,7 +316,10 @@ class PostgresSettings(Section):
     lock_timeout: Duration = timedelta(milliseconds=500)
     deadline_margin: Duration = timedelta(seconds=1)
     """How much longer than the server the exporter waits before it cancels by itself."""
-    time_zone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,62}$")] = "UTC"
+    time_zone: Annotated[
+        str,
+        spelled(r"[A-Za-z][A-Za-z0-9_+/-]{0,62}", "is no time zone's name; write one such as UTC or Europe/Stockholm"),
+    ] = "UTC"
     """In which zone the moments are written of columns that do not say it: `timestamp without time zone`."""
     role_sees_all_rows: bool = False
     """Whether row level security, where a table has it, hides nothing from the role."""

@@ -19,7 +19,6 @@ def asked(code: str) -> str:
 def test_the_exporter_runs_without_what_it_never_uses() -> None:
     code = f"""
 import sys
-import pytest
 from paymon.cli import cli
 cli.get_command(None, "exporter")
 import exporters.process.assembly, exporters.process.run, exporters.web.tls, rules.areas

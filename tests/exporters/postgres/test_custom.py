@@ -151,7 +151,10 @@ def test_why_a_query_of_ones_own_cannot_be_served_is_said(
     [
         ({"name": "unfinished"}, "a built-in query is already named unfinished; choose another name"),
         ({"labels": {"job": ["a"]}}, "label 'job' is not ours to set"),
-        ({"metric": "payment_attempts_total"}, "String should match pattern"),
+        ({"metric": "payment_attempts_total"}, "is not a name for it; begin it with payments_custom_"),
+        ({"name": "By currency"}, "is no query's name; write at most 41 small letters, digits and _, a letter first"),
+        ({"help": "Rows of the table."}, "ends with a full stop; leave it out"),
+        ({"labels": {"Currency": ["usd"]}}, "is no label's name; write small letters, digits and _"),
         ({"metric": "payments_custom_rows_total"}, "ends like a counter's or a histogram's sample"),
         ({"labels": {"currency": []}}, "at least 1 item"),
         ({"interval": 0}, "greater than 0 seconds"),

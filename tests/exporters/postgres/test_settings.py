@@ -27,11 +27,17 @@ def test_the_dsn_may_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"payments": {"table": "payments; drop table x"}}, "String should match pattern"),
-        ({"payments": {"table": "a.b.c"}}, "String should match pattern"),
+        (
+            {"payments": {"table": "payments; drop table x"}},
+            "is no table's name; write one such as payments or billing",
+        ),
+        ({"payments": {"table": "a.b.c"}}, "is no table's name; write one such as payments or billing.payments"),
+        ({"payments": {"table": "payments\n"}}, "is no table's name; write one such as payments or billing.payments"),
+        ({"payments": {"status": "state of it"}}, "is no column's name; write one such as created_at"),
+        ({"time_zone": "Europe Stockholm"}, "is no time zone's name; write one such as UTC or Europe/Stockholm"),
         ({"payments": {"colour": "red"}}, "Extra inputs are not permitted"),
         ({"statuses": {"completed": []}}, "at least 1 item"),
-        ({"statuses": {"completed": ["100%"]}}, "String should match pattern"),
+        ({"statuses": {"completed": ["100%"]}}, "is no value to look for; write 1 to 100 characters, none of them %"),
         ({"lock_timeout": 2, "statement_timeout": 2}, "lock_timeout must be below statement_timeout"),
         ({"reconciliation": {"grace": 3600, "window": 3600}}, "the window must be longer than the grace period"),
         ({"reconciliation": {"window": "26h"}}, "write 25h or less"),
