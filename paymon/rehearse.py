@@ -139,7 +139,9 @@ def rehearse(
     anything real of the team fires it is refused. Its end is always sent, also after Ctrl-C.
 
     Whether it was delivered is told as far as Alertmanager's counters tell, which count messages by kind of receiver
-    and not by alert: a real message at the same moment would count, too. Whether somebody saw it only they can say.
+    and not by alert: a real message at the same moment would count, too. Whether somebody saw it only they can say;
+    and whether it said anything, since Alertmanager 0.32 and newer counts a Slack message as delivered that has no word
+    in it, as where its paymon.tmpl is missing: `paymon drift --alertmanager` looks for that.
 
     Exit status: 0 delivered, as far as counters tell; 1 refused, sent another way than defined, or a delivery failed;
     2 wrong use; 3 cannot tell, as for a ticket outside of working hours.
@@ -312,6 +314,8 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
         for kind in one.messages:
             taken = f"{kind.taken} of {kind.defined} messages taken"
             yield f"  {kind.integration}: {taken}; attempts that failed: {kind.failed}; given up: {kind.given_up}"
+            if kind.integration == _INTEGRATIONS.get("Slack") and kind.taken:
+                yield "  see that Slack's has words: without paymon.tmpl, Alertmanager 0.32 and newer sends none"
     yield "Its end has been sent. Ask those who should have heard of it: counters know nothing of phones."
 
 

@@ -10,7 +10,14 @@ from generators.folders import ALERTMANAGER
 from generators.text import as_yaml, generated_header
 from rules.vocabulary import BusinessHours, Catalog, Delivery
 
-__all__ = ["alertmanager_files"]
+__all__ = ["MESSAGES", "alertmanager_files"]
+
+MESSAGES = f"{ALERTMANAGER}/templates/paymon.tmpl"
+"""Where the words of the messages are."""
+
+_UNCHECKED = """\
+# `amtool check-config` has to find a template. Without that file it says SUCCESS as well, and messages fail; from
+# Alertmanager 0.32 on those to Slack arrive without a word, and count as delivered."""
 
 _CONFIGURATION = """#
 # For an Alertmanager of its own, 0.25 or newer. Put templates/paymon.tmpl beside this file, and one file for each
@@ -19,6 +26,7 @@ _CONFIGURATION = """#
 # {relay} is the service that knows the tokens of the ticket system and of the dead man's switch. It gets tickets at any
 # hour, and their ends: should they be opened in business hours only ({hours}), it minds them.
 # Check with `amtool check-config alertmanager.yml`, then reload Alertmanager.
+{unchecked}
 """
 
 _FRAGMENT = """#
@@ -33,6 +41,7 @@ _FRAGMENT = """#
 # hour, and their ends: should they be opened in business hours only ({hours}), it minds them.
 # Check with `amtool check-config`, and with
 # `amtool config routes test --config.file=alertmanager.yml team={team} priority=P1 environment={environment}`.
+{unchecked}
 # Has it inhibitions of its own that know no team, as kube-prometheus-stack's (a louder severity hides a quieter one of
 # the same alertname)? Add team!="{team}" to their target_matchers: else one environment's alert hides another's.
 """
@@ -52,7 +61,10 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
     return {
         f"{ALERTMANAGER}/alertmanager.yml": header
         + _CONFIGURATION.format(
-            secrets=_secrets(routes, delivery), relay=delivery.relay_url, hours=_hours(organisation.business_hours)
+            secrets=_secrets(routes, delivery),
+            relay=delivery.relay_url,
+            hours=_hours(organisation.business_hours),
+            unchecked=_UNCHECKED,
         )
         + as_yaml({"global": mail, "templates": ["templates/*.tmpl"]})
         + "\n"
@@ -73,11 +85,12 @@ def alertmanager_files(catalog: Catalog, *others: Catalog) -> Mapping[str, str]:
             hours=_hours(organisation.business_hours),
             team=organisation.team,
             environment=organisation.environments[0].name,
+            unchecked=_UNCHECKED,
         )
         + as_yaml({"routes": [routes.route.as_data()]})
         + rest,
         f"{ALERTMANAGER}/alertmanagerconfig.yaml": header + operator_file(catalog, routes),
-        f"{ALERTMANAGER}/templates/paymon.tmpl": messages(organisation),
+        MESSAGES: messages(organisation),
     }
 
 

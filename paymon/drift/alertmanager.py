@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
-from generators.alertmanager import alertmanager_files
+from generators.alertmanager import MESSAGES, alertmanager_files
 from generators.rules import AlertingRule, rule_groups
 from paymon.drift.inhibitions import hidings
 from paymon.drift.layers import Layer, Verdict, layer
@@ -16,6 +18,11 @@ from rules.vocabulary import Catalog, Priority
 __all__ = ["alertmanager"]
 
 Labels = Mapping[str, str]
+
+_WORDS = PurePosixPath(MESSAGES).name
+_WORDLESS = (
+    "without it messages fail, and from Alertmanager 0.32 on Slack's arrive without a word and count as delivered"
+)
 
 
 def alertmanager(
@@ -54,6 +61,14 @@ def alertmanager(
         kinds, there = _ways(one), _ways(receivers.get(one["name"], {}))
         if one["name"] in receivers and kinds != there:
             findings.append(f"receiver {one['name']} tells by {', '.join(there) or 'nothing'}, not {', '.join(kinds)}")
+    globs = [str(one) for one in loaded.get("templates") or ()]
+    if not globs:
+        findings.append(f"it has no templates, where ours need {_WORDS}: {_WORDLESS}")
+    elif not any(fnmatchcase(_WORDS, PurePosixPath(one).name) for one in globs):
+        named = ", ".join(globs)
+        doubts.append(
+            f"its templates ({named}) have another name than {_WORDS}; see that one has what is in it: {_WORDLESS}"
+        )
     for priority in (Priority.P1, Priority.P2):
         urgent = [one for one in alerts if one.get("priority") == priority.value]
         for one in hidings(loaded.get("inhibit_rules") or (), urgent, every):

@@ -223,9 +223,32 @@ def test_the_fragment_in_somebody_elses_configuration_is_as_defined(tmp_path: Pa
         "receiver": "theirs",
         "routes": [{"matchers": ['team="web"'], "receiver": "theirs"}, *ours["route"]["routes"]],
     }
-    whole = {**ours, "route": other, "receivers": [{"name": "theirs"}, *ours["receivers"]], "templates": []}
+    templates = [f"{tmp_path}/theirs.tmpl", f"{tmp_path}/paymon.tmpl"]
+    whole = {**ours, "route": other, "receivers": [{"name": "theirs"}, *ours["receivers"]], "templates": templates}
     with alertmanager_with(yaml.safe_dump(whole), tmp_path, "0.33") as url:
         assert told_by(url) == Layer("alertmanager", Verdict.SAME)
+
+
+@pytest.mark.parametrize(
+    ("templates", "verdict", "said"),
+    [
+        ([], Verdict.DRIFT, "it has no templates, where ours need paymon.tmpl: without it messages fail"),
+        (
+            ["none/theirs.tmpl", "none/*.txt"],
+            Verdict.UNKNOWN,
+            "have another name than paymon.tmpl; see that one has what",
+        ),
+        (["none/pay*.tmpl"], Verdict.SAME, ""),
+    ],
+)
+def test_that_messages_would_arrive_without_words_is_told(
+    templates: list[str], verdict: Verdict, said: str, tmp_path: Path
+) -> None:
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    with alertmanager_with(yaml.safe_dump({**whole, "templates": templates}), tmp_path, "0.33") as url:
+        layer = told_by(url)
+    assert (layer.verdict, len(layer.findings)) == (verdict, 1 if said else 0)
+    assert said in "".join(layer.findings)
 
 
 Configuration = dict[str, Any]

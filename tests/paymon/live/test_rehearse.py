@@ -50,8 +50,9 @@ def inbox() -> Iterator[Inbox]:
             if status == 200:
                 seen.told.append(body)
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", "2")
             self.end_headers()
+            self.wfile.write(b"ok")  # as Slack does
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -204,6 +205,31 @@ def test_messages_without_an_answer_yet_do_not_read_as_delivered(
         seen.open.clear()
         status, output = run(url, "PaymentsCompleteFailure", "--yes")
     assert (status, "0 of 5 messages taken; attempts that failed: 0" in output) == (3, True), output
+
+
+@pytest.mark.parametrize("version", ALERTMANAGER)
+def test_that_a_slack_message_may_have_no_words_is_told(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its template is missing: older versions give it up, newer ones send it empty, and count it as delivered."""
+    monkeypatch.setattr("paymon.rehearse._INTEGRATIONS", dict.fromkeys(("PagerDuty", "Slack", "e-mail"), "slack"))
+    whole = yaml.safe_load(alertmanager_files(CATALOG)["alertmanager/alertmanager.yml"])
+    words = next(slack for one in whole["receivers"] for slack in one.get("slack_configs", ()))
+    with inbox() as seen:
+        for receiver in whole["receivers"]:
+            contacts = sum(len(those) for kind, those in receiver.items() if kind.endswith("_configs"))
+            name = receiver["name"]
+            receiver.clear()
+            slack = {key: value for key, value in words.items() if key != "api_url_file"} | {"api_url": seen.url}
+            receiver.update(name=name, slack_configs=[slack] * contacts)
+        with alertmanager_with(yaml.safe_dump({**whole, "templates": []}), tmp_path, version) as url:
+            status, output = run(url, "PaymentsCompleteFailure", "--yes")
+    if version < "0.32":
+        assert (status, "given up: 5" in output, seen.told) == (1, True, []), output
+    else:
+        assert (status, "see that Slack's has words" in output) == (0, True), output
+        said = [said for one in seen.told for attachment in one["attachments"] for said in attachment.values()]
+        assert {text for text in said if isinstance(text, str)} == {""}
 
 
 def test_another_route_than_defined_is_told(tmp_path: Path) -> None:
