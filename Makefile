@@ -43,7 +43,7 @@ test: ready programs  ## format, types, drift, then every test against the real 
 	$(BIN)/python -m pytest
 
 quick: ready programs  ## the tests that take less than half a second and ask no server: seven out of ten
-	$(BIN)/python -m pytest -m "not slow and not servers"
+	$(BIN)/python -m pytest -n 4 -m "not slow and not servers"
 
 scenarios: ready programs  ## play every incident against the real exporter and the generated rules
 	$(BIN)/python -m pytest tests/scenarios
