@@ -114,12 +114,12 @@ class LiveShop:
             world.service.transactions_per_minute = self._attempts_per_minute(now)
 
     def _attempts_per_minute(self, now: float) -> float:
-        """Over the past quarter of an hour of the shop's time; before we came, it was as Prometheus remembers it."""
+        """Over the past quarter of an hour, both of the shop's time; before we came, as Prometheus remembers it."""
         reach = _LOOKS_BACK / self._speed
         while self._recent[0][0] < now - reach:
             self._recent.popleft()
         before = max(self._since - (now - reach), 0) / 60 * PER_MINUTE * self._speed
-        return (before + sum(count for _, count in self._recent)) / reach * 60
+        return (before + sum(count for _, count in self._recent)) / (_LOOKS_BACK / 60)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from generators.alertmanager import alertmanager_files
 from generators.revision import REVISION_SERIES, revision_files
 from generators.rules import rule_file, rule_groups
 from paymon import programs
-from paymon.demo import backfill
+from paymon.demo import backfill, shop
 from paymon.demo.command import demo
 from paymon.demo.configuration import prometheus_settings
 from paymon.demo.grafana import dashboards_in
@@ -629,6 +629,21 @@ def after_naming_the_project(said: str) -> str:
     first, _, rest = said.partition("\n")
     assert re.fullmatch(rf"paymon \S+ reads rules\.catalog:catalog of {re.escape(str(Path.cwd()))}", first)
     return rest
+
+
+@pytest.mark.slow
+def test_the_service_counts_payments_by_the_minutes_that_the_rules_count_by(folder: Path) -> None:
+    """Those of the shop, which are a fifteenth of ours: or an alert says that the two disagree, with nothing broken."""
+    with shop.opened(folder, 15) as live, httpx.Client(trust_env=False, timeout=100) as client:
+
+        def told() -> float:
+            answer = client.get(live.environment["PAYMON_HEALTH__URL"]).json()
+            return float(answer["metrics"]["transactions_per_minute"])
+
+        first = told()  # perhaps from before the shop was at work
+        while (now := told()) == first:
+            time.sleep(0.05)
+    assert now == pytest.approx(shop.PER_MINUTE, rel=0.2)
 
 
 @pytest.mark.slow
