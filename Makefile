@@ -42,7 +42,7 @@ test: ready programs  ## format, types, drift, then every test against the real 
 	$(BIN)/paymon generate --check
 	$(BIN)/python -m pytest
 
-quick: ready programs  ## the tests that take less than half a second and ask no server: seven out of ten
+quick: ready programs  ## the tests that take less than half a second and ask no server of a given version
 	$(BIN)/python -m pytest -n 4 -m "not slow and not servers"
 
 scenarios: ready programs  ## play every incident against the real exporter and the generated rules

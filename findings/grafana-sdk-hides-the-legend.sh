@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # grafana-foundation-sdk 0.0.21 (Python): a panel whose legend nobody speaks of is not left to Grafana, whose editor starts with a
-# legend (`@grafana/ui` 10: `legend.showLegend`, default true). The builders write `options.legend.showLegend: false`, and who imports such a dashboard sees curves without names:
+# legend (`@grafana/ui` 10: `legend.showLegend`, default true). The builders write `options.legend.showLegend: false`, and who
+# imports such a dashboard sees curves without names:
 #
 #     timeseries, barchart, piechart, histogram, statetimeline   showLegend: false
 #     heatmap, whose option has another name                     show: true

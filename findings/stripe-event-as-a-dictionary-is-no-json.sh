@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# stripe 16.1.0 (Python): `to_dict()` of an event is not what was received. Where Stripe sends a decimal as a text, as in the lines of
-# every invoice, it has a `Decimal`, at any depth; so that the dictionary, which its error messages recommend, cannot be written
-# as JSON, and is not equal to the payload:
+# stripe 16.1.0 (Python): `to_dict()` of an event is not what was received. Where Stripe sends a decimal as a text, as by the
+# package's types in the lines of an invoice, it has a `Decimal`, at any depth; so that the dictionary, which its error messages
+# recommend, cannot be written as JSON, and is not equal to the payload:
 #
 #     json.dumps(event.to_dict())   -> TypeError: Object of type Decimal is not JSON serializable
 #     event.to_dict() == payload    -> False

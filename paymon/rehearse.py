@@ -33,7 +33,8 @@ _GIVEN_UP = "alertmanager_notifications_failed_total"
 """`alertmanager_notifications_total` would not do: it counts a message before the first attempt to send it."""
 _COUNTER = re.compile(rf"^({_ATTEMPTS}|{_FAILED_ATTEMPTS}|{_GIVEN_UP})\{{([^}}]*)\}} (\S+)", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_INTEGRATIONS = {"PagerDuty": "pagerduty", "Slack": "slack", "e-mail": "email"}
+_SLACK = "slack"
+_INTEGRATIONS = {"PagerDuty": "pagerduty", "Slack": _SLACK, "e-mail": "email"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,7 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
         for kind in one.messages:
             taken = f"{kind.taken} of {kind.defined} messages taken"
             yield f"  {kind.integration}: {taken}; attempts that failed: {kind.failed}; given up: {kind.given_up}"
-            if kind.integration == _INTEGRATIONS.get("Slack") and kind.taken:
+            if kind.integration == _SLACK and kind.taken:
                 yield "  see that Slack's has words: without paymon.tmpl, Alertmanager 0.32 and newer sends none"
     yield "Its end has been sent. Ask those who should have heard of it: counters know nothing of phones."
 

@@ -228,7 +228,10 @@ class CustomQuery(Section):
     """One SELECT; `%(now)s` in it is the time of the sample."""
     metric: Annotated[
         str,
-        spelled(r"payments_custom_[a-z0-9_]+", f"is not a name for it; begin it with payments_custom_, then {_SMALL}"),
+        spelled(
+            r"payments_custom_[a-z0-9_]+",
+            f"is no metric's name of yours; begin it with payments_custom_, then {_SMALL}",
+        ),
     ]
     help: Annotated[
         str,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from generators.alertmanager.messages import messages
+from generators.alertmanager.messages import MESSAGES, WITHOUT_MESSAGES, messages
 from generators.alertmanager.operator import operator_file
 from generators.alertmanager.receivers import mail_settings, receiver_as_data, secret_files
 from generators.alertmanager.routing import Routing, routing
@@ -10,14 +10,11 @@ from generators.folders import ALERTMANAGER
 from generators.text import as_yaml, generated_header
 from rules.vocabulary import BusinessHours, Catalog, Delivery
 
-__all__ = ["MESSAGES", "alertmanager_files"]
+__all__ = ["alertmanager_files"]
 
-MESSAGES = f"{ALERTMANAGER}/templates/paymon.tmpl"
-"""Where the words of the messages are."""
-
-_UNCHECKED = """\
-# `amtool check-config` has to find a template. Without that file it says SUCCESS as well, and messages fail; from
-# Alertmanager 0.32 on those to Slack arrive without a word, and count as delivered."""
+_UNCHECKED = f"""\
+# `amtool check-config` says SUCCESS without templates/paymon.tmpl, too: see that it finds a template. Without it
+# {WITHOUT_MESSAGES}."""
 
 _CONFIGURATION = """#
 # For an Alertmanager of its own, 0.25 or newer. Put templates/paymon.tmpl beside this file, and one file for each

@@ -5,10 +5,16 @@ The templates use only what Alertmanager 0.25 knows: it has no function for ages
 
 from html import escape
 
+from generators.folders import ALERTMANAGER
 from generators.text import generated_header
 from rules.vocabulary import Organisation
 
-__all__ = ["messages"]
+__all__ = ["MESSAGES", "WITHOUT_MESSAGES", "messages"]
+
+MESSAGES = f"{ALERTMANAGER}/templates/paymon.tmpl"
+"""The file that the templates are in."""
+WITHOUT_MESSAGES = "messages fail, and from Alertmanager 0.32 on Slack's arrive empty and count as delivered"
+"""What happens where Alertmanager does not load it (run with 0.25 and 0.33; in the source, 0.32 is the first)."""
 
 _SHARED = """
 {{/* [P1 FIRING] Fewer than 5 % of payment attempts succeed. Nobody tries to pay. (production, 2 alerts) */}}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from generators.alertmanager.messages import WITHOUT_MESSAGES
 from generators.alertmanager.receivers import receiver_as_data
 from generators.alertmanager.routing import Matcher, Receiver, Route, Routing
 from generators.text import as_yaml
@@ -16,7 +17,7 @@ _HEADER = """#
 # 1. a Secret {secret} in this namespace, with the keys
 {keys}
 # 2. templates/paymon.tmpl in a ConfigMap that the Alertmanager's spec.alertmanagerConfiguration.templates names.
-#    Without it messages fail; from Alertmanager 0.32 on those to Slack arrive without a word, and count as delivered.
+#    Without it {without}.
 #
 # The Operator adds the matcher namespace="<this object's namespace>" to the route, and our
 # alerts say no namespace: as it is, nobody would be told. Let the Alertmanager have
@@ -48,7 +49,7 @@ def operator_file(catalog: Catalog, routes: Routing) -> str:
         },
     }
     keys = "\n".join(f"#      {key}" for key in sorted(_keys(receivers)))
-    return _HEADER.format(secret=secret, keys=keys, stock=_stock(catalog)) + as_yaml(document)
+    return _HEADER.format(secret=secret, keys=keys, without=WITHOUT_MESSAGES, stock=_stock(catalog)) + as_yaml(document)
 
 
 def _stock(catalog: Catalog) -> str:

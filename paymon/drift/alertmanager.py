@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from generators.alertmanager import MESSAGES, alertmanager_files
+from generators.alertmanager import MESSAGES, WITHOUT_MESSAGES, alertmanager_files
 from generators.rules import AlertingRule, rule_groups
 from paymon.drift.inhibitions import hidings
 from paymon.drift.layers import Layer, Verdict, layer
@@ -18,11 +18,6 @@ from rules.vocabulary import Catalog, Priority
 __all__ = ["alertmanager"]
 
 Labels = Mapping[str, str]
-
-_WORDS = PurePosixPath(MESSAGES).name
-_WORDLESS = (
-    "without it messages fail, and from Alertmanager 0.32 on Slack's arrive without a word and count as delivered"
-)
 
 
 def alertmanager(
@@ -62,12 +57,15 @@ def alertmanager(
         if one["name"] in receivers and kinds != there:
             findings.append(f"receiver {one['name']} tells by {', '.join(there) or 'nothing'}, not {', '.join(kinds)}")
     globs = [str(one) for one in loaded.get("templates") or ()]
-    if not globs:
-        findings.append(f"it has no templates, where ours need {_WORDS}: {_WORDLESS}")
-    elif not any(fnmatchcase(_WORDS, PurePosixPath(one).name) for one in globs):
-        named = ", ".join(globs)
+    words = PurePosixPath(MESSAGES).name
+    if all(kind == "webhook_configs" for one in ours["receivers"] for kind in _ways(one)):
+        pass  # they get the alerts themselves, and no words
+    elif not globs:
+        findings.append(f"it has no templates, where ours need {words}; list it: without it {WITHOUT_MESSAGES}")
+    elif not any(fnmatchcase(words, PurePosixPath(one).name) for one in globs):
         doubts.append(
-            f"its templates ({named}) have another name than {_WORDS}; see that one has what is in it: {_WORDLESS}"
+            f"its templates ({', '.join(globs)}) have another name than {words}; "
+            f"see that one has what is in it: without it {WITHOUT_MESSAGES}"
         )
     for priority in (Priority.P1, Priority.P2):
         urgent = [one for one in alerts if one.get("priority") == priority.value]

@@ -116,8 +116,8 @@ probes:
         "FILE:4: stripe.read_share: has a value that does not fit; input should be less than or equal to 1",
         "FILE:3: stripe.intervall: is not a setting; did you mean interval?",
         "FILE:5: postgres.dsn: is missing; name the file that holds it in dsn_file, or set PAYMON_POSTGRES__DSN",
-        "FILE:9: postgres.queries[0].metric: is not a name for it; begin it with payments_custom_, then small letters, "
-        "digits and _",
+        "FILE:9: postgres.queries[0].metric: is no metric's name of yours; begin it with payments_custom_, then small "
+        "letters, digits and _",
         "PAYMON_HEALTH__TIMEOUT: has a value that does not fit; write a duration such as 15, 15s, 5m or PT15S",
         "FILE: health.url: is missing; set url",
         "FILE:11: probes: is not a setting; did you mean probe?",

@@ -151,7 +151,7 @@ def test_why_a_query_of_ones_own_cannot_be_served_is_said(
     [
         ({"name": "unfinished"}, "a built-in query is already named unfinished; choose another name"),
         ({"labels": {"job": ["a"]}}, "label 'job' is not ours to set"),
-        ({"metric": "payment_attempts_total"}, "is not a name for it; begin it with payments_custom_"),
+        ({"metric": "payment_attempts_total"}, "is no metric's name of yours; begin it with payments_custom_"),
         ({"name": "By currency"}, "is no query's name; write at most 41 small letters, digits and _, a letter first"),
         ({"help": "Rows of the table."}, "ends with a full stop; leave it out"),
         ({"labels": {"Currency": ["usd"]}}, "is no label's name; write small letters, digits and _"),

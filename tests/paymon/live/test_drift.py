@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from paymon.live.http import configuration
 from paymon.live.prometheus import Prometheus
 from paymon.programs import find
 from rules.catalog import catalog
+from rules.vocabulary import Channel, Contact
 from tests import servers
 from tests.paymon.live import stories
 from tests.paymon.live.conftest import Live
@@ -232,7 +234,7 @@ def test_the_fragment_in_somebody_elses_configuration_is_as_defined(tmp_path: Pa
 @pytest.mark.parametrize(
     ("templates", "verdict", "said"),
     [
-        ([], Verdict.DRIFT, "it has no templates, where ours need paymon.tmpl: without it messages fail"),
+        ([], Verdict.DRIFT, "it has no templates, where ours need paymon.tmpl; list it: without it messages fail"),
         (
             ["none/theirs.tmpl", "none/*.txt"],
             Verdict.UNKNOWN,
@@ -249,6 +251,24 @@ def test_that_messages_would_arrive_without_words_is_told(
         layer = told_by(url)
     assert (layer.verdict, len(layer.findings)) == (verdict, 1 if said else 0)
     assert said in "".join(layer.findings)
+
+
+def test_who_is_told_by_webhooks_alone_needs_no_templates() -> None:
+    def by_webhook(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
+        words = (Channel.PAGERDUTY, Channel.SLACK, Channel.EMAIL)
+        return tuple(replace(one, channel=Channel.TICKET) if one.channel in words else one for one in contacts)
+
+    organisation = CATALOG.organisation
+    policies = tuple(
+        replace(one, notifies=by_webhook(one.notifies), escalates_to=by_webhook(one.escalates_to))
+        for one in organisation.policies
+    )
+    contacts = by_webhook(organisation.contacts)
+    ours = replace(CATALOG, organisation=replace(organisation, contacts=contacts, policies=policies))
+    whole = yaml.safe_load(alertmanager_files(ours)["alertmanager/alertmanager.yml"])
+    assert {kind for one in whole["receivers"] for kind in one} == {"name", "webhook_configs"}
+    status = {"config": {"original": yaml.safe_dump({**whole, "templates": []})}}
+    assert alertmanager(status, ours) == Layer("alertmanager", Verdict.SAME)
 
 
 Configuration = dict[str, Any]
